@@ -1,0 +1,212 @@
+// Package api holds the wire types and error codes that server and client
+// share. It imports nothing of ours and decides nothing: a change here is a
+// change of the published HTTP API.
+//
+// Times are RFC 3339 in UTC. Absent and null mean the same in requests.
+package api
+
+import "time"
+
+// Health answers GET /v1/health; it needs no key.
+type Health struct {
+	Status  string `json:"status"` // "ok", or "failed" once the store or the chain is broken
+	Version string `json:"version"`
+	Service string `json:"service"` // always "assd"
+	Sealed  bool   `json:"sealed"`
+}
+
+// Kinds of identity.
+const (
+	KindOwner = "owner"
+	KindAgent = "agent"
+)
+
+// Me answers GET /v1/me. Plan and subscription exist because the published
+// clients read them; a vault of one's own has no billing.
+type Me struct {
+	ID                 string `json:"id"`
+	Email              string `json:"email"`
+	Name               string `json:"name"`
+	Plan               string `json:"plan"`
+	SubscriptionStatus string `json:"subscription_status"`
+	SecretCount        int    `json:"secret_count"` // secrets this caller can reach
+	AgentCount         int    `json:"agent_count"`  // living agents; for an agent 1, itself
+	NamespaceCount     int    `json:"namespace_count"`
+	Tenant             string `json:"tenant"`
+	Kind               string `json:"kind"`
+	HasSubscription    bool   `json:"has_subscription"`
+	// Checking says how far the check of the whole chain has come:
+	// "running", "ok", or what is broken. Owners only.
+	Chain string `json:"chain,omitempty"`
+	// VerifyKey is the key that signs the heads of the audit chain,
+	// "ed25519:" and base64. Compare it with the one kept at login.
+	VerifyKey string `json:"verify_key"`
+}
+
+// TokenRequest asks for a scoped token: POST /v1/tokens.
+type TokenRequest struct {
+	Scopes      []string `json:"scopes"`
+	TTL         *TTL     `json:"ttl,omitempty"`          // "15m", "1h", "7d" or seconds; absent: 15 minutes
+	MaxUses     *int     `json:"max_uses,omitempty"`     // 1 or more; absent: no limit
+	IPAllowlist []string `json:"ip_allowlist,omitempty"` // addresses, networks, or "local" for the Unix socket
+}
+
+// TokenResponse carries a token; it is shown once.
+type TokenResponse struct {
+	Token            string    `json:"token,omitempty"`
+	TokenID          string    `json:"token_id,omitempty"`
+	ExpiresAt        time.Time `json:"expires_at,omitzero"`
+	Scopes           []string  `json:"scopes"`
+	AgentID          string    `json:"agent_id"`
+	RequiresApproval bool      `json:"requires_approval,omitempty"`
+	ApprovalID       string    `json:"approval_id,omitempty"`
+}
+
+// Token is a live token as listed by GET /v1/tokens, without the token itself.
+type Token struct {
+	ID          string    `json:"id"`
+	AgentID     string    `json:"agent_id"`
+	AgentName   string    `json:"agent_name"`
+	Scopes      []string  `json:"scopes"`
+	Uses        int       `json:"uses"`
+	MaxUses     *int      `json:"max_uses"`
+	IPAllowlist []string  `json:"ip_allowlist"`
+	CreatedAt   time.Time `json:"created_at"`
+	ExpiresAt   time.Time `json:"expires_at"`
+}
+
+// Tokens answers GET /v1/tokens.
+type Tokens struct {
+	Items []Token `json:"items"`
+}
+
+// Secret answers GET /v1/secrets/{ns}/{KEY}.
+type Secret struct {
+	Value string `json:"value"`
+	SecretInfo
+}
+
+// SecretInfo describes a secret without its value. It answers PUT, and the
+// listings repeat it.
+type SecretInfo struct {
+	ID         string         `json:"id"`
+	Namespace  string         `json:"namespace"`
+	Key        string         `json:"key"`
+	Version    uint64         `json:"version"`
+	SecretType string         `json:"secret_type"`
+	AccessTier string         `json:"access_tier"`
+	Metadata   map[string]any `json:"metadata"` // encrypted with the value; null in listings
+	CreatedAt  time.Time      `json:"created_at"`
+	UpdatedAt  time.Time      `json:"updated_at"`
+}
+
+// SecretList answers the listings. Namespace is empty when the whole vault
+// was asked for.
+type SecretList struct {
+	Namespace string       `json:"namespace"`
+	Items     []SecretInfo `json:"items"`
+}
+
+// SecretWrite is the body of PUT /v1/secrets/{ns}/{KEY}.
+type SecretWrite struct {
+	Value      *string        `json:"value"`
+	SecretType string         `json:"secret_type,omitempty"` // absent: keeps the type, "custom" when new
+	AccessTier string         `json:"access_tier,omitempty"` // absent: keeps the tier, "standard" when new
+	Metadata   map[string]any `json:"metadata,omitempty"`
+	LowerTier  bool           `json:"lower_tier,omitempty"` // owners only: AccessTier may be below the tier in force
+}
+
+// Namespace is one line of GET /v1/namespaces.
+type Namespace struct {
+	Name        string `json:"name"`
+	Namespace   string `json:"namespace"` // the same, under the name the listings use
+	SecretCount int    `json:"secret_count"`
+}
+
+// Namespaces answers GET /v1/namespaces.
+type Namespaces struct {
+	Items []Namespace `json:"items"`
+}
+
+// AgentCreate is the body of POST /v1/agents.
+type AgentCreate struct {
+	Name              string   `json:"name"`
+	Description       string   `json:"description,omitempty"`
+	AllowedNamespaces []string `json:"allowed_namespaces,omitempty"` // absent or empty: every namespace
+	AllowedScopes     []string `json:"allowed_scopes,omitempty"`     // absent or empty: secrets:read:*
+}
+
+// Agent describes an agent, never its key.
+type Agent struct {
+	ID                string     `json:"id"`
+	Name              string     `json:"name"`
+	Description       *string    `json:"description"`
+	APIKeyPrefix      string     `json:"api_key_prefix"`
+	AllowedNamespaces []string   `json:"allowed_namespaces"`
+	AllowedScopes     []string   `json:"allowed_scopes"`
+	Active            bool       `json:"active"`
+	CreatedAt         time.Time  `json:"created_at"`
+	LastActiveAt      *time.Time `json:"last_active_at"`
+}
+
+// AgentCreated answers POST /v1/agents, the only time the key is shown.
+type AgentCreated struct {
+	Agent
+	APIKey string `json:"api_key"`
+}
+
+// Agents answers GET /v1/agents: the living ones, oldest first.
+type Agents struct {
+	Items []Agent `json:"items"`
+}
+
+// Claim answers POST /v1/vault/claim, once in a vault's life.
+type Claim struct {
+	OwnerKey  string `json:"owner_key"`
+	OwnerID   string `json:"owner_id"`
+	Name      string `json:"name"`
+	Tenant    string `json:"tenant"`
+	VerifyKey string `json:"verify_key"`
+}
+
+// AuditEvent is one event of the trail as the API tells it: the stored event,
+// with the names beside it under which the published clients look.
+type AuditEvent struct {
+	Seq        uint64         `json:"seq"`
+	ID         string         `json:"id"`
+	Timestamp  time.Time      `json:"timestamp"`
+	Action     string         `json:"action"`
+	Outcome    string         `json:"outcome"`
+	AgentID    string         `json:"agent_id"` // the actor's name, as in the table of ass audit
+	ActorID    string         `json:"actor_id"` // its random id
+	ActorType  string         `json:"actor_type"`
+	Namespace  string         `json:"namespace"`
+	Resource   string         `json:"resource"` // the key of a secret, else the name or id acted on
+	Version    uint64         `json:"version,omitempty"`
+	Reason     string         `json:"reason,omitempty"`
+	Source     string         `json:"source,omitempty"` // "local uid 1000 pid 4242" or an address
+	RequestID  string         `json:"request_id,omitempty"`
+	TokenID    string         `json:"token_id,omitempty"`
+	ApprovalID string         `json:"approval_id,omitempty"`
+	Count      int            `json:"count,omitempty"` // how many equal refusals this event stands for
+	EventType  string         `json:"event_type"`      // action again
+	CreatedAt  time.Time      `json:"created_at"`      // timestamp again
+	ResType    string         `json:"resource_type"`
+	ResID      *string        `json:"resource_id"`
+	IPAddress  *string        `json:"ip_address"`
+	Metadata   map[string]any `json:"metadata"`
+}
+
+// AuditPage answers GET /v1/audit, newest first.
+type AuditPage struct {
+	Events     []AuditEvent `json:"events"`
+	Total      *uint64      `json:"total,omitempty"` // exact, or absent when a filter would have to be counted
+	Page       int          `json:"page"`
+	Limit      int          `json:"limit"`
+	NextCursor string       `json:"next_cursor,omitempty"`
+}
+
+// JWKS answers GET /.well-known/jwks.json: the public keys of the tokens.
+type JWKS struct {
+	Keys []map[string]string `json:"keys"`
+}
