@@ -1,0 +1,31 @@
+package policy
+
+// Sizes of what comes from outside, in bytes unless the name says otherwise.
+const (
+	// MaxNamespace bounds a namespace, slashes included.
+	MaxNamespace = 256
+	// MaxKey bounds the last segment of a path.
+	MaxKey = 128
+	// MaxPath is the longest path that the other two allow.
+	MaxPath = MaxNamespace + 1 + MaxKey
+	// MaxRequestPath is MaxPath with every byte percent-encoded, and a
+	// sub-resource behind it.
+	MaxRequestPath = 3 * (MaxPath + 1 + len("rollback"))
+
+	// MaxPattern bounds a pattern; every path is a pattern.
+	MaxPattern = MaxPath
+	// MaxStars is how many asterisks a pattern may hold.
+	MaxStars = 16
+
+	// MaxScopes is how many scopes one list may hold.
+	MaxScopes = 256
+	// MaxReachNamespaces is how many namespaces one list may hold.
+	MaxReachNamespaces = 256
+
+	// MaxName bounds the name of an agent or owner.
+	MaxName = 64
+)
+
+// maxHint is the longest piece of input that a hint repeats. Keys and tokens
+// are longer.
+const maxHint = 32
