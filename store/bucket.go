@@ -1,0 +1,57 @@
+package store
+
+import (
+	"encoding/binary"
+	"slices"
+)
+
+// Format is the version of the disk format that this package reads and writes.
+const Format = 1
+
+// A Bucket is a part of the file with keys of its own. Its name is what stands
+// on the disk.
+type Bucket string
+
+// The buckets. What their keys and values are is drawn in ARCHITECTURE.md, "The
+// disk format".
+const (
+	Meta        Bucket = "meta"
+	Audit       Bucket = "audit"
+	Heads       Bucket = "heads"
+	Vault       Bucket = "vault"
+	Slots       Bucket = "slots"
+	Keys        Bucket = "keys"
+	Owners      Bucket = "owners"
+	Agents      Bucket = "agents"
+	Names       Bucket = "names"
+	Credentials Bucket = "credentials"
+	Secrets     Bucket = "secrets"
+	Values      Bucket = "values"
+	Tokens      Bucket = "tokens"
+	Expiry      Bucket = "expiry"
+	Namespaces  Bucket = "namespaces"
+)
+
+var buckets = []Bucket{
+	Meta, Audit, Heads, Vault, Slots, Keys, Owners, Agents, Names, Credentials,
+	Secrets, Values, Tokens, Expiry, Namespaces,
+}
+
+// Buckets returns every bucket; each exists in every vault file.
+func Buckets() []Bucket { return slices.Clone(buckets) }
+
+// formatKey is the key in Meta whose value is the format, a uint32.
+var formatKey = []byte("format")
+
+func encodeFormat(format uint32) []byte {
+	return binary.BigEndian.AppendUint32(nil, format)
+}
+
+// decodeFormat reports ok=false when value is not a format at all.
+func decodeFormat(value []byte) (format uint32, ok bool) {
+	if len(value) != 4 {
+		return 0, false
+	}
+	format = binary.BigEndian.Uint32(value)
+	return format, format > 0
+}

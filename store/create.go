@@ -1,0 +1,82 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// ensure makes the vault file when there is none and there may be one.
+func ensure(cfg Config) error {
+	_, err := os.Lstat(cfg.Path)
+	switch {
+	case err == nil:
+		return nil
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	case cfg.MustExist || cfg.ReadOnly:
+		return ErrMissing
+	}
+	err = create(cfg.Path)
+	if isNoSpace(err) {
+		return fmt.Errorf("%w: %w", ErrFull, err)
+	}
+	return err
+}
+
+// create builds an empty vault under a temporary name and links it to path when
+// it is whole. Where two processes create at once one of them wins; the other
+// finds the winner's file.
+func create(path string) error {
+	dir, base := filepath.Split(path)
+	if dir == "" {
+		dir = "."
+	}
+	f, err := os.CreateTemp(dir, base+".new-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	temp := f.Name()
+	defer os.Remove(temp) //nolint:errcheck // at worst a name too many
+	if err := f.Close(); err != nil {
+		return err
+	}
+	if err := build(temp); err != nil {
+		return fmt.Errorf("creating: %w", err)
+	}
+	// Link and not Rename, which would replace another's file.
+	if err := os.Link(temp, path); err != nil && !errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("creating: %w", err)
+	}
+	return syncDir(dir)
+}
+
+// build writes the buckets and the format into the empty file at path.
+func build(path string) error {
+	b, err := bolt.Open(path, fileMode, &bolt.Options{Timeout: lockTimeout, FreelistType: bolt.FreelistMapType})
+	if err != nil {
+		return err
+	}
+	defer b.Close() //nolint:errcheck // Update has fsynced
+	return b.Update(func(btx *bolt.Tx) error {
+		for _, name := range buckets {
+			if _, err := btx.CreateBucket([]byte(name)); err != nil {
+				return err
+			}
+		}
+		return btx.Bucket([]byte(Meta)).Put(formatKey, encodeFormat(Format))
+	})
+}
+
+// syncDir makes the names in dir durable.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

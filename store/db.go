@@ -1,0 +1,153 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// A DB is an open vault file. Its methods may be called by any goroutine.
+type DB struct {
+	path   string
+	bolt   *bolt.DB
+	writer *writer // nil when open for reading only
+
+	mu     sync.RWMutex
+	closed bool // guards writer.queue against being sent to once closed
+}
+
+// Open opens the vault file, making it if need be, and starts the writer.
+//
+// A file that is not a vault's is refused before anything is written to it or
+// mapped: ErrForeign, ErrExposed, ErrNewer. Further errors: ErrLocked,
+// ErrMissing, ErrFull (no space to make the file). A reserve that cannot be made
+// for want of space is no error: the store then starts as if the disk had just
+// become full.
+func Open(cfg Config) (*DB, error) {
+	cfg = cfg.withDefaults()
+	if err := ensure(cfg); err != nil {
+		return nil, fmt.Errorf("opening %q: %w", cfg.Path, err)
+	}
+	b, err := openFile(cfg.Path, cfg.ReadOnly)
+	if err != nil {
+		return nil, fmt.Errorf("opening %q: %w", cfg.Path, err)
+	}
+	db := &DB{path: cfg.Path, bolt: b}
+	if cfg.ReadOnly {
+		return db, nil
+	}
+	r, err := openReserve(cfg)
+	if err != nil {
+		b.Close() //nolint:errcheck // nothing was written
+		return nil, fmt.Errorf("opening reserve %q: %w", cfg.ReservePath, err)
+	}
+	db.writer = newWriter(cfg, b, r)
+	go db.writer.run()
+	return db, nil
+}
+
+// Update runs op on the writer's goroutine, in a transaction that it shares
+// with other operations, and returns nil when what op did is durable. When op
+// returns an error, Update returns just that, after the transaction's commit,
+// and nothing that op did stands.
+//
+// op should be quick, since everyone waits for it. It may run more than once,
+// so it should set, not add to, what it shares with its caller; it may not call
+// Update, nor runtime.Goexit (which t.Fatal does).
+//
+// When ctx ends before op has begun, Update returns ctx.Err() and op never runs.
+// Once op has begun, Update waits for the result.
+//
+// Its own errors: ErrFull, ErrBusy, ErrStopped, ErrDamaged, ErrReadOnly, and
+// whatever Config.Prepare returns.
+func (db *DB) Update(ctx context.Context, op func(*Tx) error) error {
+	return db.submit(newRequest(ctx, op, false))
+}
+
+// UpdateReserved is Update for what must be possible on a full disk too: the
+// reserve is given up for it.
+func (db *DB) UpdateReserved(ctx context.Context, op func(*Tx) error) error {
+	return db.submit(newRequest(ctx, op, true))
+}
+
+func (db *DB) submit(r *request) error {
+	if err := r.ctx.Err(); err != nil {
+		return err
+	}
+	if err := db.enqueue(r); err != nil {
+		return fmt.Errorf("writing %q: %w", db.path, err)
+	}
+	return r.wait()
+}
+
+func (db *DB) enqueue(r *request) error {
+	if db.writer == nil {
+		return ErrReadOnly
+	}
+	db.mu.RLock()
+	defer db.mu.RUnlock()
+	if db.closed {
+		return ErrStopped
+	}
+	if err := db.writer.failed(); err != nil {
+		return err
+	}
+	select {
+	case db.writer.queue <- r:
+		return nil
+	default:
+		return ErrBusy
+	}
+}
+
+// Failed returns nil while the store works, and an ErrStopped with its cause
+// once it has stopped for good. Close is no failure.
+func (db *DB) Failed() error {
+	if db.writer == nil {
+		return nil
+	}
+	return db.writer.failed()
+}
+
+// Done is closed once Failed is not nil.
+func (db *DB) Done() <-chan struct{} {
+	if db.writer == nil {
+		return nil // never
+	}
+	return db.writer.stopped
+}
+
+// Path returns the path of the vault file.
+func (db *DB) Path() string { return db.path }
+
+// Close refuses further calls with ErrStopped, waits for the operations that
+// are queued and for open snapshots, and unlocks the file. Closing again does
+// nothing.
+func (db *DB) Close() error {
+	if !db.close() {
+		return nil
+	}
+	if db.writer != nil {
+		<-db.writer.exited
+	}
+	if err := db.bolt.Close(); err != nil {
+		return fmt.Errorf("closing %q: %w", db.path, err)
+	}
+	return nil
+}
+
+// close reports whether it was this call that closed.
+func (db *DB) close() bool {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if db.closed {
+		return false
+	}
+	db.closed = true
+	if db.writer != nil {
+		close(db.writer.queue)
+	}
+	return true
+}

@@ -1,0 +1,101 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"math/bits"
+	"os"
+	"runtime/debug"
+	"syscall"
+
+	bolt "go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
+)
+
+// mapSize is how much address space is mapped at once, in bytes. While the file
+// is smaller, growing it needs no new map, which would wait for every open
+// snapshot: 64 GiB, or 1 GiB where addresses have 32 bits.
+const mapSize = 1 << 30 * (1 + 63*(bits.UintSize/64))
+
+// openFile opens a vault file that exists. It looks at it read-only first, since
+// opening for writing may already write.
+func openFile(path string, readOnly bool) (*bolt.DB, error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	b, err := openBolt(path, true, 0)
+	if err != nil {
+		return nil, err
+	}
+	if readOnly {
+		return b, nil
+	}
+	if err := b.Close(); err != nil {
+		return nil, err
+	}
+	b, err = openBolt(path, false, mapSize)
+	if errors.Is(err, syscall.ENOMEM) { // a limit on address space (ulimit -v)
+		b, err = openBolt(path, false, 0)
+	}
+	return b, err
+}
+
+// openBolt opens path and checks its format; size is that of the map in bytes.
+func openBolt(path string, readOnly bool, size int) (b *bolt.DB, err error) {
+	err = safely(func() (err error) {
+		defer markDamage()
+		b, err = bolt.Open(path, fileMode, options(readOnly, size))
+		return err
+	})
+	if errors.Is(err, berrors.ErrTimeout) {
+		return nil, ErrLocked
+	}
+	if err != nil {
+		return nil, err
+	}
+	b.AllocSize = growStep
+	if err := checkFormat(b); err != nil {
+		b.Close() //nolint:errcheck // nothing was written
+		return nil, err
+	}
+	return b, nil
+}
+
+func options(readOnly bool, size int) *bolt.Options {
+	return &bolt.Options{
+		Timeout:         lockTimeout,
+		ReadOnly:        readOnly,
+		InitialMmapSize: size,
+		FreelistType:    bolt.FreelistMapType,
+		NoStatistics:    true,
+		OpenFile: func(path string, flag int, _ os.FileMode) (*os.File, error) {
+			return openProbed(path, flag&^os.O_CREATE, readOnly)
+		},
+	}
+}
+
+// checkFormat refuses what is not a vault of our format with all its buckets.
+func checkFormat(b *bolt.DB) error {
+	return safely(func() error {
+		defer markDamage()
+		return b.View(checkFormatTx)
+	})
+}
+
+func checkFormatTx(btx *bolt.Tx) error {
+	meta := btx.Bucket([]byte(Meta))
+	if meta == nil {
+		return fmt.Errorf("%w: it has no bucket %q", ErrForeign, string(Meta))
+	}
+	format, ok := decodeFormat(meta.Get(formatKey))
+	switch {
+	case !ok:
+		return fmt.Errorf("%w: it does not say its format", ErrForeign)
+	case format > Format:
+		return fmt.Errorf("%w: its format is %d, the newest known is %d", ErrNewer, format, Format)
+	}
+	for _, name := range buckets {
+		if btx.Bucket([]byte(name)) == nil {
+			return fmt.Errorf("%w: it has no bucket %q", ErrForeign, string(name))
+		}
+	}
+	return nil
+}

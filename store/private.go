@@ -1,0 +1,29 @@
+package store
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"syscall"
+)
+
+// checkFile refuses what is no regular file, what others may open, and what is
+// not ours. Root may read, though not write, what belongs to another.
+func checkFile(path string, info fs.FileInfo, readOnly bool) error {
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("%w: it is not a regular file", ErrForeign)
+	}
+	if mode := info.Mode().Perm(); mode&0o077 != 0 {
+		return fmt.Errorf("%w: its mode is %04o (mend it with: chmod 600 %q)", ErrExposed, mode, path)
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return fmt.Errorf("%w: its owner cannot be found out", ErrExposed)
+	}
+	uid := os.Geteuid()
+	if int(stat.Uid) == uid || readOnly && uid == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: it belongs to uid %d and not to uid %d (mend it with: chown %d %q)",
+		ErrExposed, stat.Uid, uid, uid, path)
+}
