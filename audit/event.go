@@ -1,0 +1,156 @@
+package audit
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// Action names what was done, as in "secret.read"; a refused one ends in
+// ".denied". Actions are never renamed: old events keep them for ever.
+type Action string
+
+// The actions written so far.
+const (
+	VaultInit    Action = "vault.init"
+	VaultRestore Action = "vault.restore"
+	OwnerCreate  Action = "owner.create"
+	AgentCreate  Action = "agent.create"
+	AgentRevoke  Action = "agent.revoke"
+	TokenCreate  Action = "token.create"
+	TokenRevoke  Action = "token.revoke"
+	SecretRead   Action = "secret.read"
+	SecretWrite  Action = "secret.write"
+	SecretDelete Action = "secret.delete"
+	AuthFailed   Action = "auth.failed"
+	AuthLogin    Action = "auth.login"
+	SecretRotate Action = "secret.rotate"
+	SecretList   Action = "secret.list" // names and tiers, no values
+	AgentList    Action = "agent.list"  // these four only when refused
+	TokenList    Action = "token.list"
+	AuditRead    Action = "audit.read"
+	MeRead       Action = "me.read"
+)
+
+// Denied is the action of a refusal of a.
+func (a Action) Denied() Action { return a + ".denied" }
+
+// Outcome says how it ended.
+type Outcome string
+
+// The outcomes.
+const (
+	OK     Outcome = "ok"
+	Denied Outcome = "denied"
+)
+
+// Actor is who acted. ID is random and never used again; Name is what it was
+// called at the time.
+type Actor struct {
+	ID   string `json:"id"`
+	Kind string `json:"kind"` // "owner", "agent", "daemon", or "unknown" before a key was recognised
+	Name string `json:"name"`
+}
+
+// Source is where a request came from: the peer of the Unix socket (UID is a
+// fact, PID a hint), or an address.
+type Source struct {
+	UID *int   `json:"uid,omitempty"`
+	PID int    `json:"pid,omitempty"`
+	IP  string `json:"ip,omitempty"`
+}
+
+// String is "local uid 1000 pid 4242", an address, or "" when nothing is known.
+func (s Source) String() string {
+	switch {
+	case s.UID != nil && s.PID != 0:
+		return fmt.Sprintf("local uid %d pid %d", *s.UID, s.PID)
+	case s.UID != nil:
+		return fmt.Sprintf("local uid %d", *s.UID)
+	default:
+		return s.IP
+	}
+}
+
+// Subject is the object acted on when it is not a secret.
+type Subject struct {
+	ID   string `json:"id,omitempty"`
+	Name string `json:"name,omitempty"`
+}
+
+// Birth is what event 1 says of the vault: who signs its heads.
+type Birth struct {
+	Tenant    string `json:"tenant"`
+	VerifyKey string `json:"verify_key"` // "ed25519:" and base64
+	Epoch     uint64 `json:"epoch"`
+}
+
+// Event is one line of the trail. It never holds a value, a key or a token.
+// The JSON of it is stored as it stands and hashed as it stands; fields are
+// added at the end and never renumbered or renamed.
+type Event struct {
+	ID        string            `json:"id"`
+	Time      Time              `json:"time"`
+	Actor     Actor             `json:"actor"`
+	Action    Action            `json:"action"`
+	Outcome   Outcome           `json:"outcome"`
+	Namespace string            `json:"namespace,omitempty"`
+	Key       string            `json:"key,omitempty"`
+	Version   uint64            `json:"version,omitempty"` // the version really served or written
+	Subject   *Subject          `json:"subject,omitempty"`
+	Reason    string            `json:"reason,omitempty"`
+	Source    *Source           `json:"source,omitempty"`
+	RequestID string            `json:"request_id,omitempty"`
+	ClientRef string            `json:"client_request_id,omitempty"` // what the client calls it, cut and checked
+	Approval  string            `json:"approval_id,omitempty"`
+	TokenID   string            `json:"token_id,omitempty"`
+	Count     int               `json:"count,omitempty"` // equal refusals this event stands for
+	Clock     *Time             `json:"clock,omitempty"` // the wall clock, where it had gone back behind the last event
+	Vault     *Birth            `json:"vault,omitempty"` // event 1 only
+	Records   map[string]string `json:"records,omitempty"`
+}
+
+// Time is RFC 3339 in UTC with milliseconds, always of one length.
+type Time struct{ time.Time }
+
+const timeLayout = "2006-01-02T15:04:05.000Z"
+
+// MarshalJSON writes t in its one layout.
+func (t Time) MarshalJSON() ([]byte, error) {
+	return t.UTC().AppendFormat(make([]byte, 0, len(timeLayout)+2), `"`+timeLayout+`"`), nil
+}
+
+// UnmarshalJSON reads the one layout.
+func (t *Time) UnmarshalJSON(b []byte) error {
+	v, err := time.Parse(`"`+timeLayout+`"`, string(b))
+	if err != nil {
+		return fmt.Errorf("reading time: %w", err)
+	}
+	t.Time = v
+	return nil
+}
+
+// encode is the event as stored: one JSON object, no newline, no HTML escapes.
+func (e *Event) encode() ([]byte, error) {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(e); err != nil {
+		return nil, fmt.Errorf("encoding event: %w", err)
+	}
+	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
+}
+
+// DecodeEvent reads stored event bytes and checks that what every event must
+// say is there.
+func DecodeEvent(b []byte) (Event, error) {
+	var e Event
+	if err := json.Unmarshal(b, &e); err != nil {
+		return Event{}, fmt.Errorf("decoding event: %w", err)
+	}
+	if e.ID == "" || e.Time.IsZero() || e.Action == "" || e.Outcome == "" || e.Actor.Kind == "" {
+		return Event{}, fmt.Errorf("decoding event: id, time, actor, action or outcome is missing")
+	}
+	return e, nil
+}

@@ -1,0 +1,117 @@
+package audit
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/agent-secret-store/assd/store"
+)
+
+// HeadFile keeps the newest signed head outside the database, so that an older
+// copy of the database is told from the newest. It is one line of JSON, padded
+// to a fixed size and rewritten in place by one write: never longer than a disk
+// sector, so never half old and half new. It is not fsynced: after a power cut
+// it may be behind, which is a prefix and therefore fine.
+type HeadFile struct {
+	f      *os.File
+	tenant string
+	key    ed25519.PublicKey
+}
+
+const headFileSize = 512
+
+// headLine is what stands in the file.
+type headLine struct {
+	Tenant string `json:"tenant"`
+	Key    string `json:"key"`
+	Head
+	Signature []byte `json:"signature"`
+}
+
+// ErrNoHead says that there is no head file.
+var ErrNoHead = errors.New("no head file")
+
+// ErrRollback says that the database is older than a head that was signed for
+// it, or of another history.
+var ErrRollback = errors.New("the database is not the newest")
+
+// OpenHeadFile opens or creates the head file at path; Write fills it.
+func OpenHeadFile(path, tenant string, key ed25519.PublicKey) (*HeadFile, error) {
+	f, err := os.OpenFile(filepath.Clean(path), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("opening head file: %w", err)
+	}
+	return &HeadFile{f: f, tenant: tenant, key: key}, nil
+}
+
+// Write replaces what the file says by h.
+func (hf *HeadFile) Write(h SignedHead) error {
+	b, err := json.Marshal(headLine{hf.tenant, FormatKey(hf.key), h.Head, h.Signature})
+	if err != nil || len(b) >= headFileSize {
+		return fmt.Errorf("writing head file: %d bytes: %w", len(b), err)
+	}
+	b = append(append(b, bytes.Repeat([]byte{' '}, headFileSize-1-len(b))...), '\n')
+	if _, err := hf.f.WriteAt(b, 0); err != nil {
+		return fmt.Errorf("writing head file: %w", err)
+	}
+	return nil
+}
+
+// Close closes the file.
+func (hf *HeadFile) Close() error { return hf.f.Close() }
+
+// ReadHeadFile reads the head kept at path and checks its signature by the key
+// of the vault: ErrNoHead when there is none.
+func ReadHeadFile(path, tenant string, key ed25519.PublicKey) (Head, error) {
+	f, err := os.Open(filepath.Clean(path))
+	if errors.Is(err, os.ErrNotExist) {
+		return Head{}, fmt.Errorf("%w: %q", ErrNoHead, path)
+	}
+	if err != nil {
+		return Head{}, fmt.Errorf("reading head file: %w", err)
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, headFileSize+1))
+	if err != nil {
+		return Head{}, fmt.Errorf("reading head file: %w", err)
+	}
+	if len(b) == 0 {
+		return Head{}, fmt.Errorf("%w: %q is empty", ErrNoHead, path)
+	}
+	var line headLine
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&line); err != nil || len(b) != headFileSize {
+		return Head{}, fmt.Errorf("head file %q is malformed", path)
+	}
+	if line.Tenant != tenant {
+		return Head{}, fmt.Errorf("head file %q belongs to another vault", path)
+	}
+	if !ed25519.Verify(key, line.message(tenant), line.Signature) {
+		return Head{}, fmt.Errorf("head file %q is not signed by this vault", path)
+	}
+	return line.Head, nil
+}
+
+// Extends reports, by its error, whether the trail in r holds h: ErrRollback
+// when it ends before h or has another event there.
+func Extends(r store.Reader, h Head) error {
+	last, err := lastEntry(r)
+	if err != nil {
+		return brokenAt(last.Seq, "the trail has no readable last event")
+	}
+	if last.Seq < h.Seq {
+		return fmt.Errorf("%w: it ends at event %d, and event %d was signed", ErrRollback, last.Seq, h.Seq)
+	}
+	e, err := readEntry(r, h.Seq)
+	if err != nil || e.Hash != h.Hash {
+		return fmt.Errorf("%w: event %d is not the one that was signed", ErrRollback, h.Seq)
+	}
+	return nil
+}

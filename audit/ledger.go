@@ -1,0 +1,85 @@
+package audit
+
+import (
+	"crypto/sha256"
+
+	"github.com/agent-secret-store/assd/store"
+)
+
+// ledger remembers which event wrote each record last, so that a record put
+// back to an older genuine state under the running daemon is found when it is
+// used. It knows what was written since the start, and everything once the
+// background check of the chain has filled it in. Owned by the writer goroutine.
+type ledger struct {
+	last     map[ledgerKey]uint64
+	complete bool // adopt has been called: an object that is not here does not exist
+}
+
+// removed stands for the sequence number of a record that an event removed.
+const removed = 0
+
+// ledgerKey is an object's name cut to 16 bytes of SHA-256: a million objects
+// fit in some tens of megabytes, and nobody can make two names meet.
+type ledgerKey [16]byte
+
+func newLedger() ledger { return ledger{last: map[ledgerKey]uint64{}} }
+
+func keyOf(o Object) ledgerKey {
+	h := sha256.Sum256([]byte(o.String()))
+	return ledgerKey(h[:16])
+}
+
+func (l *ledger) set(tx *store.Tx, o Object, seq uint64) {
+	k := keyOf(o)
+	old, had := l.last[k]
+	l.last[k] = seq
+	tx.OnUndo(func() { l.restore(k, old, had) })
+}
+
+func (l *ledger) forget(tx *store.Tx, o Object) {
+	k := keyOf(o)
+	old, had := l.last[k]
+	delete(l.last, k)
+	tx.OnUndo(func() { l.restore(k, old, had) })
+}
+
+func (l *ledger) restore(k ledgerKey, seq uint64, had bool) {
+	if had {
+		l.last[k] = seq
+	} else {
+		delete(l.last, k)
+	}
+}
+
+// adopt fills in what the check of the whole chain found, where nothing newer
+// is known.
+func (l *ledger) adopt(base map[ledgerKey]uint64) {
+	for k, seq := range base {
+		if _, known := l.last[k]; !known {
+			l.last[k] = seq
+		}
+	}
+	l.complete = true
+}
+
+// expires reports whether records of b may go without an event once they have
+// expired; absent, they open nothing.
+func expires(b store.Bucket) bool { return b == store.Tokens }
+
+// check compares the sequence number in a record (0: no record) with the last
+// event known to be about it.
+func (l *ledger) check(o Object, seq uint64) error {
+	last, known := l.last[keyOf(o)]
+	switch {
+	case !known && (!l.complete || seq == 0):
+		return nil
+	case known && last == seq:
+		return nil
+	case seq == 0 && expires(o.Bucket):
+		return nil
+	case seq == 0:
+		return &TamperError{What: "record " + o.String(), Problem: "it is missing: something other than assd removed it"}
+	default:
+		return &TamperError{What: "record " + o.String(), Problem: "it is not the one that the last event about it wrote: it was put back to an older state"}
+	}
+}

@@ -1,0 +1,183 @@
+package audit
+
+import (
+	"crypto/ed25519"
+	"crypto/hmac"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/agent-secret-store/assd/store"
+)
+
+// maxKey keeps the length prefixes of recordMAC from wrapping.
+const maxKey = 1 << 15
+
+// Config is what a Log needs. All fields are required.
+type Config struct {
+	Tenant string
+	Epoch  uint64
+	Signer ed25519.PrivateKey // signs heads and nothing else
+	MACKey []byte             // authenticates records; derived from the root key
+	Now    func() time.Time   // the wall clock
+	NewID  func() string      // a fresh event id
+}
+
+// Log appends to the trail. Its methods are called on the store's writer
+// goroutine alone, so it holds no lock; Head, VerifyKey, and Check of a snapshot
+// are safe anywhere.
+type Log struct {
+	cfg       Config
+	head      Head      // of what has been appended, committed or not
+	last      time.Time // of the newest event
+	signed    Head      // of the newest signature
+	sig       []byte
+	ledger    ledger
+	committed atomic.Pointer[SignedHead]
+}
+
+// SignedHead is a committed head with its signature.
+type SignedHead struct {
+	Head
+	Signature []byte
+}
+
+// New is a Log for a vault that has no events yet.
+func New(cfg Config) *Log { return &Log{cfg: cfg, ledger: newLedger(), head: Head{Epoch: cfg.Epoch}} }
+
+// Open is a Log that goes on where the trail in r ends. It checks the newest
+// signed head and the events since the one before it; Verify checks the rest.
+func Open(r store.Reader, cfg Config) (*Log, error) {
+	l := New(cfg)
+	head, last, err := checkTail(r, cfg)
+	if err != nil {
+		return nil, err
+	}
+	l.head, l.last = head.Head, last
+	l.signed, l.sig = head.Head, head.Signature
+	l.Committed()
+	return l, nil
+}
+
+// Now is the later of the wall clock and the time of the last event, so that a
+// clock put back brings nothing back to life.
+func (l *Log) Now() time.Time {
+	if now := l.wall(); now.After(l.last) {
+		return now
+	}
+	return l.last
+}
+
+func (l *Log) wall() time.Time { return l.cfg.Now().UTC().Truncate(time.Millisecond) }
+
+// Append writes e as the next event, and the records that it changes. It fills
+// in id, time and records of e.
+func (l *Log) Append(tx *store.Tx, e Event, changes ...Change) (uint64, error) {
+	seq, prev, last := l.head.Seq+1, l.head, l.last
+	e.ID, e.Time = l.cfg.NewID(), Time{l.Now()}
+	if wall := l.wall(); wall.Before(e.Time.Time) {
+		e.Clock = &Time{wall}
+	}
+	e.Records = digests(changes)
+	b, err := e.encode()
+	if err != nil {
+		return 0, err
+	}
+	h := link(seq, prev.Hash, b)
+	if err := tx.Put(store.Audit, seqKey(seq), append(h[:], b...)); err != nil {
+		return 0, fmt.Errorf("appending event: %w", err)
+	}
+	for _, c := range changes {
+		if err := l.write(tx, seq, c); err != nil {
+			return 0, err
+		}
+	}
+	l.head, l.last = Head{Epoch: l.cfg.Epoch, Seq: seq, Hash: h}, e.Time.Time
+	tx.OnUndo(func() { l.head, l.last = prev, last })
+	return seq, nil
+}
+
+func digests(changes []Change) map[string]string {
+	if len(changes) == 0 {
+		return nil
+	}
+	m := make(map[string]string, len(changes))
+	for _, c := range changes {
+		m[c.String()] = ""
+		if c.Content != nil {
+			m[c.String()] = Digest(c.Content)
+		}
+	}
+	return m
+}
+
+func (l *Log) write(tx *store.Tx, seq uint64, c Change) error {
+	if len(c.Key) > maxKey {
+		return fmt.Errorf("writing record: key of %d bytes is too long", len(c.Key))
+	}
+	if c.Content == nil {
+		l.ledger.set(tx, c.Object, removed)
+		return tx.Delete(c.Bucket, []byte(c.Key))
+	}
+	l.ledger.set(tx, c.Object, seq)
+	return tx.Put(c.Bucket, []byte(c.Key), encodeRecord(l.cfg.MACKey, c.Object, seq, c.Content))
+}
+
+// Drop removes a record without an event. It is for what has expired and counts
+// for nothing, present or absent.
+func (l *Log) Drop(tx *store.Tx, o Object) error {
+	l.ledger.forget(tx, o)
+	return tx.Delete(o.Bucket, []byte(o.Key))
+}
+
+// Check is the content of the record stored as raw at o, or nil for no record.
+// A record whose MAC fails, or that an older event wrote than the last one known
+// to be about it, is a *TamperError and must not be used.
+func (l *Log) Check(r store.Reader, o Object, raw []byte) ([]byte, error) {
+	rec, ok := ParseRecord(raw)
+	if raw != nil && (!ok || !hmac.Equal(rec.MAC, recordMAC(l.cfg.MACKey, o, rec.Seq, rec.Content))) {
+		return nil, &TamperError{What: "record " + o.String(), Problem: "its check fails: it was changed by something other than assd"}
+	}
+	return rec.Content, l.Current(r, o, raw)
+}
+
+// Current is the half of Check that must be made anew each time: that no newer
+// event is known about the object. It says nothing about a snapshot, which may
+// rightly be older.
+func (l *Log) Current(r store.Reader, o Object, raw []byte) error {
+	if _, writing := r.(*store.Tx); !writing {
+		return nil
+	}
+	rec, _ := ParseRecord(raw)
+	return l.ledger.check(o, rec.Seq)
+}
+
+// Sign signs the head of what has been appended since the last commit. It is
+// the store's Prepare.
+func (l *Log) Sign(tx *store.Tx) error {
+	if l.head.Seq == l.signed.Seq {
+		return nil
+	}
+	was, sig := l.signed, l.sig
+	value, signature := signedHead(l.head, l.cfg.Tenant, l.cfg.Signer)
+	l.signed, l.sig = l.head, signature
+	tx.OnUndo(func() { l.signed, l.sig = was, sig })
+	return tx.Put(store.Heads, seqKey(l.head.Seq), value)
+}
+
+// Committed publishes the signed head after a commit. It is called from the
+// store's Committed.
+func (l *Log) Committed() { l.committed.Store(&SignedHead{l.signed, l.sig}) }
+
+// Head is the newest committed head; safe from any goroutine.
+func (l *Log) Head() SignedHead {
+	if h := l.committed.Load(); h != nil {
+		return *h
+	}
+	return SignedHead{}
+}
+
+// VerifyKey is the public half of the signing key, as event 1 has it.
+func (l *Log) VerifyKey() string {
+	return FormatKey(l.cfg.Signer.Public().(ed25519.PublicKey))
+}

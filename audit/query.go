@@ -1,0 +1,133 @@
+package audit
+
+import (
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/agent-secret-store/assd/store"
+)
+
+// Filter says which events are wanted. A zero field matches everything.
+type Filter struct {
+	Namespace string    // this namespace and all below it
+	Actor     string    // id or name
+	Action    string    // this action, or all that begin with it and a dot
+	Since     time.Time // not before
+	Until     time.Time // not after
+	Before    uint64    // only events with a smaller sequence number: the cursor
+}
+
+// Stored is an event with its place in the trail.
+type Stored struct {
+	Seq uint64
+	Event
+}
+
+// Query is the newest limit events that match, newest first, and the cursor for
+// the ones before them (0: there are none). It looks at a bounded stretch in
+// each read transaction.
+//
+// BUG(audit): a filter that matches little walks the trail back to Since; there
+// are no indexes yet.
+func Query(db *store.DB, f Filter, limit int) (events []Stored, next uint64, err error) {
+	at, err := start(db, f)
+	for err == nil && at > 0 {
+		done := false
+		err = db.View(func(s *store.Snapshot) error {
+			left := chunk
+			return s.ScanBack(store.Audit, seqKey(at), func(k, v []byte) (bool, error) {
+				st, err := decodeStored(k, v)
+				if err != nil {
+					return false, err
+				}
+				if st.Time.Before(f.Since) {
+					done = true
+					return false, nil
+				}
+				if f.matches(st.Event) {
+					if len(events) == limit {
+						next, done = events[limit-1].Seq, true
+						return false, nil
+					}
+					events = append(events, st)
+				}
+				at = st.Seq - 1
+				left--
+				return left > 0 && at > 0, nil
+			})
+		})
+		if done {
+			break
+		}
+	}
+	return events, next, err
+}
+
+func decodeStored(k, v []byte) (Stored, error) {
+	e, err := parseEntry(k, v)
+	if err != nil {
+		return Stored{}, err
+	}
+	ev, err := DecodeEvent(e.Bytes)
+	return Stored{e.Seq, ev}, err
+}
+
+// start is the newest sequence number that can match: the cursor, or the last
+// event not after Until, found by bisection since times never fall.
+func start(db *store.DB, f Filter) (at uint64, err error) {
+	err = db.View(func(s *store.Snapshot) error {
+		last, err := lastEntry(s)
+		if err != nil {
+			return err
+		}
+		at = last.Seq
+		if f.Before > 0 && f.Before-1 < at {
+			at = f.Before - 1
+		}
+		if f.Until.IsZero() {
+			return nil
+		}
+		n := sort.Search(int(at), func(i int) bool {
+			k := seqKey(uint64(i) + 1)
+			st, e := decodeStored(k, s.Get(store.Audit, k))
+			if e != nil {
+				err = e
+			}
+			return st.Time.After(f.Until)
+		})
+		at = uint64(n)
+		return err
+	})
+	return at, err
+}
+
+func (f Filter) matches(e Event) bool {
+	return below(e.Namespace, f.Namespace, "/") &&
+		below(string(e.Action), f.Action, ".") &&
+		(f.Actor == "" || f.Actor == e.Actor.ID || strings.EqualFold(f.Actor, e.Actor.Name))
+}
+
+// below reports whether s is root or continues it after sep; an empty root is
+// above everything.
+func below(s, root, sep string) bool {
+	return root == "" || s == root || strings.HasPrefix(s, root+sep)
+}
+
+// Count is how many events the trail has.
+func Count(r store.Reader) (uint64, error) {
+	last, err := lastEntry(r)
+	return last.Seq, err
+}
+
+// Walk calls fn with each event, oldest first, until it returns false. It holds
+// r for as long as that takes: it is for short walks.
+func Walk(r store.Reader, fn func(Stored) bool) error {
+	return r.Scan(store.Audit, seqKey(1), func(k, v []byte) (bool, error) {
+		st, err := decodeStored(k, v)
+		if err != nil {
+			return false, err
+		}
+		return fn(st), nil
+	})
+}

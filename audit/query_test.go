@@ -1,0 +1,92 @@
+package audit_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/agent-secret-store/assd/audit"
+)
+
+func TestQuery(t *testing.T) {
+	tr := newTrail(t)
+	start := tr.clock
+	agent := audit.Actor{ID: "agt_1", Kind: "agent", Name: "Deploy-Bot"}
+	for i, e := range []audit.Event{
+		{Actor: owner, Action: audit.SecretWrite, Namespace: "production", Key: "A"},
+		{Actor: agent, Action: audit.SecretRead, Namespace: "production/openai", Key: "B"},
+		{Actor: agent, Action: audit.SecretRead.Denied(), Namespace: "productions", Key: "C"},
+		{Actor: owner, Action: audit.AgentCreate},
+	} {
+		tr.clock = start.Add(time.Duration(i+1) * time.Minute)
+		e.Outcome = audit.OK
+		tr.append(e)
+	}
+	at := func(m int) time.Time { return start.Add(time.Duration(m) * time.Minute) }
+	tests := map[string]struct {
+		f    audit.Filter
+		want []uint64
+	}{
+		"all":                            {audit.Filter{}, []uint64{5, 4, 3, 2, 1}},
+		"namespace and below, no others": {audit.Filter{Namespace: "production"}, []uint64{3, 2}},
+		"actor by name, any case":        {audit.Filter{Actor: "deploy-bot"}, []uint64{4, 3}},
+		"actor by id":                    {audit.Filter{Actor: "agt_1"}, []uint64{4, 3}},
+		"action with its refusals":       {audit.Filter{Action: "secret.read"}, []uint64{4, 3}},
+		"refusals alone":                 {audit.Filter{Action: "secret.read.denied"}, []uint64{4}},
+		"family of actions":              {audit.Filter{Action: "secret"}, []uint64{4, 3, 2}},
+		"since includes":                 {audit.Filter{Since: at(3)}, []uint64{5, 4}},
+		"until includes":                 {audit.Filter{Until: at(3)}, []uint64{4, 3, 2, 1}},
+		"between":                        {audit.Filter{Since: at(2), Until: at(3)}, []uint64{4, 3}},
+		"before the first":               {audit.Filter{Until: at(-1)}, nil},
+		"cursor":                         {audit.Filter{Before: 3}, []uint64{2, 1}},
+		"no match":                       {audit.Filter{Action: "secr"}, nil},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			events, next, err := audit.Query(tr.db, tt.f, 100)
+			if err != nil || next != 0 {
+				t.Fatal(next, err)
+			}
+			var got []uint64
+			for _, e := range events {
+				got = append(got, e.Seq)
+			}
+			if fmt.Sprint(got) != fmt.Sprint(tt.want) {
+				t.Errorf("got %v, want %v", got, tt.want)
+			}
+		})
+	}
+}
+
+// Pages follow each other without a gap or a repeat, also over more events than
+// one read transaction looks at, and while events arrive.
+func TestQueryPages(t *testing.T) {
+	tr := newTrail(t)
+	const n = 2500
+	for range 25 {
+		addMany(tr, 100)
+	}
+	seen, f := 0, audit.Filter{Action: "secret"}
+	want := uint64(n + 1)
+	for {
+		events, next, err := audit.Query(tr.db, f, 333)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range events {
+			if e.Seq != want {
+				t.Fatalf("got event %d, want %d", e.Seq, want)
+			}
+			want--
+			seen++
+		}
+		if next == 0 {
+			break
+		}
+		f.Before = next
+		addMany(tr, 1)
+	}
+	if seen != n {
+		t.Errorf("saw %d of %d", seen, n)
+	}
+}

@@ -1,0 +1,81 @@
+package audit
+
+import (
+	"crypto/ed25519"
+	"encoding/binary"
+	"fmt"
+	"time"
+
+	"github.com/agent-secret-store/assd/store"
+)
+
+// checkTail checks the newest signed head and the events since the one before
+// it, and returns that head and the time of the newest event.
+func checkTail(r store.Reader, cfg Config) (SignedHead, time.Time, error) {
+	fail := func(seq uint64, problem string) (SignedHead, time.Time, error) {
+		return SignedHead{}, time.Time{}, brokenAt(seq, problem)
+	}
+	newest, err := lastEntry(r)
+	if err != nil {
+		return fail(newest.Seq, "the trail has no readable last event")
+	}
+	k, v := r.Last(store.Heads)
+	epoch, sig, err := parseHead(v)
+	if err != nil || len(k) != 8 || binary.BigEndian.Uint64(k) != newest.Seq {
+		return fail(newest.Seq, "the trail does not end at a signed head")
+	}
+	head := Head{Epoch: epoch, Seq: newest.Seq, Hash: newest.Hash}
+	if !ed25519.Verify(cfg.Signer.Public().(ed25519.PublicKey), head.message(cfg.Tenant), sig) {
+		return fail(newest.Seq, "the signature of the newest head does not verify")
+	}
+	last, seq, err := relink(r, newest.Seq)
+	if err != nil {
+		return fail(seq, err.Error())
+	}
+	return SignedHead{head, append([]byte(nil), sig...)}, last, nil
+}
+
+func brokenAt(seq uint64, problem string) error {
+	return &TamperError{What: fmt.Sprintf("audit event %d", seq), Problem: problem}
+}
+
+func lastEntry(r store.Reader) (Entry, error) {
+	k, v := r.Last(store.Audit)
+	return parseEntry(k, v)
+}
+
+// relink recomputes the chain from the signed head before newest, or from the
+// beginning, up to newest. It returns the time of the newest event.
+func relink(r store.Reader, newest uint64) (time.Time, uint64, error) {
+	from, prev := uint64(0), Hash{}
+	err := r.ScanBack(store.Heads, seqKey(newest-1), func(k, _ []byte) (bool, error) {
+		from = binary.BigEndian.Uint64(k)
+		return false, nil
+	})
+	if err != nil {
+		return time.Time{}, newest, err
+	}
+	if from > 0 {
+		e, err := readEntry(r, from)
+		if err != nil {
+			return time.Time{}, from, err
+		}
+		prev = e.Hash
+	}
+	var last time.Time
+	for seq := from + 1; seq <= newest; seq++ {
+		e, err := readEntry(r, seq)
+		if err != nil {
+			return last, seq, err
+		}
+		if link(seq, prev, e.Bytes) != e.Hash {
+			return last, seq, fmt.Errorf("its hash does not match")
+		}
+		ev, err := DecodeEvent(e.Bytes)
+		if err != nil {
+			return last, seq, err
+		}
+		prev, last = e.Hash, ev.Time.Time
+	}
+	return last, newest, nil
+}

@@ -1,0 +1,281 @@
+package audit
+
+import (
+	"context"
+	"crypto/ed25519"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/agent-secret-store/assd/store"
+)
+
+// chunk is how many entries are looked at in one read transaction.
+const chunk = 1000
+
+// Report is what Verify found. The vault is sound when Problem is empty.
+type Report struct {
+	Tenant    string `json:"tenant"`
+	VerifyKey string `json:"verify_key"`
+	Events    uint64 `json:"events"`
+	Heads     uint64 `json:"heads"`
+	Records   int    `json:"records"`
+	Head      Head   `json:"head"`
+	FirstBad  uint64 `json:"first_bad,omitempty"` // sequence number
+	Problem   string `json:"problem,omitempty"`
+
+	Ledger Ledger `json:"-"`
+}
+
+// Ledger is what a check of the whole chain learned for the running daemon.
+type Ledger struct {
+	last   map[ledgerKey]uint64
+	Active map[string]time.Time // actor id → its newest event
+}
+
+// Adopt takes over what Verify learned of the same vault; from then on also a
+// record that nothing has touched since the start is held against the trail.
+func (l *Log) Adopt(from Ledger) { l.ledger.adopt(from.last) }
+
+// RecordBuckets are the buckets that hold records.
+var RecordBuckets = []store.Bucket{
+	store.Vault, store.Slots, store.Keys, store.Owners, store.Agents,
+	store.Names, store.Credentials, store.Secrets, store.Namespaces, store.Tokens,
+}
+
+// errBad stops a walk; the report says why.
+var errBad = errors.New("the trail is broken")
+
+// Verify checks the whole trail in db, every signature, and every record
+// against the trail. It needs no key and writes nothing, and may run beside a
+// writer: it checks what was committed when it began. The error is about reading;
+// what is wrong with the vault stands in the report.
+func Verify(ctx context.Context, db *store.DB) (Report, error) {
+	v := verifier{ctx: ctx, db: db, live: map[Object]*liveRecord{}, gone: map[Object]uint64{}}
+	v.rep.Ledger.Active = map[string]time.Time{}
+	for _, step := range []func() error{v.begin, v.loadRecords, v.walk, v.settle} {
+		err := step()
+		if errors.Is(err, errBad) {
+			break
+		}
+		if err != nil {
+			return v.rep, fmt.Errorf("verifying: %w", err)
+		}
+	}
+	return v.rep, nil
+}
+
+type verifier struct {
+	ctx  context.Context
+	db   *store.DB
+	rep  Report
+	key  ed25519.PublicKey
+	end  uint64 // the last event when the check began
+	live map[Object]*liveRecord
+	gone map[Object]uint64 // written by this event, and not there
+
+	// where the walk is
+	seq  uint64
+	prev Hash
+	time time.Time
+}
+
+// liveRecord is a record as found, and what the trail says of it.
+type liveRecord struct {
+	seq    uint64
+	digest string
+	last   uint64 // the last event about it
+	told   string // the digest in that event
+}
+
+func (v *verifier) bad(seq uint64, format string, args ...any) error {
+	v.rep.FirstBad, v.rep.Problem = seq, fmt.Sprintf(format, args...)
+	return errBad
+}
+
+// begin reads event 1 and fixes how far the check goes.
+func (v *verifier) begin() error {
+	return v.db.View(func(s *store.Snapshot) error {
+		first, err := readEntry(s, 1)
+		if err != nil {
+			return v.bad(1, "missing")
+		}
+		ev, err := DecodeEvent(first.Bytes)
+		if err != nil || ev.Action != VaultInit || ev.Vault == nil {
+			return v.bad(1, "changed: it is no vault.init event")
+		}
+		v.rep.Tenant, v.rep.VerifyKey = ev.Vault.Tenant, ev.Vault.VerifyKey
+		if v.key, err = ParseKey(ev.Vault.VerifyKey); err != nil {
+			return v.bad(1, "changed: its verification key is malformed")
+		}
+		last, err := lastEntry(s)
+		if err != nil {
+			return v.bad(last.Seq, "changed: the last entry is malformed")
+		}
+		v.end = last.Seq
+		if k, _ := s.Last(store.Heads); len(k) != 8 || binary.BigEndian.Uint64(k) > v.end {
+			return v.bad(v.end+1, "cut: a later head was signed")
+		} else if at := binary.BigEndian.Uint64(k); at < v.end {
+			return v.bad(at+1, "inserted after the newest signed head, or the head is missing")
+		}
+		return nil
+	})
+}
+
+func (v *verifier) loadRecords() error {
+	for _, b := range RecordBuckets {
+		err := v.db.Chunks(b, nil, chunk, func(k, val []byte) (bool, error) {
+			o := Object{b, string(k)}
+			rec, ok := ParseRecord(val)
+			if !ok {
+				return false, v.bad(0, "record %s: malformed", o)
+			}
+			v.live[o] = &liveRecord{seq: rec.Seq, digest: Digest(rec.Content)}
+			return true, nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	v.rep.Records = len(v.live)
+	return nil
+}
+
+// walk goes over the events, a chunk at a time, and over the heads of the same
+// stretch.
+func (v *verifier) walk() error {
+	for v.seq < v.end {
+		if err := v.ctx.Err(); err != nil {
+			return err
+		}
+		from := v.seq + 1
+		hashes := make([]Hash, 0, chunk)
+		err := v.db.Chunks(store.Audit, seqKey(from), chunk, func(k, val []byte) (bool, error) {
+			if v.seq == v.end || len(hashes) == chunk {
+				return false, nil
+			}
+			err := v.event(k, val)
+			hashes = append(hashes, v.prev)
+			return err == nil, err
+		})
+		if err != nil {
+			return err
+		}
+		if len(hashes) == 0 {
+			return v.bad(from, "missing")
+		}
+		if err := v.heads(from, hashes); err != nil {
+			return err
+		}
+	}
+	v.rep.Events, v.rep.Head.Seq, v.rep.Head.Hash = v.seq, v.seq, v.prev
+	return nil
+}
+
+func (v *verifier) event(k, val []byte) error {
+	want := v.seq + 1
+	e, err := parseEntry(k, val)
+	switch {
+	case err != nil:
+		return v.bad(want, "changed: the entry is malformed")
+	case e.Seq != want:
+		return v.bad(want, "missing: the next one is %d", e.Seq)
+	case link(e.Seq, v.prev, e.Bytes) != e.Hash:
+		return v.bad(want, "changed or out of order: its hash does not match")
+	}
+	ev, err := DecodeEvent(e.Bytes)
+	if err != nil {
+		return v.bad(want, "changed: %v", err)
+	}
+	if ev.Time.Before(v.time) {
+		return v.bad(want, "out of order: it is older than the one before it")
+	}
+	v.seq, v.prev, v.time = e.Seq, e.Hash, ev.Time.Time
+	v.rep.Ledger.Active[ev.Actor.ID] = v.time
+	for name, digest := range ev.Records {
+		v.told(name, digest)
+	}
+	return nil
+}
+
+// told notes what the event just walked says of a record.
+func (v *verifier) told(name, digest string) {
+	bucket, key, _ := strings.Cut(name, "/")
+	o := Object{store.Bucket(bucket), key}
+	if rec := v.live[o]; rec != nil {
+		rec.last, rec.told = v.seq, digest
+		return
+	}
+	delete(v.gone, o)
+	if digest != "" && !expires(o.Bucket) {
+		v.gone[o] = v.seq
+	}
+}
+
+func (v *verifier) heads(from uint64, hashes []Hash) error {
+	return v.db.Chunks(store.Heads, seqKey(from), chunk, func(k, val []byte) (bool, error) {
+		if len(k) != 8 {
+			return false, v.bad(from, "signed head: malformed")
+		}
+		seq := binary.BigEndian.Uint64(k)
+		if seq-from >= uint64(len(hashes)) {
+			return false, nil
+		}
+		epoch, sig, err := parseHead(val)
+		h := Head{Epoch: epoch, Seq: seq, Hash: hashes[seq-from]}
+		if err != nil || !ed25519.Verify(v.key, h.message(v.rep.Tenant), sig) {
+			return false, v.bad(seq, "its signed head does not verify: foreign or changed signature")
+		}
+		v.rep.Heads++
+		v.rep.Head.Epoch = epoch
+		return true, nil
+	})
+}
+
+// settle compares the records found with what the trail says of them.
+func (v *verifier) settle() error {
+	v.rep.Ledger.last = make(map[ledgerKey]uint64, len(v.live))
+	for o, rec := range v.live {
+		switch {
+		case rec.seq > v.end: // written while we walked
+		case rec.last == 0:
+			return v.bad(rec.seq, "record %s: inserted, no event wrote it", o)
+		case rec.last != rec.seq:
+			return v.bad(rec.last, "record %s: put back to the state of event %d", o, rec.seq)
+		case rec.told != rec.digest:
+			return v.bad(rec.last, "record %s: changed since this event wrote it", o)
+		default:
+			v.rep.Ledger.last[keyOf(o)] = rec.seq
+		}
+	}
+	return v.missing()
+}
+
+// missing looks once more for the records that were not there: one removed or
+// made while we walked is explained by an event after the end of the walk.
+func (v *verifier) missing() error {
+	if len(v.gone) == 0 {
+		return nil
+	}
+	err := v.db.Chunks(store.Audit, seqKey(v.end+1), chunk, func(_, val []byte) (bool, error) {
+		e, err := parseEntry(seqKey(0), val)
+		if err != nil {
+			return false, err
+		}
+		ev, err := DecodeEvent(e.Bytes)
+		for name := range ev.Records {
+			bucket, key, _ := strings.Cut(name, "/")
+			delete(v.gone, Object{store.Bucket(bucket), key})
+		}
+		return err == nil, err
+	})
+	if err != nil {
+		return err
+	}
+	for o, seq := range v.gone {
+		return v.bad(seq, "record %s: missing, this event wrote it", o)
+	}
+	return nil
+}
