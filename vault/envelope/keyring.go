@@ -1,0 +1,188 @@
+package envelope
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/tink-crypto/tink-go/v2/aead"
+	"github.com/tink-crypto/tink-go/v2/aead/subtle"
+	"github.com/tink-crypto/tink-go/v2/keyset"
+	tinkpb "github.com/tink-crypto/tink-go/v2/proto/tink_go_proto"
+	"github.com/tink-crypto/tink-go/v2/tink"
+
+	"github.com/agent-secret-store/assd/vault/seal"
+)
+
+// Errors of opening. Both say no more on purpose.
+var (
+	ErrDecrypt   = errors.New("sealed value does not open")
+	ErrKeyring   = errors.New("keyring does not open")
+	errKeyringID = errors.New(`keyring id is not "kek_" and 26 base32 digits`)
+)
+
+// Keyring is a KEK: a Tink keyset whose keys wrap the DEKs of values. It is
+// safe for concurrent use and prints as its id.
+//
+// BUG(envelope): Tink and crypto/aes copy every key they are given and cannot
+// be told to clear the copies; only this package's own copies are cleared.
+type Keyring struct {
+	_      [0]func()
+	id     string
+	handle *keyset.Handle
+	kek    tink.AEAD // built once: building it costs more than a whole read
+}
+
+// NewKeyring makes a keyring with one random AES-256-GCM key. id is "kek_" and
+// 26 lower-case base32 digits.
+func NewKeyring(id string) (*Keyring, error) {
+	handle, err := keyset.NewHandle(aead.AES256GCMKeyTemplate())
+	if err != nil {
+		return nil, fmt.Errorf("making keyring %q: %w", id, err)
+	}
+	return newKeyring(id, handle)
+}
+
+func newKeyring(id string, handle *keyset.Handle) (*Keyring, error) {
+	if !validKeyringID(id) {
+		return nil, fmt.Errorf("keyring %.40q: %w", id, errKeyringID)
+	}
+	kek, err := aead.New(handle)
+	if err != nil {
+		return nil, fmt.Errorf("building keyring %q: %w", id, err)
+	}
+	return &Keyring{id: id, handle: handle, kek: kek}, nil
+}
+
+// ID returns the id of the keyring.
+func (k *Keyring) ID() string { return k.id }
+
+// Format implements [fmt.Formatter].
+func (k *Keyring) Format(f fmt.State, _ rune) { io.WriteString(f, k.id+" "+redacted) }
+
+// Marshal returns the keyset sealed under root: the bytes that root's Open
+// knows as [seal.RoleKEK] of this tenant and id.
+func (k *Keyring) Marshal(root *seal.RootKey, tenant string) ([]byte, error) {
+	wrap, ad, err := wrapping(root, tenant, k.id)
+	if err != nil {
+		return nil, fmt.Errorf("sealing keyring %q: %w", k.id, err)
+	}
+	var mem keyset.MemReaderWriter
+	if err := k.handle.WriteWithAssociatedData(&mem, wrap, ad); err != nil {
+		return nil, fmt.Errorf("sealing keyring %q: %w", k.id, err)
+	}
+	// Beside it Tink would store a description of the keys in the clear that
+	// nothing authenticates and nobody needs.
+	return mem.EncryptedKeyset.GetEncryptedKeyset(), nil
+}
+
+// OpenKeyring opens what Marshal gave. It fails with [ErrKeyring] for another
+// root key, tenant or id, and for changed bytes.
+func OpenKeyring(root *seal.RootKey, tenant, id string, blob []byte) (*Keyring, error) {
+	wrap, ad, err := wrapping(root, tenant, id)
+	if err != nil {
+		return nil, fmt.Errorf("opening keyring %q: %w", id, err)
+	}
+	mem := keyset.MemReaderWriter{EncryptedKeyset: &tinkpb.EncryptedKeyset{EncryptedKeyset: blob}}
+	handle, err := keyset.ReadWithAssociatedData(&mem, wrap, ad)
+	if err != nil {
+		return nil, fmt.Errorf("opening keyring %q: %w", id, ErrKeyring)
+	}
+	return newKeyring(id, handle)
+}
+
+func wrapping(root *seal.RootKey, tenant, id string) (tink.AEAD, []byte, error) {
+	ad, err := seal.AssociatedData(seal.RoleKEK, tenant, id)
+	if err != nil {
+		return nil, nil, err
+	}
+	wrap, err := root.WrapAEAD()
+	return wrap, ad, err
+}
+
+// Seal encrypts pay for p under a fresh DEK. It fails when the payload is over
+// [MaxValue] or [MaxMetadata], or p is not complete.
+func (k *Keyring) Seal(p Place, pay Payload) ([]byte, error) {
+	if err := p.check(); err != nil {
+		return nil, fmt.Errorf("sealing value: %w", err)
+	}
+	plain, err := pay.marshal()
+	if err != nil {
+		return nil, fmt.Errorf("sealing value: %w", err)
+	}
+	defer clear(plain)
+	dek := make([]byte, dekSize)
+	rand.Read(dek)
+	defer clear(dek)
+	out, err := k.encrypt(p, dek, plain)
+	if err != nil {
+		return nil, fmt.Errorf("sealing value: %w", err)
+	}
+	return out.marshal()
+}
+
+func (k *Keyring) encrypt(p Place, dek, plain []byte) (sealed, error) {
+	dekAD, valueAD, err := k.associatedData(p)
+	if err != nil {
+		return sealed{}, err
+	}
+	wrapped, err := k.kek.Encrypt(dek, dekAD)
+	if err != nil {
+		return sealed{}, err
+	}
+	value, err := subtle.NewAESGCM(dek)
+	if err != nil {
+		return sealed{}, err
+	}
+	ciphertext, err := value.Encrypt(plain, valueAD)
+	return sealed{kekID: k.id, wrapped: wrapped, ciphertext: ciphertext}, err
+}
+
+// Open decrypts what Seal gave for the same place. The caller wipes the value.
+// Whatever is wrong, the error is [ErrDecrypt].
+func (k *Keyring) Open(p Place, b []byte) (Payload, error) {
+	s, err := parseSealed(b)
+	if err != nil || s.kekID != k.id {
+		return Payload{}, ErrDecrypt
+	}
+	plain, err := k.decrypt(p, s)
+	if err != nil {
+		return Payload{}, ErrDecrypt
+	}
+	pay, ok := parsePayload(plain)
+	if !ok {
+		clear(plain)
+		return Payload{}, ErrDecrypt
+	}
+	return pay, nil
+}
+
+func (k *Keyring) decrypt(p Place, s sealed) ([]byte, error) {
+	dekAD, valueAD, err := k.associatedData(p)
+	if err != nil {
+		return nil, err
+	}
+	dek, err := k.kek.Decrypt(s.wrapped, dekAD)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(dek)
+	if len(dek) != dekSize {
+		return nil, ErrDecrypt
+	}
+	value, err := subtle.NewAESGCM(dek)
+	if err != nil {
+		return nil, err
+	}
+	return value.Decrypt(s.ciphertext, valueAD)
+}
+
+// associatedData returns what the wrapped DEK and the value are bound to.
+func (k *Keyring) associatedData(p Place) (dek, value []byte, err error) {
+	if dek, err = p.associatedData(dekLabel, k.id); err != nil {
+		return nil, nil, err
+	}
+	value, err = p.associatedData(valueLabel, k.id)
+	return dek, value, err
+}
