@@ -1,0 +1,31 @@
+# Every target works on a fresh clone with Go, git, make and gcc (the race
+# detector needs gcc).
+GO       ?= go
+VERSION  ?= 1.0.0
+LDFLAGS  := -s -w -X main.version=$(VERSION)
+BUILD    := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
+FUZZTIME ?= 20s
+
+.PHONY: build quickstart test check race fuzz bench clean
+
+build: ## both binaries, static, in bin/
+	$(BUILD) -o bin/ass ./cmd/ass
+	$(BUILD) -o bin/assd ./cmd/assd
+
+quickstart: build ## the whole main job on a throw-away vault
+	scripts/quickstart
+
+test: ## all tests
+	$(GO) test ./...
+
+check: ## what a change must pass: format, vet, staticcheck, tidy, other systems, race
+	scripts/check
+
+fuzz: ## each fuzz target for FUZZTIME
+	scripts/fuzz $(FUZZTIME)
+
+bench: build ## operations per second beside their floors, measured in the same run
+	$(GO) run ./scripts/bench -assd bin/assd -ass bin/ass
+
+clean:
+	rm -rf bin

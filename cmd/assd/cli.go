@@ -1,0 +1,95 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/alecthomas/kong"
+)
+
+// cli is the command line of assd.
+type cli struct {
+	Serve  serveCmd  `cmd:"" default:"withargs" help:"Serve the vault (what assd does without a command)."`
+	Init   initCmd   `cmd:"" help:"Create a vault and its first owner, without a prompt."`
+	Verify verifyCmd `cmd:"" help:"Check a vault's files offline; needs no key."`
+
+	Version kong.VersionFlag `help:"Print version and exit."`
+}
+
+// dataFlags say where the vault is; every command has them.
+type dataFlags struct {
+	DataDir string `env:"ASSD_DATA_DIR" placeholder:"DIR" help:"Folder of the vault (default: ${data_dir})."`
+	KeyFile string `env:"ASSD_KEY_FILE" placeholder:"FILE" help:"Key file of the vault, on another device for example (default: root.key in the data dir). The head file lies beside it."`
+	Config  string `env:"ASSD_CONFIG" placeholder:"FILE" help:"TOML file with flags by their names (default: assd.toml in the data dir)."`
+}
+
+// output is where a command's answer goes, and the rest.
+type output struct {
+	stdout, stderr io.Writer
+}
+
+// exitError carries an exit code; its text has been printed already when quiet.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string { return e.err.Error() }
+func (e *exitError) Unwrap() error { return e.err }
+
+// exited ends kong's own exits (--help, --version) without leaving the process.
+type exited int
+
+// run parses the command line and runs the command.
+func run(args []string, stdout, stderr io.Writer) (err error) {
+	defer func() {
+		switch p := recover().(type) {
+		case nil:
+		case exited:
+			if p != 0 {
+				err = &exitError{int(p), errors.New("wrong usage")}
+			}
+		default:
+			panic(p)
+		}
+	}()
+	out := output{stdout, stderr}
+	file, err := configFile(args, out)
+	if err != nil {
+		return err
+	}
+	var c cli
+	ctx, err := parse(&c, args, out, kong.Resolvers(file))
+	if err != nil {
+		return &exitError{2, fmt.Errorf("%w (see assd --help)", err)}
+	}
+	return ctx.Run(out)
+}
+
+func parse(c *cli, args []string, out output, options ...kong.Option) (*kong.Context, error) {
+	options = append(options,
+		kong.Name("assd"),
+		kong.Description("The daemon of Agent Secret Store: one vault, one file of data, one socket."),
+		kong.Vars{"version": "assd/" + version, "data_dir": defaultDataDir(), "socket": defaultSocket("DATA_DIR")},
+		kong.Writers(out.stdout, out.stderr),
+		kong.Exit(func(code int) { panic(exited(code)) }),
+	)
+	parser, err := kong.New(c, options...)
+	if err != nil {
+		return nil, err
+	}
+	return parser.Parse(args)
+}
+
+// report prints err as one line and returns the exit code.
+func report(err error, stderr io.Writer) int {
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintf(stderr, "assd: %v\n", err)
+	if e, ok := errors.AsType[*exitError](err); ok {
+		return e.code
+	}
+	return 1
+}

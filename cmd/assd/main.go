@@ -1,0 +1,24 @@
+// Command assd is the daemon of Agent Secret Store: it keeps one vault and
+// serves it on a Unix socket.
+//
+// It owns flags, configuration, listeners, signals and exit codes, and nothing
+// of the vault itself. It exits 0 after a drain, 1 with one line on standard
+// error when something failed, and 2 on wrong usage.
+package main
+
+import (
+	"os"
+
+	"github.com/agent-secret-store/assd/internal/harden"
+)
+
+// version is set by the linker.
+var version = "1.0.0"
+
+func main() {
+	err := harden.Process(false)
+	if err == nil {
+		err = run(os.Args[1:], os.Stdout, os.Stderr)
+	}
+	os.Exit(report(err, os.Stderr))
+}

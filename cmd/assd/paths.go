@@ -1,0 +1,47 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+
+	"github.com/agent-secret-store/assd/vault"
+)
+
+// defaultDataDir is /var/lib/assd for root, else assd in the user's data folder.
+func defaultDataDir() string {
+	if os.Geteuid() == 0 {
+		return "/var/lib/assd"
+	}
+	if dir := os.Getenv("XDG_DATA_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "assd")
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "assd-data"
+	}
+	return filepath.Join(home, ".local", "share", "assd")
+}
+
+// defaultSocket is /run/assd/assd.sock for root, else assd/assd.sock in the
+// user's runtime folder, else in the data dir.
+func defaultSocket(dataDir string) string {
+	if os.Geteuid() == 0 {
+		return "/run/assd/assd.sock"
+	}
+	if dir := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "assd", "assd.sock")
+	}
+	return filepath.Join(dataDir, "assd.sock")
+}
+
+func (d dataFlags) dataDir() string {
+	if d.DataDir != "" {
+		return d.DataDir
+	}
+	return defaultDataDir()
+}
+
+// vault is the configuration of the vault that the flags name.
+func (d dataFlags) vault() vault.Config {
+	return vault.Config{Dir: d.dataDir(), KeyFile: d.KeyFile}
+}

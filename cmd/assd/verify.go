@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/agent-secret-store/assd/audit"
+	"github.com/agent-secret-store/assd/vault"
+)
+
+type verifyCmd struct {
+	dataFlags      `embed:""`
+	Key            string `placeholder:"KEY" help:"The verification key that init or login printed; the vault must be signed by it."`
+	AcceptRollback bool   `help:"Accept a data file older than the kept head, after putting a copy back on purpose. Leaves an event."`
+	JSON           bool   `name:"json" help:"Print one JSON document."`
+}
+
+func (verifyCmd) Help() string {
+	return `Checks every event, signature, record and value of a vault that no daemon
+has open. It exits 1 and names the first bad event when something is off.
+
+Examples:
+  assd verify --data-dir /srv/vault
+  assd verify --data-dir /srv/vault --key ed25519:MCowBQ...`
+}
+
+// verdict is what verify prints as JSON.
+type verdict struct {
+	OK bool `json:"ok"`
+	audit.Report
+	Compared string `json:"compared"` // "key", or "nothing"
+}
+
+// Run verifies the vault.
+func (c *verifyCmd) Run(out output) error {
+	if c.AcceptRollback {
+		if err := vault.AcceptRollback(c.vault()); err != nil {
+			return err
+		}
+	}
+	rep, err := vault.Verify(context.Background(), c.vault())
+	if err != nil {
+		return err
+	}
+	v := verdict{OK: rep.Problem == "", Report: rep, Compared: "nothing"}
+	if c.Key != "" {
+		v.Compared = "key"
+		if c.Key != rep.VerifyKey && v.OK {
+			v.OK, v.FirstBad, v.Problem = false, 1, "signed by another key than the one given"
+		}
+	}
+	if err := c.print(out, v); err != nil {
+		return err
+	}
+	if !v.OK {
+		return fmt.Errorf("the vault does not verify: event %d: %s", v.FirstBad, v.Problem)
+	}
+	return nil
+}
+
+func (c *verifyCmd) print(out output, v verdict) error {
+	if c.JSON {
+		return json.NewEncoder(out.stdout).Encode(v)
+	}
+	if !v.OK {
+		return nil
+	}
+	key, err := audit.ParseKey(v.VerifyKey)
+	if err != nil {
+		return errors.Join(errors.New("reading the vault's key"), err)
+	}
+	sum := sha256.Sum256(key)
+	how := "consistent with itself, key sha256:" + hex.EncodeToString(sum[:]) + ", compared with nothing (--key K compares)"
+	if c.Key != "" {
+		how = "signed by the key given"
+	}
+	_, err = fmt.Fprintf(out.stdout, "✓ %d events, %d signed heads, %d records verify: %s\n  head %d %s\n",
+		v.Events, v.Heads, v.Records, how, v.Head.Seq, v.Head.Hash)
+	return err
+}

@@ -1,0 +1,174 @@
+package vault
+
+import (
+	"context"
+	"errors"
+
+	"github.com/agent-secret-store/assd/audit"
+	"github.com/agent-secret-store/assd/policy"
+	"github.com/agent-secret-store/assd/store"
+	"github.com/agent-secret-store/assd/vault/api"
+)
+
+// Request is who asks, with what, from where.
+type Request struct {
+	Credential
+	Origin
+}
+
+// act is one request inside the write transaction that decides it.
+type act struct {
+	v       *Vault
+	tx      *store.Tx
+	req     Request
+	caller  *caller
+	spent   bool   // the use of the token has been counted
+	tokenID string // of the token that acts, also of the one-use token that a key stands for
+}
+
+// refusal ends an act: err for the caller, ev for the trail.
+type refusal struct {
+	err *api.Error
+	ev  audit.Event
+}
+
+func (r *refusal) Error() string { return r.err.Error() }
+
+// do runs fn inside the write transaction. A refusal by fn is recorded there and
+// returned; any other error undoes what fn did.
+func (v *Vault) do(ctx context.Context, req Request, fn func(*act) error) error {
+	return v.perform(ctx, v.db.Update, req, fn)
+}
+
+// doReserved is do for owners' acts that must go on when the disk is full.
+func (v *Vault) doReserved(ctx context.Context, req Request, fn func(*act) error) error {
+	return v.perform(ctx, v.db.UpdateReserved, req, fn)
+}
+
+type updater func(context.Context, func(*store.Tx) error) error
+
+func (v *Vault) perform(ctx context.Context, update updater, req Request, fn func(*act) error) error {
+	var refused *api.Error
+	var who *caller
+	err := update(ctx, func(tx *store.Tx) error {
+		refused = nil
+		a := &act{v: v, tx: tx, req: req}
+		err := a.identify()
+		if err == nil {
+			err = fn(a)
+		}
+		who = a.caller
+		r, ok := errors.AsType[*refusal](err)
+		if !ok {
+			return err
+		}
+		refused = r.err
+		return v.denials.record(tx, v.log, r.ev)
+	})
+	if err == nil && refused != nil {
+		return refused
+	}
+	if err == nil && who != nil {
+		v.active.touch(who.ID, v.cfg.Now())
+	}
+	return asAPI(err)
+}
+
+// identify finds the caller, or refuses.
+func (a *act) identify() (err error) {
+	a.caller, err = a.v.resolve(a.tx, a.req.Credential, a.req.Origin)
+	reason, failed := asUnauthorized(err)
+	if !failed {
+		if err == nil && a.caller.token != nil {
+			a.tokenID = a.caller.token.ID
+		}
+		return err
+	}
+	ev := a.req.event(audit.AuthFailed, audit.Actor{Kind: "unknown", Name: a.req.class()})
+	ev.Outcome, ev.Reason = audit.Denied, reason
+	return &refusal{unauthorized(reason), ev}
+}
+
+// event is an event of this act.
+func (a *act) event(action audit.Action) audit.Event {
+	ev := a.req.event(action, a.caller.actor())
+	ev.TokenID = a.tokenID
+	return ev
+}
+
+// about is an event of this act on a secret.
+func (a *act) about(action audit.Action, p policy.Path) audit.Event {
+	ev := a.event(action)
+	ev.Namespace, ev.Key = p.Namespace().String(), p.Key()
+	return ev
+}
+
+// refuse turns ev into the refusal of what it says.
+func refuse(ev audit.Event, err *api.Error, reason string) error {
+	ev.Action, ev.Outcome, ev.Reason = ev.Action.Denied(), audit.Denied, reason
+	return &refusal{err, ev}
+}
+
+// permit asks policy whether the caller may do this to p, whose tier is tier
+// ("" when nothing was ever there), and refuses with ev when it may not.
+func (a *act) permit(ev audit.Event, action policy.Action, p policy.Path, tier policy.Tier) error {
+	return a.settle(ev, policy.Decide(a.caller.request(action, p, tier)))
+}
+
+// settle turns a decision into nil or a refusal.
+func (a *act) settle(ev audit.Event, d policy.Decision) error {
+	switch d.Effect {
+	case policy.Allow:
+		return nil
+	case policy.Approve:
+		return refuse(ev, api.New(api.CodeApprovalRequired, d.Reason).
+			WithHint("ask an owner of this vault to do it"), d.Reason)
+	default:
+		return refuse(ev, api.New(api.CodeScopeDenied, d.Reason).
+			WithHint("ask for a scope that covers it, or ask an owner to widen the agent's limits"), d.Reason)
+	}
+}
+
+// ownerOnly refuses everyone but an owner's own key.
+func (a *act) ownerOnly(action audit.Action) error {
+	reason := ""
+	switch {
+	case a.caller.token != nil:
+		reason = "a token does not open this; an owner's key does"
+	case !a.caller.owner():
+		reason = "only an owner may do this"
+	default:
+		return nil
+	}
+	return refuse(a.event(action), api.New(api.CodeScopeDenied, reason).
+		WithHint("use the key of an owner: ass login --api-key KEY"), reason)
+}
+
+// record writes ev with the records it changes.
+func (a *act) record(ev audit.Event, changes ...audit.Change) error {
+	_, err := a.v.log.Append(a.tx, ev, changes...)
+	return err
+}
+
+// spend is record for the secrets routes, where tokens act: it counts the use of
+// a token that has a limit. A key used directly stands for a one-use token made
+// for just this scope, and the trail says so.
+func (a *act) spend(ev audit.Event, scope string, changes ...audit.Change) error {
+	switch {
+	case a.spent:
+	case a.caller.token == nil:
+		a.tokenID = newID("tok")
+		made := a.event(audit.TokenCreate)
+		made.Reason = "for " + scope + ", one use by the key itself"
+		if err := a.record(made); err != nil {
+			return err
+		}
+	case a.caller.token.MaxUses > 0:
+		used := *a.caller.token
+		used.Uses++
+		changes = append(changes, put(store.Tokens, used.ID, used))
+	}
+	a.spent = true
+	ev.TokenID = a.tokenID
+	return a.record(ev, changes...)
+}

@@ -1,0 +1,131 @@
+package vault
+
+import (
+	"context"
+	"fmt"
+	"sort"
+
+	"github.com/agent-secret-store/assd/audit"
+	"github.com/agent-secret-store/assd/policy"
+	"github.com/agent-secret-store/assd/store"
+	"github.com/agent-secret-store/assd/vault/api"
+)
+
+const maxDescription = 1024 // bytes
+
+// CreateAgent makes an agent and its key, for owners. Names are unique among
+// the living, whatever their case.
+func (v *Vault) CreateAgent(ctx context.Context, req Request, want api.AgentCreate) (api.AgentCreated, error) {
+	if err := checkAgent(want); err != nil {
+		return api.AgentCreated{}, asAPI(err)
+	}
+	var out api.AgentCreated
+	err := v.do(ctx, req, func(a *act) error {
+		if err := a.ownerOnly(audit.AgentCreate); err != nil {
+			return err
+		}
+		taken, err := load[holder](v, a.tx, store.Names, nameKey(kindAgent, want.Name))
+		if err != nil {
+			return err
+		}
+		if taken != nil {
+			return api.New(api.CodeConflict, fmt.Sprintf("there is an agent named %q already", want.Name)).
+				WithHint("choose another name, or revoke that one: ass agents revoke NAME")
+		}
+		id, key, changes := newIdentity(kindAgent, want.Name, v.log.Now())
+		id.Description, id.Namespaces, id.Scopes = want.Description, want.AllowedNamespaces, want.AllowedScopes
+		if len(id.Scopes) == 0 {
+			id.Scopes = []string{defaultScope}
+		}
+		changes[0] = put(store.Agents, id.ID, id)
+		ev := a.event(audit.AgentCreate)
+		ev.Subject = &audit.Subject{ID: id.ID, Name: id.Name}
+		out = api.AgentCreated{Agent: v.describe(&id), APIKey: key}
+		return a.record(ev, changes...)
+	})
+	if err != nil {
+		return api.AgentCreated{}, err
+	}
+	return out, nil
+}
+
+func checkAgent(want api.AgentCreate) error {
+	if err := policy.CheckName(want.Name); err != nil {
+		return invalid("name", err.Error())
+	}
+	if len(want.Description) > maxDescription {
+		return invalid("description", fmt.Sprintf("longer than %d bytes", maxDescription))
+	}
+	if _, err := policy.ParseReachNamespaces(want.AllowedNamespaces); err != nil {
+		return invalid("allowed_namespaces", err.Error())
+	}
+	if _, err := policy.ParseScopes(want.AllowedScopes); err != nil {
+		return invalid("allowed_scopes", err.Error())
+	}
+	return nil
+}
+
+// RevokeAgent ends an agent, found by id or name, and with it all its tokens.
+func (v *Vault) RevokeAgent(ctx context.Context, req Request, idOrName string) error {
+	return v.doReserved(ctx, req, func(a *act) error {
+		if err := a.ownerOnly(audit.AgentRevoke); err != nil {
+			return err
+		}
+		id := idOrName
+		named, err := load[holder](v, a.tx, store.Names, nameKey(kindAgent, idOrName))
+		if err != nil {
+			return err
+		}
+		if named != nil {
+			id = named.ID
+		}
+		who, err := load[identity](v, a.tx, store.Agents, id)
+		if err != nil {
+			return err
+		}
+		if who == nil || !who.Revoked.IsZero() {
+			return api.New(api.CodeNotFound, "no such living agent").WithHint("ass agents list shows them")
+		}
+		next := *who
+		next.Revoked = v.log.Now()
+		ev := a.event(audit.AgentRevoke)
+		ev.Subject = &audit.Subject{ID: who.ID, Name: who.Name}
+		return a.record(ev, put(store.Agents, who.ID, next), remove(store.Names, nameKey(kindAgent, who.Name)))
+	})
+}
+
+// Agents lists the living agents, oldest first, for owners.
+func (v *Vault) Agents(ctx context.Context, req Request) ([]api.Agent, error) {
+	list := []api.Agent{}
+	err := v.look(ctx, req, audit.AgentList, true, func(r store.Reader, _ *caller) error {
+		return v.eachAgent(r, func(id *identity) { list = append(list, v.describe(id)) })
+	})
+	sort.SliceStable(list, func(i, j int) bool { return list[i].CreatedAt.Before(list[j].CreatedAt) })
+	return list, err
+}
+
+// eachAgent calls fn with each living agent.
+func (v *Vault) eachAgent(r store.Reader, fn func(*identity)) error {
+	return r.Scan(store.Agents, nil, func(k, _ []byte) (bool, error) {
+		id, err := load[identity](v, r, store.Agents, string(k))
+		if err == nil && id.Revoked.IsZero() {
+			fn(id)
+		}
+		return err == nil, err
+	})
+}
+
+func (v *Vault) describe(id *identity) api.Agent {
+	out := api.Agent{
+		ID: id.ID, Name: id.Name, APIKeyPrefix: id.KeyPrefix, Active: id.Revoked.IsZero(),
+		AllowedNamespaces: id.Namespaces, AllowedScopes: id.Scopes,
+		CreatedAt: id.Created, LastActiveAt: v.active.last(id.ID),
+	}
+	if len(out.AllowedNamespaces) == 0 {
+		out.AllowedNamespaces = []string{"*"}
+	}
+	if id.Description != "" {
+		out.Description = &id.Description
+	}
+	return out
+}

@@ -1,0 +1,157 @@
+package vault
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/agent-secret-store/assd/audit"
+	"github.com/agent-secret-store/assd/policy"
+	"github.com/agent-secret-store/assd/store"
+	"github.com/agent-secret-store/assd/vault/api"
+)
+
+// Credential is a key or a token as it was presented: well formed, and a token's
+// signature checked. Whether it still counts is decided inside the transaction.
+type Credential struct {
+	keyHash string // of a key
+	claims  claims // of a token
+	failed  string // why it cannot be one: nobody presented anything, a typo, a foreign token
+}
+
+// IsToken reports whether it is a token rather than a key.
+func (c Credential) IsToken() bool { return c.claims.ID != "" }
+
+// Present reads a key or a token from a request. It never fails: what is no
+// credential is refused, and counted, by the act it was presented for.
+func (v *Vault) Present(text string) Credential {
+	switch {
+	case text == "":
+		return Credential{failed: "no key or token was sent"}
+	case isKey(text):
+		hash, err := hashKey(text)
+		if err != nil {
+			return Credential{failed: err.Error()}
+		}
+		return Credential{keyHash: hash}
+	}
+	c, err := v.tokens.check(text, v.cfg.Now())
+	if err != nil {
+		return Credential{failed: "it is neither a key nor a token of this vault"}
+	}
+	return Credential{claims: c}
+}
+
+// caller is who acts, as true inside one transaction.
+type caller struct {
+	*identity
+	kind  kind
+	token *token // nil when the identity's own key acts
+}
+
+func (c *caller) actor() audit.Actor {
+	return audit.Actor{ID: c.ID, Kind: string(c.kind), Name: c.Name}
+}
+
+func (c *caller) owner() bool { return c.kind == kindOwner }
+
+// request is the act on path as policy looks at it.
+func (c *caller) request(a policy.Action, p policy.Path, tier policy.Tier) policy.Request {
+	r := policy.Request{Caller: c.reach, Direct: c.token == nil, Action: a, Path: p, Tier: tier}
+	if c.token != nil {
+		r.Token = c.token.scopes
+	}
+	return r
+}
+
+// sees reports whether the caller may know of the secret at p.
+func (c *caller) sees(p policy.Path) bool {
+	return policy.Decide(c.request(policy.Read, p, policy.Standard)).Effect == policy.Allow
+}
+
+// lists reports whether the caller may list ns: all of it, or the part it sees.
+func (c *caller) lists(ns policy.Namespace, whole bool) bool {
+	return c.reach.Lists(ns, whole) &&
+		(c.token == nil || policy.Reach{Scopes: c.token.scopes}.Lists(ns, whole))
+}
+
+// errUnauthorized carries the reason to the trail; the client is told no more
+// than it needs.
+type errUnauthorized struct{ reason string }
+
+func (e *errUnauthorized) Error() string { return e.reason }
+
+// resolve finds who presented cred, in r. It fails with errUnauthorized, or
+// with what is wrong with a record.
+func (v *Vault) resolve(r store.Reader, cred Credential, from Origin) (*caller, error) {
+	switch {
+	case cred.failed != "":
+		return nil, &errUnauthorized{cred.failed}
+	case cred.IsToken():
+		return v.resolveToken(r, cred.claims, from)
+	default:
+		return v.resolveKey(r, cred.keyHash)
+	}
+}
+
+func (v *Vault) resolveKey(r store.Reader, hash string) (*caller, error) {
+	c, err := load[credential](v, r, store.Credentials, hash)
+	if err != nil {
+		return nil, err
+	}
+	if c == nil {
+		return nil, &errUnauthorized{"no such key"}
+	}
+	return v.living(r, c.Kind, c.ID)
+}
+
+func (v *Vault) living(r store.Reader, k kind, id string) (*caller, error) {
+	who, err := load[identity](v, r, k.bucket(), id)
+	switch {
+	case err != nil:
+		return nil, err
+	case who == nil:
+		return nil, &errUnauthorized{"its holder does not exist"}
+	case !who.Revoked.IsZero():
+		return nil, &errUnauthorized{"its holder has been revoked"}
+	}
+	return &caller{identity: who, kind: k}, nil
+}
+
+func (v *Vault) resolveToken(r store.Reader, c claims, from Origin) (*caller, error) {
+	t, err := load[token](v, r, store.Tokens, c.ID)
+	if err != nil {
+		return nil, err
+	}
+	if t == nil || !c.agrees(t) {
+		return nil, &errUnauthorized{"the token has expired or does not exist"}
+	}
+	if why := t.unusable(v.now(r), from); why != "" {
+		return nil, &errUnauthorized{why}
+	}
+	who, err := v.living(r, t.Kind, t.Holder)
+	if err != nil {
+		return nil, err
+	}
+	who.token = t
+	return who, nil
+}
+
+// unauthorized is what the client is told.
+func unauthorized(reason string) *api.Error {
+	return api.New(api.CodeUnauthorized, "not authenticated: "+reason).
+		WithHint("check the key with ass whoami, or log in again with ass login")
+}
+
+// asUnauthorized reports whether err is a failed authentication, and why.
+func asUnauthorized(err error) (string, bool) {
+	e, ok := errors.AsType[*errUnauthorized](err)
+	if !ok {
+		return "", false
+	}
+	return e.reason, true
+}
+
+// has reports whether a token carries the scope that lists namespaces.
+func (c *caller) listsNamespaces() bool {
+	return c.token == nil || slices.ContainsFunc(c.token.scopes, policy.Scope.ListsNamespaces)
+}

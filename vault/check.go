@@ -1,0 +1,84 @@
+package vault
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/agent-secret-store/assd/audit"
+	"github.com/agent-secret-store/assd/store"
+	"github.com/agent-secret-store/assd/vault/envelope"
+)
+
+// Verify checks the vault in cfg.Dir from its files alone: the chain, every
+// signature, every record against the chain, every value against its record, and
+// the head kept beside the key file. It needs no key, writes nothing and starts
+// nothing.
+func Verify(ctx context.Context, cfg Config) (rep audit.Report, err error) {
+	cfg.fill()
+	db, err := store.Open(store.Config{Path: cfg.dbFile(), ReadOnly: true, MustExist: true})
+	if err != nil {
+		return rep, err
+	}
+	defer db.Close()
+	if rep, err = verifyAll(ctx, db); err != nil || rep.Problem != "" {
+		return rep, err
+	}
+	key, err := audit.ParseKey(rep.VerifyKey)
+	if err != nil {
+		return rep, err
+	}
+	kept, err := audit.ReadHeadFile(cfg.headFile(), rep.Tenant, key)
+	if err == nil {
+		err = db.View(func(s *store.Snapshot) error { return audit.Extends(s, kept) })
+	}
+	if err != nil {
+		rep.FirstBad, rep.Problem = rep.Events+1, err.Error()
+	}
+	return rep, nil
+}
+
+// verifyAll is audit.Verify and, beyond it, that each version a header lists is
+// there and is the one it lists; no more than that: a value that no header lists is never served.
+func verifyAll(ctx context.Context, db *store.DB) (audit.Report, error) {
+	rep, err := audit.Verify(ctx, db)
+	if err != nil || rep.Problem != "" {
+		return rep, err
+	}
+	problem, seq, err := checkValues(ctx, db)
+	if problem != "" {
+		rep.Problem, rep.FirstBad = problem, seq
+	}
+	return rep, err
+}
+
+// checkValues compares headers and values a header at a time: each header with
+// its values in one snapshot, so that a writer beside it does no harm.
+func checkValues(ctx context.Context, db *store.DB) (problem string, seq uint64, err error) {
+	err = db.Chunks(store.Secrets, nil, 1000, func(k, _ []byte) (bool, error) {
+		if err := ctx.Err(); err != nil {
+			return false, err
+		}
+		err := db.View(func(s *store.Snapshot) error {
+			problem, seq = checkHeader(s, string(k))
+			return nil
+		})
+		return err == nil && problem == "", err
+	})
+	return problem, seq, err
+}
+
+func checkHeader(s *store.Snapshot, path string) (problem string, seq uint64) {
+	rec, ok := audit.ParseRecord(s.Get(store.Secrets, []byte(path)))
+	var h header
+	if !ok || json.Unmarshal(rec.Content, &h) != nil {
+		return fmt.Sprintf("record secrets/%s: malformed", path), rec.Seq
+	}
+	for _, ver := range h.Versions {
+		digest, err := envelope.Digest(s.Get(store.Values, valueKey(h.ID, ver.N)))
+		if err != nil || digest != ver.Digest {
+			return fmt.Sprintf("value of %s version %d: changed, moved or missing", path, ver.N), rec.Seq
+		}
+	}
+	return "", 0
+}

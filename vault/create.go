@@ -1,0 +1,235 @@
+package vault
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/agent-secret-store/assd/audit"
+	"github.com/agent-secret-store/assd/internal/peer"
+	"github.com/agent-secret-store/assd/store"
+	"github.com/agent-secret-store/assd/vault/api"
+	"github.com/agent-secret-store/assd/vault/envelope"
+	"github.com/agent-secret-store/assd/vault/seal"
+)
+
+// ErrExists says that a data dir already holds a vault.
+var ErrExists = errors.New("there is a vault here already")
+
+// Create makes a new vault in cfg.Dir, which it makes too where it is missing,
+// and opens it unclaimed. A key file that is already there is used: it is what
+// a creation that was cut short leaves behind.
+func Create(cfg Config) (*Vault, error) {
+	cfg.fill()
+	if err := prepareDir(cfg); err != nil {
+		return nil, err
+	}
+	key, err := seal.ReadKeyFile(cfg.keyFile())
+	if errors.Is(err, seal.ErrMissing) {
+		key, err = seal.CreateKeyFile(cfg.keyFile())
+	}
+	if err != nil {
+		return nil, err
+	}
+	v := newVault(cfg)
+	if v.db, err = store.Open(v.storeConfig(false)); err != nil {
+		return nil, err
+	}
+	if err := v.birth(key); err != nil {
+		return nil, errors.Join(err, v.db.Close())
+	}
+	v.run()
+	return v, nil
+}
+
+// Exists reports whether cfg.Dir holds a vault, or the start of one that was
+// cut short and may be begun again (false).
+func Exists(cfg Config) (bool, error) {
+	if _, err := os.Lstat(cfg.dbFile()); err == nil {
+		return born(cfg)
+	} else if !errors.Is(err, os.ErrNotExist) {
+		return false, fmt.Errorf("looking for a vault: %w", err)
+	}
+	if headKept(cfg) {
+		return false, fmt.Errorf("%q is missing, but %q says that a vault was here: put the data file back, or move the head file away to begin a new vault",
+			cfg.dbFile(), cfg.headFile())
+	}
+	return false, nil
+}
+
+// born reports whether the data file has its first event; one without, and
+// without a head beside it, is left of a creation that was cut short.
+func born(cfg Config) (bool, error) {
+	if headKept(cfg) {
+		return true, nil
+	}
+	db, err := store.Open(store.Config{Path: cfg.dbFile(), ReadOnly: true, MustExist: true})
+	if err != nil {
+		return false, err
+	}
+	defer db.Close()
+	found := false
+	err = db.View(func(s *store.Snapshot) error {
+		k, _ := s.Last(store.Audit)
+		slot, _ := s.Last(store.Slots)
+		found = k != nil || slot != nil
+		return nil
+	})
+	return found, err
+}
+
+// headKept reports whether a head was ever written; the file alone is made
+// before the first one is.
+func headKept(cfg Config) bool {
+	info, err := os.Lstat(cfg.headFile())
+	return err == nil && info.Size() > 0
+}
+
+func prepareDir(cfg Config) error {
+	if err := os.MkdirAll(filepath.Dir(filepath.Clean(cfg.Dir)), 0o755); err != nil {
+		return fmt.Errorf("making data dir: %w", err)
+	}
+	if err := os.Mkdir(cfg.Dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+		return fmt.Errorf("making data dir: %w", err)
+	}
+	if err := peer.CheckPrivate(cfg.Dir, true); err != nil {
+		return err
+	}
+	exists, err := Exists(cfg)
+	if err == nil && exists {
+		err = fmt.Errorf("%w: %q", ErrExists, cfg.Dir)
+	}
+	return err
+}
+
+func newVault(cfg Config) *Vault {
+	v := &Vault{cfg: cfg, dead: make(chan struct{})}
+	v.setChain("running")
+	return v
+}
+
+func (v *Vault) storeConfig(mustExist bool) store.Config {
+	return store.Config{
+		Path: v.cfg.dbFile(), ReservePath: v.cfg.reserveFile(), MustExist: mustExist, Now: v.cfg.Now,
+		Prepare:   func(tx *store.Tx) error { return v.log.Sign(tx) },
+		Committed: v.committed,
+	}
+}
+
+// birth writes event 1 and all that a vault begins with, in one commit.
+func (v *Vault) birth(key *seal.FileKey) error {
+	m, err := newMaterial()
+	if err != nil {
+		return err
+	}
+	if err := v.use(m); err != nil {
+		return err
+	}
+	v.log = audit.New(v.auditConfig(m))
+	changes, err := m.changes(key, v.cfg)
+	if err != nil {
+		return err
+	}
+	return v.db.Update(context.Background(), func(tx *store.Tx) error {
+		_, err := v.log.Append(tx, audit.Event{
+			Actor: daemonActor, Action: audit.VaultInit, Outcome: audit.OK,
+			Vault: &audit.Birth{Tenant: m.state.Tenant, VerifyKey: v.log.VerifyKey(), Epoch: m.state.Epoch},
+		}, changes...)
+		return err
+	})
+}
+
+var daemonActor = audit.Actor{ID: "daemon", Kind: "daemon", Name: "assd"}
+
+// newMaterial makes fresh keys for a new vault.
+func newMaterial() (*material, error) {
+	m := &material{root: seal.NewRootKey()}
+	m.state = state{
+		Tenant: newID("ten"), Epoch: 1,
+		KEK: newID("kek"), AuditKey: newID("aud"), TokenKey: newID("jwk"),
+	}
+	var err error
+	if m.keyring, err = envelope.NewKeyring(m.state.KEK); err != nil {
+		return nil, err
+	}
+	_, m.auditKey, _ = ed25519.GenerateKey(rand.Reader)
+	_, m.tokenKey, _ = ed25519.GenerateKey(rand.Reader)
+	return m, nil
+}
+
+// changes are the records that a new vault begins with.
+func (m *material) changes(key *seal.FileKey, cfg Config) ([]audit.Change, error) {
+	m.state.Created = cfg.Now().UTC()
+	slot, err := seal.NewFileSlot(m.root, m.state.Tenant, key)
+	if err != nil {
+		return nil, err
+	}
+	content, err := slot.Marshal()
+	if err != nil {
+		return nil, err
+	}
+	changes := []audit.Change{
+		put(store.Vault, stateKey, m.state),
+		{Object: audit.Object{Bucket: store.Slots, Key: string(slot.ID)}, Content: content},
+	}
+	for _, k := range m.sealed() {
+		blob, err := k.seal()
+		if err != nil {
+			return nil, fmt.Errorf("sealing %s: %w", k.name, err)
+		}
+		changes = append(changes, put(store.Keys, k.name, sealedKey{blob}))
+	}
+	return changes, nil
+}
+
+// Claim gives the vault its first owner and returns the owner's key, once in
+// the vault's life. by says where the claim came from; name is the owner's.
+func (v *Vault) Claim(ctx context.Context, name string, from Origin) (api.Claim, error) {
+	var out api.Claim
+	err := v.db.UpdateReserved(ctx, func(tx *store.Tx) error {
+		st, err := v.claimable(tx)
+		if err != nil {
+			return err
+		}
+		owner, key, changes := newIdentity(kindOwner, name, v.log.Now())
+		next := *st
+		next.ClaimedAt, next.ClaimedBy, next.Claimant = v.log.Now(), from.Source.String(), name
+		actor := audit.Actor{ID: owner.ID, Kind: string(kindOwner), Name: name}
+		changes = append(changes, put(store.Vault, stateKey, next))
+		ev := from.event(audit.OwnerCreate, actor)
+		ev.Subject = &audit.Subject{ID: owner.ID, Name: name}
+		if _, err := v.log.Append(tx, ev, changes...); err != nil {
+			return err
+		}
+		_, err = v.log.Append(tx, from.event(audit.AuthLogin, actor))
+		out = api.Claim{OwnerKey: key, OwnerID: owner.ID, Name: name, Tenant: v.tenant, VerifyKey: v.VerifyKey()}
+		return err
+	})
+	if err != nil {
+		return api.Claim{}, asAPI(err)
+	}
+	v.claimed.Store(true)
+	return out, nil
+}
+
+// claimable is the state of a vault that has never been claimed.
+func (v *Vault) claimable(tx *store.Tx) (*state, error) {
+	st, err := v.state(tx)
+	if err != nil {
+		return nil, err
+	}
+	if !st.ClaimedAt.IsZero() {
+		return nil, api.New(api.CodeConflict, fmt.Sprintf("this vault was claimed on %s by %s, from %s",
+			st.ClaimedAt.Format("2006-01-02 15:04:05 MST"), st.Claimant, st.ClaimedBy)).
+			WithHint("log in with an owner's or an agent's key: ass login --api-key KEY")
+	}
+	before, err := everClaimed(tx)
+	if err == nil && (before || v.claimed.Load()) {
+		err = &audit.TamperError{What: "record vault/state", Problem: "it says unclaimed, the trail says claimed"}
+	}
+	return st, err
+}

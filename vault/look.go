@@ -1,0 +1,91 @@
+package vault
+
+import (
+	"context"
+	"errors"
+
+	"github.com/agent-secret-store/assd/audit"
+	"github.com/agent-secret-store/assd/store"
+	"github.com/agent-secret-store/assd/vault/api"
+)
+
+// look runs fn on a snapshot for a key: it changes nothing and releases no
+// value, so it leaves no event. A caller that may not look is refused, with one.
+func (v *Vault) look(ctx context.Context, req Request, action audit.Action, ownersOnly bool, fn func(store.Reader, *caller) error) error {
+	allowed := true
+	err := v.db.View(func(s *store.Snapshot) error {
+		c, err := v.resolve(s, req.Credential, req.Origin)
+		if _, failed := asUnauthorized(err); failed || err == nil && (c.token != nil || ownersOnly && !c.owner()) {
+			allowed = false
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return fn(s, c)
+	})
+	if err != nil || allowed {
+		return asAPI(err)
+	}
+	return v.refuseLook(ctx, req, action, ownersOnly)
+}
+
+// refuseLook writes the refusal that look came to.
+func (v *Vault) refuseLook(ctx context.Context, req Request, action audit.Action, ownersOnly bool) error {
+	return v.do(ctx, req, func(a *act) error {
+		if a.caller.token == nil && !ownersOnly {
+			return errRetry
+		}
+		if err := a.ownerOnly(action); err != nil {
+			return err
+		}
+		return errRetry
+	})
+}
+
+// errRetry: what was refused on the snapshot was allowed a moment later.
+var errRetry = error(api.New(api.CodeConflict, "the rights of this key are just changing").WithHint("try again"))
+
+// Me describes the holder of a key.
+func (v *Vault) Me(ctx context.Context, req Request) (api.Me, error) {
+	me := api.Me{Plan: "self-hosted", SubscriptionStatus: "active", HasSubscription: true, Tenant: v.tenant, VerifyKey: v.VerifyKey()}
+	err := v.look(ctx, req, audit.MeRead, false, func(r store.Reader, c *caller) error {
+		me.ID, me.Name, me.Kind, me.AgentCount = c.ID, c.Name, string(c.kind), 1
+		if c.owner() {
+			me.Chain = v.Chain()
+			me.AgentCount = 0
+			if err := v.eachAgent(r, func(*identity) { me.AgentCount++ }); err != nil {
+				return err
+			}
+		}
+		spaces, err := v.namespaces(r, c)
+		for _, n := range spaces {
+			me.SecretCount += n.SecretCount
+		}
+		me.NamespaceCount = len(spaces)
+		return err
+	})
+	if err == nil {
+		v.active.touch(me.ID, v.cfg.Now())
+	}
+	return me, err
+}
+
+// Audit is a page of the trail, for owners.
+func (v *Vault) Audit(ctx context.Context, req Request, f audit.Filter, limit int) (events []audit.Stored, next, total uint64, err error) {
+	err = v.look(ctx, req, audit.AuditRead, true, func(r store.Reader, _ *caller) error {
+		total, err = audit.Count(r)
+		return err
+	})
+	if err != nil {
+		return nil, 0, 0, err
+	}
+	events, next, err = audit.Query(v.db, f, limit)
+	return events, next, total, asAPI(err)
+}
+
+// JWKS is the public keys of the tokens.
+func (v *Vault) JWKS() api.JWKS { return api.JWKS{Keys: []map[string]string{v.tokens.public()}} }
+
+// Alive is nil while the vault may serve.
+func (v *Vault) Alive() error { return errors.Join(v.Err(), v.db.Failed()) }

@@ -1,0 +1,162 @@
+package vault
+
+import (
+	"crypto/ed25519"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/agent-secret-store/assd/audit"
+	"github.com/agent-secret-store/assd/store"
+	"github.com/agent-secret-store/assd/vault/envelope"
+	"github.com/agent-secret-store/assd/vault/seal"
+)
+
+// material is the vault's keys in the clear, as they are between unlocking the
+// root key and handing each to its user.
+type material struct {
+	root     *seal.RootKey
+	state    state
+	keyring  *envelope.Keyring
+	auditKey ed25519.PrivateKey
+	tokenKey ed25519.PrivateKey
+}
+
+// sealedKey is the record of a key: sealed under the root key, with its role.
+type sealedKey struct {
+	Sealed []byte `json:"sealed"`
+}
+
+type namedKey struct {
+	name string // in the keys bucket
+	seal func() ([]byte, error)
+}
+
+// sealed lists the vault's keys with how each is sealed.
+func (m *material) sealed() []namedKey {
+	s := m.state
+	return []namedKey{
+		{kekName(s), func() ([]byte, error) { return m.keyring.Marshal(m.root, s.Tenant) }},
+		{auditKeyName(s), func() ([]byte, error) {
+			return m.root.Seal(seal.RoleAudit, s.Tenant, s.AuditKey, m.auditKey.Seed())
+		}},
+		{tokenKeyName(s), func() ([]byte, error) {
+			return m.root.Seal(seal.RoleToken, s.Tenant, s.TokenKey, m.tokenKey.Seed())
+		}},
+	}
+}
+
+func kekName(s state) string      { return string(seal.RoleKEK) + "/" + s.KEK }
+func auditKeyName(s state) string { return string(seal.RoleAudit) + "/" + s.AuditKey }
+func tokenKeyName(s state) string { return string(seal.RoleToken) + "/" + s.TokenKey }
+
+// macLabel derives the key that authenticates records.
+const macLabel = "record-mac"
+
+func (v *Vault) auditConfig(m *material) audit.Config {
+	return audit.Config{
+		Tenant: m.state.Tenant, Epoch: m.state.Epoch, Signer: m.auditKey,
+		MACKey: m.root.Derive(macLabel), Now: v.cfg.Now, NewID: newEventID,
+	}
+}
+
+// use hands the keys to their users and opens the head file.
+func (v *Vault) use(m *material) (err error) {
+	v.tenant, v.keyring = m.state.Tenant, m.keyring
+	if v.tokens, err = newTokenKey(m.state.TokenKey, v.tenant, m.tokenKey); err != nil {
+		return err
+	}
+	v.heads, err = audit.OpenHeadFile(v.cfg.headFile(), v.tenant, m.auditKey.Public().(ed25519.PublicKey))
+	return err
+}
+
+// unlock reads the keys of the vault in r. The records are authentic only once
+// the root key is known; authenticate checks them then.
+func unlock(r store.Reader, key *seal.FileKey, keyFile string) (*material, error) {
+	m := &material{}
+	if err := unchecked(r, store.Vault, stateKey, &m.state); err != nil {
+		return nil, err
+	}
+	root, err := unlockRoot(r, key, m.state.Tenant)
+	if errors.Is(err, seal.ErrWrongKey) {
+		return nil, fmt.Errorf("the key file %q does not open this vault (%s): use the one that was made with it", keyFile, m.state.Tenant)
+	}
+	if err != nil {
+		return nil, err
+	}
+	m.root = root
+	return m, m.open(r)
+}
+
+// open opens the sealed keys with the root key.
+func (m *material) open(r store.Reader) (err error) {
+	s := m.state
+	var kek, aud, tok sealedKey
+	for name, into := range map[string]*sealedKey{kekName(s): &kek, auditKeyName(s): &aud, tokenKeyName(s): &tok} {
+		if err := unchecked(r, store.Keys, name, into); err != nil {
+			return err
+		}
+	}
+	if m.keyring, err = envelope.OpenKeyring(m.root, s.Tenant, s.KEK, kek.Sealed); err != nil {
+		return err
+	}
+	if m.auditKey, err = m.signer(seal.RoleAudit, s.AuditKey, aud.Sealed); err != nil {
+		return err
+	}
+	m.tokenKey, err = m.signer(seal.RoleToken, s.TokenKey, tok.Sealed)
+	return err
+}
+
+func (m *material) signer(role seal.Role, id string, blob []byte) (ed25519.PrivateKey, error) {
+	seed, err := m.root.Open(role, m.state.Tenant, id, blob)
+	if err != nil {
+		return nil, fmt.Errorf("opening %s key: %w", role, err)
+	}
+	defer clear(seed)
+	if len(seed) != ed25519.SeedSize {
+		return nil, fmt.Errorf("opening %s key: wrong size", role)
+	}
+	return ed25519.NewKeyFromSeed(seed), nil
+}
+
+// unlockRoot tries each slot that a key file can open.
+func unlockRoot(r store.Reader, key *seal.FileKey, tenant string) (*seal.RootKey, error) {
+	err := error(seal.ErrWrongKey)
+	var root *seal.RootKey
+	scan := r.Scan(store.Slots, nil, func(_, raw []byte) (bool, error) {
+		rec, ok := audit.ParseRecord(raw)
+		if !ok {
+			return true, nil
+		}
+		slot, bad := seal.ParseSlot(rec.Content)
+		if bad != nil || slot.Kind != seal.KindFile {
+			return true, nil
+		}
+		root, err = slot.Unlock(tenant, key)
+		return err != nil, nil
+	})
+	return root, errors.Join(err, scan)
+}
+
+// unchecked decodes a record whose MAC cannot be checked yet.
+func unchecked(r store.Reader, b store.Bucket, key string, into any) error {
+	rec, ok := audit.ParseRecord(r.Get(b, []byte(key)))
+	if !ok || json.Unmarshal(rec.Content, into) != nil {
+		return &audit.TamperError{What: fmt.Sprintf("record %s/%s", b, key), Problem: "it is missing or malformed"}
+	}
+	return nil
+}
+
+// authenticate checks the records that were read before the root key was known.
+func (v *Vault) authenticate(r store.Reader) error {
+	for _, b := range []store.Bucket{store.Vault, store.Slots, store.Keys} {
+		err := r.Scan(b, nil, func(k, raw []byte) (bool, error) {
+			_, err := v.log.Check(r, audit.Object{Bucket: b, Key: string(k)}, raw)
+			return err == nil, err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,146 @@
+package vault
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+
+	"github.com/agent-secret-store/assd/audit"
+	"github.com/agent-secret-store/assd/internal/peer"
+	"github.com/agent-secret-store/assd/store"
+	"github.com/agent-secret-store/assd/vault/seal"
+)
+
+// Open opens the vault in cfg.Dir with its key file. It checks the newest signed
+// head, the events since the one before it, and the head kept beside the key
+// file; the rest of the chain is checked while the vault already serves.
+func Open(cfg Config) (*Vault, error) {
+	v, err := open(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := v.compareHead(); err != nil {
+		return nil, errors.Join(err, v.abandon())
+	}
+	v.run()
+	return v, nil
+}
+
+// open is Open without the comparison with the kept head and without the
+// background work.
+func open(cfg Config) (*Vault, error) {
+	cfg.fill()
+	if err := peer.CheckPrivate(cfg.Dir, true); err != nil {
+		return nil, err
+	}
+	key, err := seal.ReadKeyFile(cfg.keyFile())
+	if err != nil {
+		return nil, err
+	}
+	v := newVault(cfg)
+	if v.db, err = store.Open(v.storeConfig(true)); err != nil {
+		return nil, err
+	}
+	err = v.db.View(func(s *store.Snapshot) error { return v.wake(s, key) })
+	if err != nil {
+		return nil, errors.Join(err, v.abandon())
+	}
+	return v, nil
+}
+
+// wake takes the keys from the file and resumes the trail.
+func (v *Vault) wake(s *store.Snapshot, key *seal.FileKey) error {
+	m, err := unlock(s, key, v.cfg.keyFile())
+	if err != nil {
+		return err
+	}
+	defer m.root.Wipe()
+	if v.log, err = audit.Open(s, v.auditConfig(m)); err != nil {
+		return err
+	}
+	if err := v.authenticate(s); err != nil {
+		return err
+	}
+	v.claimed.Store(!m.state.ClaimedAt.IsZero())
+	return v.use(m)
+}
+
+// abandon closes what a failed start had opened.
+func (v *Vault) abandon() error {
+	err := v.db.Close()
+	if v.heads != nil {
+		err = errors.Join(err, v.heads.Close())
+	}
+	return err
+}
+
+// compareHead refuses a database that is older than the head kept beside the
+// key file, or of another history.
+func (v *Vault) compareHead() error {
+	key, err := audit.ParseKey(v.log.VerifyKey())
+	if err != nil {
+		return err
+	}
+	kept, err := audit.ReadHeadFile(v.cfg.headFile(), v.tenant, key)
+	if errors.Is(err, audit.ErrNoHead) {
+		return v.firstHead(err)
+	}
+	if err == nil {
+		err = v.db.View(func(s *store.Snapshot) error { return audit.Extends(s, kept) })
+	}
+	if err != nil {
+		return fmt.Errorf("%w (head file %q); if you put an older copy back on purpose: assd verify --accept-rollback", err, v.cfg.headFile())
+	}
+	return nil
+}
+
+// firstHead lets a vault pass that was killed between its very first commit and
+// the writing of its head file.
+func (v *Vault) firstHead(missing error) error {
+	heads := 0
+	err := v.db.View(func(s *store.Snapshot) error {
+		return s.Scan(store.Heads, nil, func(_, _ []byte) (bool, error) {
+			heads++
+			return heads < 2, nil
+		})
+	})
+	if err != nil {
+		return err
+	}
+	if heads == 1 {
+		return v.heads.Write(v.log.Head())
+	}
+	return fmt.Errorf("%w: it keeps older copies of the database out; if it was lost: assd verify --accept-rollback", missing)
+}
+
+// AcceptRollback accepts the database in cfg.Dir although it is not the one that
+// the kept head belongs to. It leaves a vault.restore event and writes the head
+// file anew.
+func AcceptRollback(cfg Config) error {
+	v, err := open(cfg)
+	if err != nil {
+		return err
+	}
+	reason := "accepted by assd verify --accept-rollback: " + v.keptHead()
+	err = v.db.UpdateReserved(context.Background(), func(tx *store.Tx) error {
+		_, err := v.log.Append(tx, audit.Event{
+			Actor: daemonActor, Action: audit.VaultRestore, Outcome: audit.OK, Reason: reason,
+		})
+		return err
+	})
+	return errors.Join(err, v.abandon())
+}
+
+// keptHead says what the head file held.
+func (v *Vault) keptHead() string {
+	key, err := audit.ParseKey(v.log.VerifyKey())
+	if err != nil {
+		return "no head was kept"
+	}
+	kept, err := audit.ReadHeadFile(v.cfg.headFile(), v.tenant, ed25519.PublicKey(key))
+	if err != nil {
+		return "no head was kept"
+	}
+	return fmt.Sprintf("the kept head was %d (%s), the database ended at %d", kept.Seq, kept.Hash, v.log.Head().Seq)
+}

@@ -1,0 +1,93 @@
+package vault
+
+import (
+	"net/netip"
+
+	"github.com/agent-secret-store/assd/audit"
+)
+
+// Origin is where a request came from, as the daemon knows it.
+type Origin struct {
+	Source    audit.Source
+	Local     bool       // over the Unix socket
+	Addr      netip.Addr // else: the peer's address, unmapped, without a zone
+	RequestID string     // ours
+	ClientRef string     // the client's own id for it, cut and checked
+}
+
+// event is an event of this request, to be filled in by the act.
+func (o Origin) event(action audit.Action, actor audit.Actor) audit.Event {
+	src := o.Source
+	return audit.Event{
+		Actor: actor, Action: action, Outcome: audit.OK,
+		Source: &src, RequestID: o.RequestID, ClientRef: o.ClientRef,
+	}
+}
+
+// class is what failed authentication is counted by: the uid, the IPv4 address,
+// or the IPv6 /64.
+func (o Origin) class() string {
+	if o.Local {
+		src := audit.Source{UID: o.Source.UID}
+		return src.String()
+	}
+	if o.Addr.Is6() {
+		if p, err := o.Addr.Prefix(64); err == nil {
+			return p.String()
+		}
+	}
+	return o.Addr.String()
+}
+
+// in reports whether the origin is in an address list.
+func (o Origin) in(list addressList) bool {
+	if o.Local {
+		return list.local
+	}
+	for _, p := range list.networks {
+		if p.Contains(o.Addr) {
+			return true
+		}
+	}
+	return false
+}
+
+// addressList is where a token may be used from: addresses, networks, or the
+// Unix socket, which "local" means.
+type addressList struct {
+	local    bool
+	networks []netip.Prefix
+}
+
+func parseAddressList(entries []string) (addressList, error) {
+	var list addressList
+	for _, e := range entries {
+		if e == localSource {
+			list.local = true
+			continue
+		}
+		p, err := parseNetwork(e)
+		if err != nil {
+			return addressList{}, err
+		}
+		list.networks = append(list.networks, p)
+	}
+	return list, nil
+}
+
+// localSource in an address list means the Unix socket.
+const localSource = "local"
+
+// parseNetwork reads an address or a network; an IPv4 address mapped into IPv6
+// means the IPv4 address.
+func parseNetwork(s string) (netip.Prefix, error) {
+	if p, err := netip.ParsePrefix(s); err == nil {
+		return p.Masked(), nil
+	}
+	a, err := netip.ParseAddr(s)
+	if err != nil {
+		return netip.Prefix{}, err
+	}
+	a = a.Unmap().WithZone("")
+	return netip.PrefixFrom(a, a.BitLen()), nil
+}

@@ -1,0 +1,88 @@
+package vault
+
+import (
+	"encoding/json"
+	"fmt"
+	"sync"
+
+	"github.com/agent-secret-store/assd/audit"
+	"github.com/agent-secret-store/assd/store"
+)
+
+// put is the change that stores x as the record at bucket and key.
+func put(b store.Bucket, key string, x any) audit.Change {
+	content, err := json.Marshal(x)
+	if err != nil { // our own plain structs
+		panic(fmt.Sprintf("encoding record %s/%s: %v", b, key, err))
+	}
+	return audit.Change{Object: audit.Object{Bucket: b, Key: key}, Content: content}
+}
+
+// remove is the change that removes the record at bucket and key.
+func remove(b store.Bucket, key string) audit.Change {
+	return audit.Change{Object: audit.Object{Bucket: b, Key: key}}
+}
+
+// load is the record at bucket and key, checked and decoded; nil when there is
+// none. What it returns is shared: copy it before changing it.
+func load[T any](v *Vault, r store.Reader, b store.Bucket, key string) (*T, error) {
+	o := audit.Object{Bucket: b, Key: key}
+	raw := r.Get(b, []byte(key))
+	if x, ok := v.cache.get(o, raw).(*T); ok {
+		return x, v.log.Current(r, o, raw)
+	}
+	content, err := v.log.Check(r, o, raw)
+	if err != nil || content == nil {
+		return nil, err
+	}
+	x := new(T)
+	if err := json.Unmarshal(content, x); err != nil {
+		return nil, fmt.Errorf("decoding record %s: %w", o, err)
+	}
+	if p, ok := any(x).(preparer); ok {
+		if err := p.prepare(); err != nil {
+			return nil, fmt.Errorf("decoding record %s: %w", o, err)
+		}
+	}
+	v.cache.put(o, raw, x)
+	return x, nil
+}
+
+// preparer is a record with parts to be parsed once, when it is loaded.
+type preparer interface{ prepare() error }
+
+// recordCache remembers records that have been checked and decoded, together
+// with the very bytes they were decoded from: a record that differs by one bit
+// is checked anew.
+type recordCache struct {
+	mu sync.RWMutex
+	m  map[audit.Object]cachedRecord
+}
+
+type cachedRecord struct {
+	raw string
+	x   any
+}
+
+const recordCacheSize = 8192
+
+func (c *recordCache) get(o audit.Object, raw []byte) any {
+	if raw == nil {
+		return nil
+	}
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if e, ok := c.m[o]; ok && e.raw == string(raw) {
+		return e.x
+	}
+	return nil
+}
+
+func (c *recordCache) put(o audit.Object, raw []byte, x any) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.m == nil || len(c.m) >= recordCacheSize {
+		c.m = make(map[audit.Object]cachedRecord)
+	}
+	c.m[o] = cachedRecord{string(raw), x}
+}

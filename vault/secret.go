@@ -1,0 +1,88 @@
+package vault
+
+import (
+	"encoding/binary"
+	"time"
+
+	"github.com/agent-secret-store/assd/policy"
+	"github.com/agent-secret-store/assd/store"
+	"github.com/agent-secret-store/assd/vault/api"
+	"github.com/agent-secret-store/assd/vault/envelope"
+)
+
+// keptVersions is how many versions of a secret are kept, the newest ones.
+const keptVersions = 10
+
+// header is the record of a secret at its path. Deleted, it stays as the
+// tombstone: whoever makes the path anew starts at its tier and goes on counting
+// versions, under a new id.
+type header struct {
+	ID       string            `json:"id"` // random, never used again; bound into each value
+	Type     policy.SecretType `json:"type"`
+	Tier     policy.Tier       `json:"tier"`
+	Current  uint64            `json:"current"` // the newest version
+	Created  time.Time         `json:"created"`
+	Updated  time.Time         `json:"updated"`
+	Deleted  time.Time         `json:"deleted,omitzero"`
+	Versions []version         `json:"versions,omitempty"` // the kept ones, oldest first
+}
+
+// version is one kept version of a secret.
+type version struct {
+	N      uint64    `json:"n"`
+	Digest string    `json:"digest"` // of the sealed value
+	At     time.Time `json:"at"`
+	By     string    `json:"by"` // id of who wrote it
+}
+
+// tier is the tier in force at a path: "" where nothing has ever been.
+func (h *header) tier() policy.Tier {
+	if h == nil {
+		return ""
+	}
+	return h.Tier
+}
+
+// exists reports whether there is a secret, and not only its tombstone.
+func (h *header) exists() bool { return h != nil && h.Deleted.IsZero() }
+
+// version is the kept version n, the newest when n is 0, or nil.
+func (h *header) version(n uint64) *version {
+	if n == 0 {
+		n = h.Current
+	}
+	for i := range h.Versions {
+		if h.Versions[i].N == n {
+			return &h.Versions[i]
+		}
+	}
+	return nil
+}
+
+// header is the record at p, or nil.
+func (v *Vault) header(r store.Reader, p policy.Path) (*header, error) {
+	return load[header](v, r, store.Secrets, p.String())
+}
+
+// info describes a secret without its value.
+func (h *header) info(p policy.Path) api.SecretInfo {
+	return api.SecretInfo{
+		ID: h.ID, Namespace: p.Namespace().String(), Key: p.Key(), Version: h.Current,
+		SecretType: string(h.Type), AccessTier: string(h.Tier), CreatedAt: h.Created, UpdatedAt: h.Updated,
+	}
+}
+
+// valueKey is where a version's sealed value lies.
+func valueKey(secretID string, n uint64) []byte {
+	return binary.BigEndian.AppendUint64([]byte(secretID+"/"), n)
+}
+
+// place is what a version's sealed value is bound to.
+func (v *Vault) place(secretID string, p policy.Path, n uint64) envelope.Place {
+	return envelope.Place{Tenant: v.tenant, SecretID: secretID, Path: p.String(), Version: n}
+}
+
+func secretNotFound() *api.Error {
+	return api.New(api.CodeSecretNotFound, "there is no such secret").
+		WithHint("ass secrets list NAMESPACE shows what is there")
+}

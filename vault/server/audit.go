@@ -1,0 +1,153 @@
+package server
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/agent-secret-store/assd/audit"
+	"github.com/agent-secret-store/assd/policy"
+	"github.com/agent-secret-store/assd/vault/api"
+)
+
+// Defaults of a page of the trail.
+const (
+	defaultEvents = 50
+	maxPage       = 1_000_000
+)
+
+func (s *Server) audit(rq *request) (any, error) {
+	q, err := rq.query("namespace", "agent", "action", "since", "until", "limit", "page", "cursor")
+	if err != nil {
+		return nil, err
+	}
+	f, err := filterOf(q)
+	if err != nil {
+		return nil, err
+	}
+	limit, err := number(q, "limit", defaultEvents, maxEvents)
+	if err != nil {
+		return nil, err
+	}
+	page, err := number(q, "page", 1, maxPage)
+	if err != nil {
+		return nil, err
+	}
+	if page > 1 && f.Before > 0 {
+		return nil, bad("page: give page or cursor, not both")
+	}
+	return s.auditPage(rq, f, limit, page)
+}
+
+// auditPage is one page. Pages before it are passed over: the cursor is the way
+// to go far.
+func (s *Server) auditPage(rq *request, f audit.Filter, limit, page int) (any, error) {
+	unfiltered := f == audit.Filter{}
+	who := rq.who()
+	out := api.AuditPage{Events: []api.AuditEvent{}, Page: page, Limit: limit}
+	for at := 1; ; at++ {
+		events, next, total, err := s.cfg.Vault.Audit(rq.ctx(), who, f, limit)
+		if err != nil {
+			return nil, err
+		}
+		if unfiltered && out.Total == nil {
+			out.Total = &total
+		}
+		if at < page && next != 0 {
+			f.Before = next
+			continue
+		}
+		if at == page {
+			for _, e := range events {
+				out.Events = append(out.Events, describe(e))
+			}
+			if next != 0 {
+				out.NextCursor = strconv.FormatUint(next, 10)
+			}
+		}
+		return out, nil
+	}
+}
+
+func filterOf(q map[string]string) (f audit.Filter, err error) {
+	if ns, ok := q["namespace"]; ok {
+		parsed, err := policy.ParseNamespace(ns)
+		if err != nil {
+			return f, bad("namespace: " + err.Error())
+		}
+		f.Namespace = parsed.String()
+	}
+	f.Actor, f.Action = q["agent"], q["action"]
+	if len(f.Actor) > maxSegment || len(f.Action) > maxSegment {
+		return f, bad("agent, action: longer than 128 bytes")
+	}
+	if f.Since, err = instant(q, "since"); err != nil {
+		return f, err
+	}
+	if f.Until, err = instant(q, "until"); err != nil {
+		return f, err
+	}
+	if !f.Since.IsZero() && !f.Until.IsZero() && f.Until.Before(f.Since) {
+		return f, bad("until: before since")
+	}
+	if text, ok := q["cursor"]; ok {
+		if f.Before, err = strconv.ParseUint(text, 10, 63); err != nil || f.Before == 0 {
+			return f, bad("cursor: not one that this vault gave")
+		}
+	}
+	return f, nil
+}
+
+func instant(q map[string]string, name string) (time.Time, error) {
+	text, ok := q[name]
+	if !ok {
+		return time.Time{}, nil
+	}
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return t, bad(name + ": an RFC 3339 time like 2026-03-14T13:00:00Z is expected")
+	}
+	return t.UTC(), nil
+}
+
+func number(q map[string]string, name string, def, most int) (int, error) {
+	text, ok := q[name]
+	if !ok {
+		return def, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > most {
+		return 0, bad(name + ": a whole number from 1 to " + strconv.Itoa(most) + " is expected")
+	}
+	return n, nil
+}
+
+// describe is a stored event under all the names by which clients look.
+func describe(e audit.Stored) api.AuditEvent {
+	out := api.AuditEvent{
+		Seq: e.Seq, ID: e.ID, Timestamp: e.Time.Time, Action: string(e.Action), Outcome: string(e.Outcome),
+		AgentID: e.Actor.Name, ActorID: e.Actor.ID, ActorType: e.Actor.Kind,
+		Namespace: e.Namespace, Resource: e.Key, Version: e.Version, Reason: e.Reason,
+		RequestID: e.RequestID, TokenID: e.TokenID, ApprovalID: e.Approval, Count: e.Count,
+		EventType: string(e.Action), CreatedAt: e.Time.Time, Metadata: map[string]any{},
+	}
+	out.ResType, _, _ = strings.Cut(string(e.Action), ".")
+	if e.Source != nil {
+		out.Source = e.Source.String()
+		if e.Source.IP != "" {
+			out.IPAddress = &e.Source.IP
+		}
+	}
+	switch {
+	case e.Key != "":
+		id := e.Namespace + "/" + e.Key
+		out.ResID = &id
+	case e.Subject != nil:
+		out.Resource = e.Subject.Name
+		if out.Resource == "" {
+			out.Resource = e.Subject.ID
+		}
+		out.ResID = &e.Subject.ID
+	}
+	return out
+}

@@ -1,0 +1,142 @@
+package server
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"reflect"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/agent-secret-store/assd/vault/api"
+)
+
+// decode reads the body as one JSON object of type T: UTF-8, no duplicate and no
+// unknown fields, exact names, bounded depth, nothing behind it. An absent body
+// is {}, a null field an absent one. Errors name the field, never its content.
+func decode[T any](rq *request) (out T, err error) {
+	b, err := io.ReadAll(rq.http.Body)
+	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return out, api.New(api.CodeTooLarge, fmt.Sprintf("the body is longer than %d bytes", tooLarge.Limit))
+	}
+	if err != nil {
+		return out, bad("the body could not be read to its end")
+	}
+	return decodeBytes[T](b)
+}
+
+func decodeBytes[T any](b []byte) (out T, err error) {
+	b = bytes.TrimSpace(b)
+	if len(b) == 0 {
+		return out, nil
+	}
+	if !utf8.Valid(b) {
+		return out, bad("the body is not UTF-8")
+	}
+	if b[0] != '{' {
+		return out, bad("the body is not a JSON object")
+	}
+	if err := checkObject(b, fieldsOf(reflect.TypeFor[T]())); err != nil {
+		return out, err
+	}
+	if err := json.Unmarshal(b, &out); err != nil {
+		return out, wrongType(err)
+	}
+	return out, nil
+}
+
+func bad(message string) error { return api.New(api.CodeValidation, message) }
+
+func wrongType(err error) error {
+	if t, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		return bad(fmt.Sprintf("%s: a JSON %s is not what belongs there", t.Field, strings.Fields(t.Value + " value")[0]))
+	}
+	if errors.Is(err, api.ErrTTL) {
+		return bad(api.ErrTTL.Error())
+	}
+	return bad("the body is not well-formed JSON")
+}
+
+// fieldsOf are the names of the fields of a wire type.
+func fieldsOf(t reflect.Type) map[string]bool {
+	names := map[string]bool{}
+	for i := range t.NumField() {
+		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+		names[name] = true
+	}
+	return names
+}
+
+// level is one object or array that the walk is in.
+type level struct {
+	object bool
+	key    bool            // the next token of an object is a key
+	seen   map[string]bool // its keys so far
+}
+
+// checkObject walks over the tokens: depth, duplicate keys at any depth, unknown
+// keys at the top, and that there is one value and nothing behind it.
+func checkObject(b []byte, known map[string]bool) error {
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.UseNumber()
+	var stack []*level
+	for {
+		tok, err := dec.Token()
+		if err != nil {
+			return bad("the body is not well-formed JSON")
+		}
+		if d, ok := tok.(json.Delim); ok && (d == '}' || d == ']') {
+			stack = stack[:len(stack)-1]
+		} else if err := enter(&stack, tok, known); err != nil {
+			return err
+		}
+		if len(stack) == 0 {
+			break
+		}
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return bad("there is something behind the JSON object")
+	}
+	return nil
+}
+
+// enter takes one token that is not a closing bracket.
+func enter(stack *[]*level, tok json.Token, known map[string]bool) error {
+	if n := len(*stack); n > 0 && (*stack)[n-1].object {
+		top := (*stack)[n-1]
+		if top.key {
+			top.key = false
+			return top.name(tok.(string), n == 1, known)
+		}
+		top.key = true
+	}
+	if d, ok := tok.(json.Delim); ok {
+		if len(*stack) == maxDepth {
+			return bad(fmt.Sprintf("the JSON is nested deeper than %d", maxDepth))
+		}
+		*stack = append(*stack, &level{object: d == '{', key: d == '{', seen: map[string]bool{}})
+	}
+	return nil
+}
+
+func (l *level) name(key string, top bool, known map[string]bool) error {
+	if top && !known[key] {
+		return bad("unknown field" + quoteField(key))
+	}
+	if l.seen[key] {
+		return bad("duplicate field" + quoteField(key))
+	}
+	l.seen[key] = true
+	return nil
+}
+
+// quoteField names a field that a client sent, where it looks like one.
+func quoteField(key string) string {
+	if len(key) > 40 || strings.ContainsFunc(key, notInName) {
+		return ""
+	}
+	return fmt.Sprintf(" %q", key)
+}

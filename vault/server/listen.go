@@ -1,0 +1,181 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/agent-secret-store/assd/internal/peer"
+)
+
+// SocketConfig says how the Unix socket is made. With a Group the socket is for
+// a system service: its folder is 0750 and its mode 0660, for that group. Without
+// one it is for one user: 0700 and 0600, and peers of another uid are refused.
+type SocketConfig struct {
+	Path  string
+	Group string
+}
+
+// maxSocketPath is the least that systems allow for the path of a socket.
+const maxSocketPath = 103
+
+// ErrInUse says that something already listens on the socket.
+var ErrInUse = errors.New("in use by another daemon")
+
+// ListenUnix makes the socket's folder private first, then the socket in it. A
+// socket that nothing listens on is replaced; anything else in its place is left
+// alone.
+func ListenUnix(cfg SocketConfig) (net.Listener, error) {
+	if len(cfg.Path) > maxSocketPath {
+		return nil, fmt.Errorf("socket path %q is longer than %d bytes; choose a shorter one with --socket", cfg.Path, maxSocketPath)
+	}
+	gid, err := cfg.gid()
+	if err != nil {
+		return nil, err
+	}
+	if err := cfg.makeDir(gid); err != nil {
+		return nil, err
+	}
+	if err := removeStale(cfg.Path); err != nil {
+		return nil, err
+	}
+	l, err := net.Listen("unix", cfg.Path)
+	if err != nil {
+		return nil, fmt.Errorf("listening on socket: %w", err)
+	}
+	if err := cfg.secure(gid); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return newLocalListener(l.(*net.UnixListener), cfg.Group == ""), nil
+}
+
+// gid is the id of the group, or -1 for none.
+func (cfg SocketConfig) gid() (int, error) {
+	if cfg.Group == "" {
+		return -1, nil
+	}
+	g, err := user.LookupGroup(cfg.Group)
+	if err != nil {
+		return 0, fmt.Errorf("looking for socket group %q: %w", cfg.Group, err)
+	}
+	return strconv.Atoi(g.Gid)
+}
+
+func (cfg SocketConfig) makeDir(gid int) error {
+	dir := filepath.Dir(cfg.Path)
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return fmt.Errorf("making socket folder: %w", err)
+	}
+	err := os.Mkdir(dir, 0o700)
+	switch {
+	case err == nil && gid >= 0:
+		return errors.Join(os.Chown(dir, -1, gid), os.Chmod(dir, 0o750))
+	case err == nil:
+		return nil
+	case !errors.Is(err, fs.ErrExist):
+		return fmt.Errorf("making socket folder: %w", err)
+	case gid >= 0:
+		return checkShared(dir)
+	}
+	return peer.CheckPrivate(dir, true)
+}
+
+// checkShared refuses a system service's socket folder that others could
+// replace the socket in.
+func checkShared(dir string) error {
+	info, err := os.Lstat(dir)
+	if err != nil {
+		return fmt.Errorf("looking at socket folder: %w", err)
+	}
+	if !info.IsDir() || info.Mode().Perm()&0o022 != 0 {
+		return fmt.Errorf("socket folder %q can be written by others: chmod 750 %s", dir, dir)
+	}
+	return peer.CheckParents(filepath.Join(dir, "socket"), os.Geteuid())
+}
+
+// secure sets the mode of the new socket. Its folder has kept others out so far.
+func (cfg SocketConfig) secure(gid int) error {
+	if gid < 0 {
+		return os.Chmod(cfg.Path, 0o600)
+	}
+	return errors.Join(os.Chown(cfg.Path, -1, gid), os.Chmod(cfg.Path, 0o660))
+}
+
+func removeStale(path string) error {
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("looking at socket: %w", err)
+	}
+	if info.Mode().Type() != fs.ModeSocket {
+		return fmt.Errorf("%q exists and is no socket; move it away or choose another path with --socket", path)
+	}
+	c, err := (&net.Dialer{Timeout: time.Second}).DialContext(context.Background(), "unix", path)
+	if err == nil {
+		return errors.Join(fmt.Errorf("socket %q is %w", path, ErrInUse), c.Close())
+	}
+	return os.Remove(path)
+}
+
+// localListener accepts local peers: with a bound on how many at once, each with
+// its credentials, and in user mode none of another uid.
+type localListener struct {
+	*net.UnixListener
+	sameUID bool
+	slots   chan struct{}
+}
+
+// localConn is a connection whose peer is known.
+type localConn struct {
+	net.Conn
+	cred peer.Cred
+	once sync.Once
+	done func()
+}
+
+func newLocalListener(l *net.UnixListener, sameUID bool) *localListener {
+	return &localListener{UnixListener: l, sameUID: sameUID, slots: make(chan struct{}, maxConns)}
+}
+
+func (l *localListener) Accept() (net.Conn, error) {
+	for {
+		l.slots <- struct{}{}
+		c, err := l.AcceptUnix()
+		if err != nil {
+			<-l.slots
+			return nil, err
+		}
+		cred, err := peer.Of(c)
+		if err == nil && (!l.sameUID || cred.UID == os.Geteuid()) {
+			return &localConn{Conn: c, cred: cred, done: func() { <-l.slots }}, nil
+		}
+		c.Close()
+		<-l.slots
+	}
+}
+
+// Close closes the connection and makes room for another.
+func (c *localConn) Close() error {
+	c.once.Do(c.done)
+	return c.Conn.Close()
+}
+
+// Adopt serves on a Unix socket that was made by someone else, systemd for
+// example, who answers for its mode.
+func Adopt(l net.Listener, cfg SocketConfig) (net.Listener, error) {
+	u, ok := l.(*net.UnixListener)
+	if !ok {
+		return nil, fmt.Errorf("the socket handed over is no Unix stream socket")
+	}
+	return newLocalListener(u, cfg.Group == ""), nil
+}

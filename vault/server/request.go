@@ -1,0 +1,64 @@
+package server
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"github.com/agent-secret-store/assd/audit"
+	"github.com/agent-secret-store/assd/vault"
+)
+
+// request is one request with what the daemon knows of it.
+type request struct {
+	http   *http.Request
+	origin vault.Origin
+	vault  *vault.Vault
+	rest   string // what a pattern's last piece matched, escaped as sent
+}
+
+func newRequest(s *Server, r *http.Request) *request {
+	from, _ := r.Context().Value(originKey{}).(vault.Origin)
+	from.RequestID = vault.NewRequestID()
+	if ref := r.Header.Get("X-Request-Id"); len(ref) <= maxRef && !strings.ContainsFunc(ref, notInName) {
+		from.ClientRef = ref
+	}
+	return &request{http: r, origin: from, vault: s.cfg.Vault}
+}
+
+func (rq *request) ctx() context.Context { return rq.http.Context() }
+
+// who is the caller as it presents itself: one Authorization header, Bearer.
+func (rq *request) who() vault.Request {
+	text := ""
+	if h := rq.http.Header.Values("Authorization"); len(h) == 1 {
+		scheme, rest, _ := strings.Cut(h[0], " ")
+		if strings.EqualFold(scheme, "Bearer") {
+			text = strings.TrimSpace(rest)
+		}
+	}
+	return vault.Request{Credential: rq.vault.Present(text), Origin: rq.origin}
+}
+
+type originKey struct{}
+
+// withOrigin keeps with each connection where it comes from. Forwarding headers
+// are never looked at.
+func withOrigin(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, originKey{}, originOf(c))
+}
+
+func originOf(c net.Conn) vault.Origin {
+	if l, ok := c.(*localConn); ok {
+		uid := l.cred.UID
+		return vault.Origin{Local: true, Source: audit.Source{UID: &uid, PID: l.cred.PID}}
+	}
+	ap, err := netip.ParseAddrPort(c.RemoteAddr().String())
+	if err != nil {
+		return vault.Origin{}
+	}
+	addr := ap.Addr().Unmap().WithZone("")
+	return vault.Origin{Addr: addr, Source: audit.Source{IP: addr.String()}}
+}

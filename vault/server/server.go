@@ -1,0 +1,150 @@
+// Package server speaks HTTP: requests in, calls of package vault out. It owns
+// the bounds of everything that comes from outside: bodies, headers, paths,
+// times, connections.
+//
+// What it guarantees: no value, key or token is logged or put into an error; a
+// path is read from the escaped URL once, by policy.ParseRequestPath, and nothing
+// is ever redirected; an error is one JSON body with a code of package api.
+//
+// What it will not do: decide. Who may do what, vault decides inside the
+// transaction.
+package server
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"os/user"
+	"strconv"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/agent-secret-store/assd/policy"
+	"github.com/agent-secret-store/assd/vault"
+	"github.com/agent-secret-store/assd/vault/api"
+)
+
+// Config is what a Server needs. All fields are required.
+type Config struct {
+	Vault   *vault.Vault
+	Log     hclog.Logger
+	Version string // of assd, as health tells it
+	// MayClaim reports whether a local peer with this uid may claim the vault.
+	MayClaim func(uid int) bool
+}
+
+// Server serves one vault.
+type Server struct {
+	cfg    Config
+	routes []route
+	http   *http.Server
+}
+
+// New is a Server; Serve makes it answer.
+func New(cfg Config) *Server {
+	s := &Server{cfg: cfg}
+	s.routes = s.table()
+	s.http = &http.Server{
+		Handler:           s,
+		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ConnContext:       withOrigin,
+		ErrorLog:          cfg.Log.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
+	}
+	return s
+}
+
+// Serve answers requests on l until Shutdown; then it returns nil.
+func (s *Server) Serve(l net.Listener) error {
+	if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// Shutdown stops accepting, lets what is under way finish for as long as ctx
+// lasts, and closes the rest.
+func (s *Server) Shutdown(ctx context.Context) error {
+	err := s.http.Shutdown(ctx)
+	if err != nil {
+		return errors.Join(err, s.http.Close())
+	}
+	return nil
+}
+
+// ServeHTTP finds the route and answers.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	began := time.Now()
+	rq := newRequest(s, r)
+	head := w.Header()
+	head.Set("Cache-Control", "no-store")
+	head.Set("X-Content-Type-Options", "nosniff")
+	head.Set("X-Request-Id", rq.origin.RequestID)
+	name, a := s.answer(rq, w)
+	s.write(w, rq, a)
+	if s.cfg.Log.IsDebug() {
+		s.cfg.Log.Debug("request", "route", name, "method", r.Method, "status", a.status(), "took", time.Since(began), "request_id", rq.origin.RequestID)
+	}
+}
+
+// answer runs the handler. A panic in it is answered like any internal error.
+func (s *Server) answer(rq *request, w http.ResponseWriter) (name string, a answer) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.cfg.Log.Error("a handler panicked", "route", name, "request_id", rq.origin.RequestID)
+			a = failure(api.New(api.CodeInternal, "internal error"))
+		}
+	}()
+	h, name := s.find(rq)
+	if h == nil {
+		return name, failure(api.New(api.CodeNotFound, "there is no such route"))
+	}
+	if err := s.cfg.Vault.Alive(); err != nil && name != "health" {
+		return name, failure(api.New(api.CodeInternal, "the daemon has stopped serving; its log says why").WithHint("run: assd verify"))
+	}
+	rq.http.Body = http.MaxBytesReader(w, rq.http.Body, maxBody)
+	body, err := h(rq)
+	if err != nil {
+		return name, failure(err)
+	}
+	return name, answer{body: body}
+}
+
+func (s *Server) health(*request) (any, error) {
+	h := api.Health{Status: "ok", Version: s.cfg.Version, Service: "assd"}
+	if s.cfg.Vault.Alive() != nil {
+		h.Status = "failed"
+	}
+	return h, nil
+}
+
+func (s *Server) jwks(*request) (any, error) { return s.cfg.Vault.JWKS(), nil }
+
+func (s *Server) me(rq *request) (any, error) { return s.cfg.Vault.Me(rq.ctx(), rq.who()) }
+
+// claim hands the vault to the local user it belongs to, once.
+func (s *Server) claim(rq *request) (any, error) {
+	if _, err := decode[struct{}](rq); err != nil {
+		return nil, err
+	}
+	uid := rq.origin.Source.UID
+	if !rq.origin.Local || uid == nil || !s.cfg.MayClaim(*uid) {
+		return nil, api.New(api.CodeScopeDenied, "a vault is claimed over its local socket, by the user that its data belongs to").
+			WithHint("log in with a key: ass login --api-key KEY")
+	}
+	return s.cfg.Vault.Claim(rq.ctx(), ownerName(*uid), rq.origin)
+}
+
+// ownerName is the login name of uid, or "owner".
+func ownerName(uid int) string {
+	u, err := user.LookupId(strconv.Itoa(uid))
+	if err != nil || policy.CheckName(u.Username) != nil {
+		return "owner"
+	}
+	return u.Username
+}

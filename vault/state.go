@@ -1,0 +1,47 @@
+package vault
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/agent-secret-store/assd/audit"
+	"github.com/agent-secret-store/assd/store"
+)
+
+// state is the record at vault/state: what the vault is, and whether it has been
+// claimed. It is written by vault.init and once more by the claim.
+type state struct {
+	Tenant    string    `json:"tenant"`
+	Epoch     uint64    `json:"epoch"`
+	Created   time.Time `json:"created"`
+	KEK       string    `json:"kek"`       // id of the keyring that seals new values
+	AuditKey  string    `json:"audit_key"` // id of the key that signs heads
+	TokenKey  string    `json:"token_key"` // id of the key that signs tokens
+	ClaimedAt time.Time `json:"claimed_at,omitzero"`
+	ClaimedBy string    `json:"claimed_by,omitempty"` // where the claim came from
+	Claimant  string    `json:"claimant,omitempty"`   // name of the first owner
+}
+
+const stateKey = "state"
+
+func (v *Vault) state(r store.Reader) (*state, error) {
+	s, err := load[state](v, r, store.Vault, stateKey)
+	if err == nil && s == nil {
+		err = &audit.TamperError{What: "record vault/state", Problem: "it is missing"}
+	}
+	return s, err
+}
+
+// everClaimed reports whether the trail knows a first owner, whatever the state
+// record says: the record could have been put back.
+func everClaimed(r store.Reader) (bool, error) {
+	found := false
+	err := audit.Walk(r, func(s audit.Stored) bool {
+		found = s.Action == audit.OwnerCreate
+		return !found
+	})
+	if err != nil {
+		return false, fmt.Errorf("looking for a claim in the trail: %w", err)
+	}
+	return found, nil
+}

@@ -1,0 +1,286 @@
+package vault
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/agent-secret-store/assd/audit"
+	"github.com/agent-secret-store/assd/policy"
+	"github.com/agent-secret-store/assd/store"
+	"github.com/agent-secret-store/assd/vault/api"
+)
+
+// token is the record behind a token: all its rights. The JWT is a handle on it.
+type token struct {
+	ID      string    `json:"id"`
+	Kind    kind      `json:"kind"`
+	Holder  string    `json:"holder"` // id of the identity it acts for
+	Name    string    `json:"name"`   // of the holder, for listings
+	Scopes  []string  `json:"scopes"`
+	Sources []string  `json:"sources,omitempty"` // where it may be used from; empty: anywhere
+	Created time.Time `json:"created"`
+	Expires time.Time `json:"expires"`
+	MaxUses int       `json:"max_uses,omitempty"` // 0: no limit
+	Uses    int       `json:"uses,omitempty"`
+	Revoked time.Time `json:"revoked,omitzero"`
+
+	scopes  []policy.Scope // parsed from the above
+	sources addressList
+}
+
+// Bounds of a request for a token.
+const (
+	maxUses    = 1_000_000_000
+	maxSources = 64
+	dropAtOnce = 8 // expired records that one new token removes
+)
+
+func (t *token) prepare() (err error) {
+	if t.scopes, err = policy.ParseScopes(t.Scopes); err != nil {
+		return err
+	}
+	t.sources, err = parseAddressList(t.Sources)
+	return err
+}
+
+// unusable says why t cannot be used now from there, or "".
+func (t *token) unusable(now time.Time, from Origin) string {
+	switch {
+	case !t.Revoked.IsZero():
+		return "the token has been revoked"
+	case !now.Before(t.Expires):
+		return "the token has expired or does not exist"
+	case t.MaxUses > 0 && t.Uses >= t.MaxUses:
+		return "the token has been used up"
+	case len(t.Sources) > 0 && !from.in(t.sources):
+		return "the token may not be used from this address"
+	}
+	return ""
+}
+
+// live reports whether t could still be used by someone.
+func (t *token) live(now time.Time) bool {
+	return t.Revoked.IsZero() && now.Before(t.Expires) && (t.MaxUses == 0 || t.Uses < t.MaxUses)
+}
+
+// now is the time that expiry counts against in r.
+func (v *Vault) now(r store.Reader) time.Time {
+	if _, writing := r.(*store.Tx); writing {
+		return v.log.Now()
+	}
+	return v.cfg.Now()
+}
+
+// IssueToken makes a token for the holder of the presented key, within the
+// holder's reach. A scope beyond it is refused, never narrowed; so is one that
+// names a secret whose tier waits for approval.
+func (v *Vault) IssueToken(ctx context.Context, req Request, want api.TokenRequest) (api.TokenResponse, error) {
+	t, err := draftToken(want)
+	if err != nil {
+		return api.TokenResponse{}, asAPI(err)
+	}
+	ttl := policy.DefaultTTL
+	if want.TTL != nil {
+		ttl = time.Duration(*want.TTL)
+	}
+	err = v.do(ctx, req, func(a *act) error {
+		if err := a.mayIssue(t); err != nil {
+			return err
+		}
+		t.ID, t.Kind, t.Holder, t.Name = newID("tok"), a.caller.kind, a.caller.ID, a.caller.Name
+		t.Created = v.log.Now().Truncate(time.Second)
+		t.Expires = t.Created.Add(ttl)
+		if err := v.dropExpired(a.tx); err != nil {
+			return err
+		}
+		if err := a.tx.Put(store.Expiry, expiryKey(t), nil); err != nil {
+			return err
+		}
+		ev := a.event(audit.TokenCreate)
+		ev.TokenID, ev.Reason = t.ID, "for "+cut(strings.Join(t.Scopes, " "))
+		return a.record(ev, put(store.Tokens, t.ID, t))
+	})
+	if err != nil {
+		return api.TokenResponse{}, err
+	}
+	return v.answerToken(t)
+}
+
+// draftToken checks what was asked for, before anyone is looked up.
+func draftToken(want api.TokenRequest) (t token, err error) {
+	if len(want.Scopes) == 0 {
+		return t, invalid("scopes", `name at least one, like "secrets:read:production/*"`)
+	}
+	t.Scopes, t.Sources = want.Scopes, want.IPAllowlist
+	if t.scopes, err = policy.ParseScopes(want.Scopes); err != nil {
+		return t, invalid("scopes", err.Error())
+	}
+	if len(want.IPAllowlist) > maxSources {
+		return t, invalid("ip_allowlist", fmt.Sprintf("more than %d entries", maxSources))
+	}
+	if t.sources, err = parseAddressList(want.IPAllowlist); err != nil {
+		return t, invalid("ip_allowlist", `an entry is no address, no network like 10.0.0.0/8, and not "local"`)
+	}
+	if want.MaxUses != nil {
+		if *want.MaxUses < 1 || *want.MaxUses > maxUses {
+			return t, invalid("max_uses", fmt.Sprintf("must be from 1 to %d", maxUses))
+		}
+		t.MaxUses = *want.MaxUses
+	}
+	if want.TTL != nil && time.Duration(*want.TTL) > policy.MaxTTL {
+		return t, invalid("ttl", "longer than the 168h that this vault allows")
+	}
+	return t, nil
+}
+
+// mayIssue refuses a token that would carry more than the caller may.
+func (a *act) mayIssue(t token) error {
+	if a.caller.token != nil {
+		const reason = "a token cannot make tokens; use the key"
+		return refuse(a.event(audit.TokenCreate), api.New(api.CodeScopeDenied, reason), reason)
+	}
+	for _, s := range t.scopes {
+		if err := a.mayCarry(s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mayCarry refuses one scope. The refusal of a scope that names one secret is
+// the refused act itself, since the caller never gets as far as the act.
+func (a *act) mayCarry(s policy.Scope) error {
+	action, path, literal := s.Literal()
+	if !literal {
+		if a.caller.reach.Covers(s) {
+			return nil
+		}
+		const reason = "a scope is beyond what this key may do, and scopes are never narrowed"
+		return refuse(a.event(audit.TokenCreate), api.New(api.CodeScopeDenied, reason).
+			WithHint("ask for less, or ask an owner to widen the agent's limits"), reason)
+	}
+	h, err := a.v.header(a.tx, path)
+	if err != nil {
+		return err
+	}
+	for _, one := range action.Each() {
+		if err := a.permit(a.about(actionEvents[one], path), one, path, h.tier()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// actionEvents names each action in the trail.
+var actionEvents = map[policy.Action]audit.Action{
+	policy.Read: audit.SecretRead, policy.Write: audit.SecretWrite,
+	policy.Delete: audit.SecretDelete, policy.Rotate: audit.SecretRotate,
+}
+
+func (v *Vault) answerToken(t token) (api.TokenResponse, error) {
+	text, err := v.tokens.sign(claims{
+		Subject: t.Holder, ID: t.ID, IssuedAt: t.Created.Unix(), Expires: t.Expires.Unix(), Scopes: t.Scopes,
+	})
+	return api.TokenResponse{
+		Token: text, TokenID: t.ID, ExpiresAt: t.Expires, Scopes: t.Scopes, AgentID: t.Holder,
+	}, err
+}
+
+func expiryKey(t token) []byte {
+	return append(binary.BigEndian.AppendUint64(nil, uint64(t.Expires.Unix())), t.ID...)
+}
+
+// dropExpired removes a few token records that have expired. They open nothing,
+// present or absent, so no event tells of it.
+func (v *Vault) dropExpired(tx *store.Tx) error {
+	var keys [][]byte
+	now := uint64(v.log.Now().Unix())
+	err := tx.Scan(store.Expiry, nil, func(k, _ []byte) (bool, error) {
+		if len(k) <= 8 || binary.BigEndian.Uint64(k) > now {
+			return false, nil
+		}
+		keys = append(keys, append([]byte(nil), k...))
+		return len(keys) < dropAtOnce, nil
+	})
+	for _, k := range keys {
+		if err == nil {
+			err = v.dropToken(tx, k)
+		}
+	}
+	return err
+}
+
+// dropToken removes the token that an expiry key names, if it really has
+// expired: the key itself is only a hint.
+func (v *Vault) dropToken(tx *store.Tx, expiry []byte) error {
+	id := string(expiry[8:])
+	t, err := load[token](v, tx, store.Tokens, id)
+	if err != nil {
+		return err
+	}
+	if t != nil && !v.log.Now().Before(t.Expires) {
+		if err := v.log.Drop(tx, audit.Object{Bucket: store.Tokens, Key: id}); err != nil {
+			return err
+		}
+	}
+	return tx.Delete(store.Expiry, expiry)
+}
+
+// Tokens lists the live tokens: an owner sees all, an agent its own.
+func (v *Vault) Tokens(ctx context.Context, req Request) ([]api.Token, error) {
+	list := []api.Token{}
+	err := v.look(ctx, req, audit.TokenList, false, func(r store.Reader, c *caller) error {
+		now := v.now(r)
+		return r.Scan(store.Tokens, nil, func(k, _ []byte) (bool, error) {
+			t, err := load[token](v, r, store.Tokens, string(k))
+			if err == nil && t != nil && t.live(now) && (c.owner() || t.Holder == c.ID) {
+				list = append(list, t.describe())
+			}
+			return err == nil, err
+		})
+	})
+	sort.SliceStable(list, func(i, j int) bool { return list[i].CreatedAt.After(list[j].CreatedAt) })
+	return list, err
+}
+
+func (t *token) describe() api.Token {
+	out := api.Token{
+		ID: t.ID, AgentID: t.Holder, AgentName: t.Name, Scopes: t.Scopes, Uses: t.Uses,
+		IPAllowlist: append([]string{}, t.Sources...), CreatedAt: t.Created, ExpiresAt: t.Expires,
+	}
+	if t.MaxUses > 0 {
+		out.MaxUses = &t.MaxUses
+	}
+	return out
+}
+
+// RevokeToken ends a token: an owner any, an agent its own. Ending one that has
+// ended already is NOT_FOUND.
+func (v *Vault) RevokeToken(ctx context.Context, req Request, id string) error {
+	return v.doReserved(ctx, req, func(a *act) error {
+		ev := a.event(audit.TokenRevoke)
+		ev.Subject = &audit.Subject{ID: cut(id)}
+		if a.caller.token != nil {
+			const reason = "a token cannot revoke tokens; use the key"
+			return refuse(ev, api.New(api.CodeScopeDenied, reason), reason)
+		}
+		t, err := load[token](v, a.tx, store.Tokens, id)
+		if err != nil {
+			return err
+		}
+		if t == nil || !t.live(v.log.Now()) || (!a.caller.owner() && t.Holder != a.caller.ID) {
+			return api.New(api.CodeNotFound, "no such live token").WithHint("ass tokens list shows them")
+		}
+		next := *t
+		next.Revoked = v.log.Now()
+		ev.Subject = &audit.Subject{ID: t.ID, Name: t.Name}
+		return a.record(ev, put(store.Tokens, t.ID, next))
+	})
+}
+
+// cut bounds foreign text that an event repeats.
+func cut(s string) string { return s[:min(len(s), 256)] }

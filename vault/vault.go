@@ -1,0 +1,191 @@
+// Package vault is the domain: secrets, agents, owners and tokens. It is the
+// only room that ties store, audit, policy, seal and envelope together.
+//
+// What it guarantees:
+//
+//   - Decisions are made where they are committed: caller, token, agent, tier
+//     and uses are looked up inside the write transaction that commits the
+//     event. In the trail no success follows the act that forbids it.
+//   - A value leaves only after its secret.read event is durable; when the trail
+//     cannot be written, reads are refused too. Refusals are events as well.
+//   - Keys are stored as SHA-256 of 256 random bits; a token is a handle on a
+//     live record, so a revoke bites on the next request.
+//
+// What it will not do: speak HTTP, print, or trust a record whose check fails.
+//
+// Crash points: every act is one store operation, so after a crash it has
+// happened with its event or not at all. A new vault is born in one commit;
+// a key file without a vault beside it is used by the next start.
+package vault
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/agent-secret-store/assd/audit"
+	"github.com/agent-secret-store/assd/store"
+	"github.com/agent-secret-store/assd/vault/envelope"
+)
+
+// Config says where a vault lives. Now and Log may be zero: the wall clock, and
+// nothing is logged.
+type Config struct {
+	Dir     string // data dir, 0700
+	KeyFile string // the file slot's key; "": root.key in Dir. Its folder also holds head
+	Now     func() time.Time
+	Log     hclog.Logger
+}
+
+func (c Config) dbFile() string      { return filepath.Join(c.Dir, "vault.db") }
+func (c Config) reserveFile() string { return filepath.Join(c.Dir, "reserve") }
+
+func (c Config) keyFile() string {
+	if c.KeyFile != "" {
+		return c.KeyFile
+	}
+	return filepath.Join(c.Dir, "root.key")
+}
+
+func (c Config) headFile() string { return filepath.Join(filepath.Dir(c.keyFile()), "head") }
+
+func (c *Config) fill() {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Log == nil {
+		c.Log = hclog.NewNullLogger()
+	}
+}
+
+// Vault is an open, unsealed vault. Its methods are safe for concurrent use.
+type Vault struct {
+	cfg     Config
+	db      *store.DB
+	log     *audit.Log
+	heads   *audit.HeadFile
+	tenant  string
+	keyring *envelope.Keyring
+	tokens  *tokenKey
+	cache   recordCache
+
+	denials denials // owned by the writer goroutine
+	active  activity
+
+	claimed atomic.Bool // goes from false to true and never back
+	chain   atomic.Pointer[string]
+
+	stop context.CancelFunc
+	done sync.WaitGroup
+	dead chan struct{} // closed when the vault must stop serving
+	once sync.Once
+	why  error // set before dead is closed
+}
+
+// ErrNoVault says that a data dir holds no vault.
+var ErrNoVault = errors.New("there is no vault here")
+
+// Tenant is the random id of this vault.
+func (v *Vault) Tenant() string { return v.tenant }
+
+// VerifyKey is the key that signs the heads of the trail.
+func (v *Vault) VerifyKey() string { return v.log.VerifyKey() }
+
+// Claimed reports whether the vault has had its first owner.
+func (v *Vault) Claimed() bool { return v.claimed.Load() }
+
+// Chain says how the check of the whole chain stands: "running", "ok", or what
+// is broken.
+func (v *Vault) Chain() string { return *v.chain.Load() }
+
+// Dead is closed when the vault must not serve any longer: the disk is in an
+// unknown state or the chain is broken. Err says which.
+func (v *Vault) Dead() <-chan struct{} { return v.dead }
+
+// Err is why the vault must not serve any longer, or nil.
+func (v *Vault) Err() error {
+	select {
+	case <-v.dead:
+		return v.why
+	default:
+		return nil
+	}
+}
+
+func (v *Vault) die(err error) {
+	v.once.Do(func() {
+		v.why = err
+		close(v.dead)
+	})
+}
+
+// committed runs on the writer goroutine after each durable commit.
+func (v *Vault) committed() {
+	v.log.Committed()
+	if err := v.heads.Write(v.log.Head()); err != nil {
+		v.cfg.Log.Error("the head file could not be written; going on without it would let an older copy pass", "error", err)
+	}
+}
+
+// Close writes what was only counted, waits for the background work, and
+// closes the file.
+func (v *Vault) Close() error {
+	v.stop()
+	v.done.Wait()
+	err := v.flushDenials(context.Background())
+	if errors.Is(err, store.ErrStopped) || errors.Is(err, store.ErrFull) {
+		err = nil // it has been reported where it happened
+	}
+	return errors.Join(err, v.db.Close(), v.heads.Close())
+}
+
+// run starts the background work: counted refusals once a minute, and one check
+// of the whole chain.
+func (v *Vault) run() {
+	ctx, cancel := context.WithCancel(context.Background())
+	v.stop = cancel
+	v.done.Go(func() { v.flushEvery(ctx, denialWindow) })
+	v.done.Go(func() { v.checkChain(ctx) })
+	v.done.Go(func() {
+		select {
+		case <-v.db.Done():
+			v.die(fmt.Errorf("the data file is in an unknown state: %w", v.db.Failed()))
+		case <-ctx.Done():
+		}
+	})
+}
+
+// checkChain verifies the whole chain and hands what it learned to the log.
+func (v *Vault) checkChain(ctx context.Context) {
+	rep, err := verifyAll(ctx, v.db)
+	switch {
+	case ctx.Err() != nil:
+	case err != nil:
+		v.setChain("not checked: " + err.Error())
+		v.cfg.Log.Error("the audit chain could not be checked", "error", err)
+	case rep.Problem != "":
+		broken := brokenChain(rep)
+		v.setChain("broken: " + broken.Error())
+		v.cfg.Log.Error("the audit chain is broken; stopping", "error", broken)
+		v.die(broken)
+	default:
+		v.active.adopt(rep.Ledger.Active)
+		err := v.db.Update(ctx, func(*store.Tx) error { v.log.Adopt(rep.Ledger); return nil })
+		if err == nil {
+			v.setChain("ok")
+			v.cfg.Log.Info("the audit chain verifies", "events", rep.Events)
+		}
+	}
+}
+
+func (v *Vault) setChain(s string) { v.chain.Store(&s) }
+
+func brokenChain(rep audit.Report) error {
+	return fmt.Errorf("audit event %d: %s (run assd verify)", rep.FirstBad, rep.Problem)
+}

@@ -1,0 +1,244 @@
+package vault
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+	"unicode/utf8"
+
+	"github.com/agent-secret-store/assd/audit"
+	"github.com/agent-secret-store/assd/policy"
+	"github.com/agent-secret-store/assd/store"
+	"github.com/agent-secret-store/assd/vault/api"
+	"github.com/agent-secret-store/assd/vault/envelope"
+)
+
+// Bounds of what a secret may hold, in bytes.
+const (
+	maxValue    = 1 << 20
+	maxMetadata = 16 << 10
+)
+
+// draft is a write that has been checked, before anyone is looked up.
+type draft struct {
+	payload  envelope.Payload
+	typ      policy.SecretType // "": keep
+	tier     policy.Tier       // "": keep
+	lower    bool
+	metadata map[string]any
+}
+
+// sealedDraft is a draft sealed for the place it would take now.
+type sealedDraft struct {
+	id     string
+	n      uint64
+	sealed []byte
+	digest string
+}
+
+// Put stores a new version of the secret at p, or a new secret.
+func (v *Vault) Put(ctx context.Context, req Request, p policy.Path, want api.SecretWrite) (api.SecretInfo, error) {
+	d, err := draftSecret(want)
+	if err != nil {
+		return api.SecretInfo{}, asAPI(err)
+	}
+	for range staleTries {
+		s, err := v.sealDraft(p, d)
+		if err != nil {
+			return api.SecretInfo{}, asAPI(err)
+		}
+		info, err := v.tryPut(ctx, req, p, d, s)
+		if !errors.Is(err, errStale) {
+			return info, err
+		}
+	}
+	return api.SecretInfo{}, api.New(api.CodeConflict, "others keep writing this secret").WithHint("try again")
+}
+
+// draftSecret checks each field of a write.
+func draftSecret(want api.SecretWrite) (d draft, err error) {
+	switch {
+	case want.Value == nil:
+		return d, invalid("value", "missing")
+	case len(*want.Value) > maxValue:
+		return d, api.New(api.CodeTooLarge, fmt.Sprintf("value: longer than %d bytes", maxValue))
+	case !utf8.ValidString(*want.Value):
+		return d, invalid("value", "not UTF-8")
+	}
+	d.lower, d.metadata = want.LowerTier, want.Metadata
+	if want.SecretType != "" {
+		if d.typ, err = policy.ParseSecretType(want.SecretType); err != nil {
+			return d, invalid("secret_type", err.Error())
+		}
+	}
+	if want.AccessTier != "" {
+		if d.tier, err = policy.ParseTier(want.AccessTier); err != nil {
+			return d, invalid("access_tier", err.Error())
+		}
+	}
+	var metadata []byte
+	if want.Metadata != nil {
+		if metadata, err = json.Marshal(want.Metadata); err != nil {
+			return d, invalid("metadata", "not an object of JSON")
+		}
+	}
+	if len(metadata) > maxMetadata {
+		return d, api.New(api.CodeTooLarge, fmt.Sprintf("metadata: longer than %d bytes", maxMetadata))
+	}
+	d.payload = envelope.Payload{Value: envelope.NewPlaintext([]byte(*want.Value)), Metadata: metadata}
+	return d, nil
+}
+
+// sealDraft seals d for the id and version that it gets if nobody else writes
+// first.
+func (v *Vault) sealDraft(p policy.Path, d draft) (s sealedDraft, err error) {
+	err = v.db.View(func(snap *store.Snapshot) error {
+		h, err := v.header(snap, p)
+		if err != nil {
+			return err
+		}
+		s.id, s.n = newID("sec"), 1
+		if h != nil {
+			s.n = h.Current + 1
+		}
+		if h.exists() {
+			s.id = h.ID
+		}
+		return nil
+	})
+	if err != nil {
+		return s, err
+	}
+	if s.sealed, err = v.keyring.Seal(v.place(s.id, p, s.n), d.payload); err != nil {
+		return s, err
+	}
+	s.digest, err = envelope.Digest(s.sealed)
+	return s, err
+}
+
+// fits reports whether s is still sealed for the place it would take.
+func (s sealedDraft) fits(h *header) bool {
+	switch {
+	case h == nil:
+		return s.n == 1
+	case h.exists():
+		return s.id == h.ID && s.n == h.Current+1
+	default:
+		return s.n == h.Current+1
+	}
+}
+
+func (v *Vault) tryPut(ctx context.Context, req Request, p policy.Path, d draft, s sealedDraft) (info api.SecretInfo, err error) {
+	err = v.do(ctx, req, func(a *act) error {
+		h, err := a.writable(p, d)
+		if err != nil {
+			return err
+		}
+		if !s.fits(h) {
+			return errStale
+		}
+		next := h.written(d, s, a.caller, v.log.Now())
+		changes, err := a.store(p, h, &next, s)
+		if err != nil {
+			return err
+		}
+		ev := a.about(audit.SecretWrite, p)
+		ev.Version = s.n
+		info = next.info(p)
+		info.Metadata = d.metadata
+		return a.spend(ev, "secrets:write:"+p.String(), changes...)
+	})
+	if err != nil {
+		return api.SecretInfo{}, err
+	}
+	return info, nil
+}
+
+// writable is the header at p if the caller may write d there.
+func (a *act) writable(p policy.Path, d draft) (*header, error) {
+	h, err := a.v.header(a.tx, p)
+	if err != nil {
+		return nil, err
+	}
+	ev := a.about(audit.SecretWrite, p)
+	if err := a.permit(ev, policy.Write, p, h.tier()); err != nil {
+		return nil, err
+	}
+	if d.lower && !a.caller.owner() {
+		const reason = "only an owner lowers the tier of a secret"
+		return nil, refuse(ev, api.New(api.CodeScopeDenied, reason), reason)
+	}
+	return h, nil
+}
+
+// written is the header after the write; h is nil where nothing has ever been.
+func (h *header) written(d draft, s sealedDraft, by *caller, now time.Time) header {
+	next := header{ID: s.id, Type: policy.Custom, Tier: policy.Standard, Created: now}
+	if h != nil {
+		next.Tier = h.Tier
+	}
+	if h.exists() {
+		next.Type, next.Created = h.Type, h.Created
+		next.Versions = append(next.Versions, h.Versions...)
+	}
+	if d.typ != "" {
+		next.Type = d.typ
+	}
+	if d.tier != "" && (d.lower || d.tier.AtLeast(next.Tier)) {
+		next.Tier = d.tier
+	}
+	next.Current, next.Updated = s.n, now
+	next.Versions = append(next.Versions, version{N: s.n, Digest: s.digest, At: now, By: by.ID})
+	return next
+}
+
+// store writes the sealed value and removes the versions that are too old.
+func (a *act) store(p policy.Path, h, next *header, s sealedDraft) ([]audit.Change, error) {
+	if err := a.tx.Put(store.Values, valueKey(s.id, s.n), s.sealed); err != nil {
+		return nil, fmt.Errorf("storing value: %w", err)
+	}
+	for len(next.Versions) > keptVersions {
+		if err := a.tx.Delete(store.Values, valueKey(next.ID, next.Versions[0].N)); err != nil {
+			return nil, err
+		}
+		next.Versions = next.Versions[1:]
+	}
+	changes := []audit.Change{put(store.Secrets, p.String(), next)}
+	if h.exists() {
+		return changes, nil
+	}
+	count, err := a.recount(p.Namespace(), 1)
+	return append(changes, count), err
+}
+
+// Delete removes the secret at p with all its versions and leaves a tombstone.
+func (v *Vault) Delete(ctx context.Context, req Request, p policy.Path) error {
+	return v.do(ctx, req, func(a *act) error {
+		h, err := v.header(a.tx, p)
+		if err != nil {
+			return err
+		}
+		ev := a.about(audit.SecretDelete, p)
+		if err := a.permit(ev, policy.Delete, p, h.tier()); err != nil {
+			return err
+		}
+		if !h.exists() {
+			return secretNotFound()
+		}
+		for _, ver := range h.Versions {
+			if err := a.tx.Delete(store.Values, valueKey(h.ID, ver.N)); err != nil {
+				return err
+			}
+		}
+		gone := *h
+		gone.Versions, gone.Deleted, gone.Updated = nil, v.log.Now(), v.log.Now()
+		count, err := a.recount(p.Namespace(), -1)
+		if err != nil {
+			return err
+		}
+		ev.Version = h.Current
+		return a.spend(ev, "secrets:delete:"+p.String(), put(store.Secrets, p.String(), gone), count)
+	})
+}
