@@ -1,0 +1,96 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/agent-secret-store/assd/internal/peer"
+)
+
+// newTransport makes the one transport of a client. No proxy from the
+// environment is used: a key goes to the daemon and nowhere else.
+func newTransport(e Endpoint, daemonUID *int) *http.Transport {
+	t := &http.Transport{
+		DisableCompression:     true,
+		MaxIdleConns:           4,
+		IdleConnTimeout:        30 * time.Second,
+		TLSHandshakeTimeout:    10 * time.Second,
+		MaxResponseHeaderBytes: maxHeaders,
+	}
+	dialer := &net.Dialer{Timeout: 10 * time.Second}
+	t.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := dialer.DialContext(ctx, network, addr)
+		if err != nil {
+			return nil, &UnreachableError{URL: e.String(), Err: err}
+		}
+		return conn, nil
+	}
+	if socket := e.Socket(); socket != "" {
+		uid := ownUID()
+		if daemonUID != nil {
+			uid = *daemonUID
+		}
+		t.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return dialSocket(ctx, dialer, socket, uid)
+		}
+	}
+	return t
+}
+
+// ownUID is our effective user id; systems without one have no Unix peers
+// that could be checked either.
+func ownUID() int { return os.Geteuid() }
+
+// dialSocket connects to a daemon that runs as uid. Whose the path is, is
+// checked before connecting; who answers, before anything is sent.
+func dialSocket(ctx context.Context, d *net.Dialer, path string, uid int) (net.Conn, error) {
+	if err := checkSocket(path, uid); err != nil {
+		return nil, err
+	}
+	conn, err := d.DialContext(ctx, "unix", path)
+	if err != nil {
+		return nil, &UnreachableError{URL: SocketURL(path), Err: err}
+	}
+	if err := checkPeer(conn.(*net.UnixConn), path, uid); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return conn, nil
+}
+
+func checkSocket(path string, uid int) error {
+	fi, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+		return &UnreachableError{URL: SocketURL(path), Err: err}
+	}
+	if err != nil {
+		return fmt.Errorf("looking at the daemon's socket: %w", err)
+	}
+	if fi.Mode().Type() != fs.ModeSocket {
+		return &RefusedError{URL: SocketURL(path), Reason: "it is not a socket"}
+	}
+	if err := peer.CheckParents(path, uid); err != nil {
+		return &RefusedError{URL: SocketURL(path), Reason: err.Error()}
+	}
+	return nil
+}
+
+func checkPeer(conn *net.UnixConn, path string, uid int) error {
+	cred, err := peer.Of(conn)
+	if err != nil {
+		return &RefusedError{URL: SocketURL(path), Reason: "who answers cannot be told: " + err.Error()}
+	}
+	if cred.UID != uid {
+		return &RefusedError{
+			URL:    SocketURL(path),
+			Reason: fmt.Sprintf("it is answered by user id %d, and the daemon is to run as user id %d", cred.UID, uid),
+		}
+	}
+	return nil
+}
