@@ -1,0 +1,146 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/agent-secret-store/assd/vault/api"
+)
+
+type agentsCmd struct {
+	List   agentsListCmd   `cmd:"" help:"List all agents."`
+	Create agentsCreateCmd `cmd:"" help:"Create an agent and show its key, once."`
+	Revoke agentsRevokeCmd `cmd:"" help:"Revoke an agent and all its tokens, at once."`
+}
+
+type agentsListCmd struct{}
+
+// Help shows examples.
+func (agentsListCmd) Help() string {
+	return `Examples:
+
+  ass agents list
+  ass agents list --json | jq -r '.agents[].name'`
+}
+
+// Run lists the living agents.
+func (agentsListCmd) Run(a *app) error {
+	c, err := a.connect()
+	if err != nil {
+		return err
+	}
+	l, err := c.Agents(a.ctx)
+	if err != nil {
+		return err
+	}
+	if a.JSON {
+		return a.json(map[string]any{"agents": append([]api.Agent{}, l.Items...)})
+	}
+	if a.Quiet {
+		var b strings.Builder
+		for _, g := range l.Items {
+			b.WriteString(foreign(g.Name, maxName) + "\n")
+		}
+		return a.answer(b.String())
+	}
+	t := sheet{
+		title: "Agents", count: plural(len(l.Items), "agent"),
+		columns: []string{"ID", "Description", "Namespaces", "Scopes", "Created", "Last active"},
+	}
+	for _, g := range l.Items {
+		t.rows = append(t.rows, agentRow(g))
+	}
+	return a.answer(t.String())
+}
+
+func agentRow(g api.Agent) []string {
+	description, active := "", "never"
+	if g.Description != nil {
+		description = *g.Description
+	}
+	if g.LastActiveAt != nil {
+		active = moment(*g.LastActiveAt)
+	}
+	return []string{
+		g.Name, description, list(g.AllowedNamespaces, "all"), list(g.AllowedScopes, "secrets:read:*"), day(g.CreatedAt), active,
+	}
+}
+
+type agentsCreateCmd struct {
+	Name        string   `required:"" placeholder:"NAME" help:"Name of the agent, which is its ID in every command."`
+	Description string   `placeholder:"TEXT" help:"What it is for."`
+	Namespace   []string `placeholder:"NS" help:"Namespace that it may reach; can be repeated."`
+	Scope       []string `placeholder:"SCOPE" help:"Scope that it may have; can be repeated."`
+}
+
+// Help shows examples.
+func (agentsCreateCmd) Help() string {
+	return `Without limits the agent reads every namespace. Sensitive and critical secrets
+need a person's approval all the same.
+
+Examples:
+
+  ass agents create --name ci-deploy --description "GitHub Actions deployment"
+  ass agents create --name reader --namespace staging
+  ass agents create --name writer --namespace staging \
+    --scope 'secrets:read:staging/*' --scope 'secrets:write:staging/*'
+  KEY=$(ass agents create --name ci-deploy --quiet)`
+}
+
+// Run makes an agent and prints its key, which nobody can ask for again.
+func (c *agentsCreateCmd) Run(a *app) error {
+	cl, err := a.connect()
+	if err != nil {
+		return err
+	}
+	created, err := cl.CreateAgent(a.ctx, api.AgentCreate{
+		Name: c.Name, Description: c.Description, AllowedNamespaces: c.Namespace, AllowedScopes: c.Scope,
+	})
+	if err != nil {
+		return err
+	}
+	if len(c.Namespace) == 0 && len(c.Scope) == 0 {
+		a.note("It reads every namespace; sensitive and critical secrets still need approval.\n" +
+			"Limits are set when an agent is made: --namespace, --scope.")
+	}
+	switch {
+	case a.JSON:
+		return a.json(created)
+	case a.Quiet:
+		return a.answer(created.APIKey + "\n")
+	}
+	if err := a.done("Agent created"); err != nil {
+		return err
+	}
+	return a.answer("ID: " + foreign(created.Name, maxName) + "\nKey: " + created.APIKey + " ← SAVE THIS — shown once\n")
+}
+
+type agentsRevokeCmd struct {
+	Agent string `arg:"" help:"Name or id of the agent."`
+}
+
+// Help shows examples.
+func (agentsRevokeCmd) Help() string {
+	return `Its key and all its tokens are refused from then on.
+
+Examples:
+
+  ass agents revoke ci-deploy`
+}
+
+// Run revokes an agent.
+func (c *agentsRevokeCmd) Run(a *app) error {
+	if c.Agent == "" {
+		return usage("the agent's name is empty", "see them with: ass agents list")
+	}
+	cl, err := a.connect()
+	if err != nil {
+		return err
+	}
+	if err := cl.RevokeAgent(a.ctx, c.Agent); err != nil {
+		return err
+	}
+	if a.JSON {
+		return a.json(map[string]any{"agent": c.Agent, "revoked": true})
+	}
+	return a.done("Agent revoked: " + foreign(c.Agent, maxName) + ". All its tokens are invalid now")
+}

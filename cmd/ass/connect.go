@@ -1,0 +1,258 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/agent-secret-store/assd/cmd/ass/internal/assrc"
+	"github.com/agent-secret-store/assd/vault/api"
+	"github.com/agent-secret-store/assd/vault/client"
+)
+
+// systemFile is where root says which daemon this machine has; the linker
+// replaces it for tests (-X main.systemFile=PATH).
+var systemFile = client.SystemFile
+
+// target is the daemon of one run, and as whom to talk to it.
+type target struct {
+	endpoint  client.Endpoint
+	key       string         // "" when nobody is logged in
+	verifyKey string         // kept at login for this daemon, or ""
+	rc        *assrc.File    // ~/.assrc
+	system    *client.System // nil without a system install
+	own       bool           // rc names this endpoint
+}
+
+// connect makes the client of a command that needs a key.
+func (a *app) connect() (*client.Client, error) {
+	t, err := a.target()
+	if err != nil {
+		return nil, err
+	}
+	if t.key == "" {
+		return nil, errNoKey()
+	}
+	return a.dial(t, t.key)
+}
+
+func errNoKey() error {
+	return &fault{code: api.CodeUnauthorized, message: "nobody is logged in here", hint: "ass login, or set ASS_AGENT_KEY"}
+}
+
+// dial makes a client of t that uses key, which may be empty.
+func (a *app) dial(t *target, key string) (*client.Client, error) {
+	cfg := client.Config{URL: t.endpoint.String(), Key: key}
+	if t.system != nil && t.endpoint.String() == t.system.URL() {
+		cfg.DaemonUID = t.system.DaemonUID
+	}
+	if a.Verbose {
+		cfg.Trace = a.trace
+	}
+	c, err := client.New(cfg)
+	if err != nil {
+		return nil, usage(err.Error(), "look at the key that was given, or run: ass login")
+	}
+	return c, nil
+}
+
+func (a *app) trace(c client.Call) {
+	a.debug(strings.Join([]string{
+		c.Method, foreign(c.Path, maxMessage), "→", statusText(c.Status),
+		"in", c.Took.Round(10 * time.Microsecond).String(), foreign(c.RequestID, maxName),
+	}, " "))
+}
+
+// target finds daemon and key: flag, then environment, then ~/.assrc, then the
+// defaults.
+func (a *app) target() (*target, error) {
+	t, err := a.place()
+	if err != nil {
+		return nil, err
+	}
+	key, err := a.givenKey()
+	if err != nil {
+		return nil, err
+	}
+	if t.key = key; key != "" {
+		return t, nil
+	}
+	kept := t.rc.Get(assrc.AgentKey)
+	if kept == "" {
+		return t, nil
+	}
+	if err := a.mayUseKept(t); err != nil {
+		return nil, err
+	}
+	a.debug("the key is the one in ~/.assrc")
+	t.key = kept
+	return t, nil
+}
+
+// place finds the daemon alone.
+func (a *app) place() (*target, error) {
+	rc, err := loadRC()
+	if err != nil {
+		return nil, err
+	}
+	system, err := client.ReadSystem(systemFile)
+	if err != nil {
+		return nil, err
+	}
+	t := &target{rc: rc, system: system}
+	url, err := a.givenURL()
+	if err != nil {
+		return nil, err
+	}
+	if url == "" {
+		url = rc.Get(assrc.APIURL)
+	}
+	if url == "" {
+		if url, err = defaultURL(system); err != nil {
+			return nil, err
+		}
+	}
+	if t.endpoint, err = client.ParseURL(url); err != nil {
+		return nil, usage(err.Error(), "set it with --api-url or ASS_API_URL")
+	}
+	if t.own = t.isOwn(); t.own {
+		t.verifyKey = rc.Get(assrc.VerifyKey)
+	}
+	a.debug("the daemon is " + foreign(t.endpoint.String(), maxMessage))
+	return t, nil
+}
+
+// isOwn reports whether ~/.assrc names t's endpoint: as the URL stored there,
+// or, without one, because it is the default local socket.
+func (t *target) isOwn() bool {
+	beside := t.rc.Get(assrc.APIURL)
+	if beside == "" {
+		var err error
+		if beside, err = defaultURL(t.system); err != nil {
+			return false
+		}
+	}
+	e, err := client.ParseURL(beside)
+	return err == nil && e == t.endpoint
+}
+
+// mayUseKept refuses to send the key of ~/.assrc anywhere but to the daemon
+// stored beside it, vouched for as stored beside it.
+func (a *app) mayUseKept(t *target) error {
+	if !t.own {
+		return &fault{
+			code:    client.CodeRefused,
+			message: "the key in ~/.assrc belongs to another daemon and is not sent to " + t.endpoint.String(),
+			hint:    "give this daemon's key with ASS_AGENT_KEY or --api-key, or log in to it with: ass login",
+			exit:    api.ExitDenied,
+		}
+	}
+	for _, name := range []string{assrc.CACert, assrc.Fingerprint} {
+		if v := os.Getenv(name); v != "" && v != t.rc.Get(name) {
+			return &fault{
+				code:    client.CodeRefused,
+				message: "the key in ~/.assrc was kept with another " + name + " and is not sent",
+				hint:    "unset " + name + ", or give the key with ASS_AGENT_KEY or --api-key",
+				exit:    api.ExitDenied,
+			}
+		}
+	}
+	return nil
+}
+
+// givenKey is the key of flag or environment, "" when neither is there.
+func (a *app) givenKey() (string, error) {
+	if a.APIKey != nil {
+		if strings.TrimSpace(*a.APIKey) == "" {
+			return "", usage("--api-key is empty", "leave it out to use ASS_AGENT_KEY or ~/.assrc")
+		}
+		return strings.TrimSpace(*a.APIKey), nil
+	}
+	for _, name := range []string{"ASS_AGENT_KEY", "ASS_API_KEY"} {
+		if key := strings.TrimSpace(os.Getenv(name)); key != "" {
+			a.debug("the key is the one in " + name)
+			return key, nil
+		}
+	}
+	return "", nil
+}
+
+// givenURL is the URL of flag or environment, "" when neither is there.
+func (a *app) givenURL() (string, error) {
+	if a.APIURL == nil {
+		return os.Getenv("ASS_API_URL"), nil
+	}
+	if *a.APIURL == "" {
+		return "", usage("--api-url is empty", "leave it out to use ASS_API_URL or ~/.assrc")
+	}
+	return *a.APIURL, nil
+}
+
+// defaultURL is the daemon that this machine has: the one that root names,
+// else the first local socket that exists.
+func defaultURL(system *client.System) (string, error) {
+	if system != nil {
+		return system.URL(), nil
+	}
+	var tried []string
+	for _, path := range defaultSockets() {
+		fi, err := os.Lstat(path)
+		if err == nil && fi.Mode().Type() == fs.ModeSocket {
+			return client.SocketURL(path), nil
+		}
+		tried = append(tried, path)
+	}
+	return "", &fault{
+		code:    client.CodeUnreachable,
+		message: "no daemon is running here; tried " + strings.Join(tried, ", "),
+		hint:    "start it with: assd",
+		exit:    api.ExitUnreachable,
+	}
+}
+
+// defaultSockets are the places where assd listens when nobody says otherwise.
+func defaultSockets() []string {
+	var paths []string
+	if dir := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {
+		paths = append(paths, filepath.Join(dir, "assd", "assd.sock"))
+	}
+	if dir := dataHome(); dir != "" {
+		paths = append(paths, filepath.Join(dir, "assd", "assd.sock"))
+	}
+	return append(paths, "/run/assd/assd.sock")
+}
+
+func dataHome() string {
+	if dir := os.Getenv("XDG_DATA_HOME"); filepath.IsAbs(dir) {
+		return dir
+	}
+	if dir, err := home(); err == nil {
+		return filepath.Join(dir, ".local", "share")
+	}
+	return ""
+}
+
+// rcPath is where ~/.assrc lies.
+func rcPath() (string, error) {
+	dir, err := home()
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(dir, ".assrc"), nil
+}
+
+// loadRC reads ~/.assrc; without a home there is none.
+func loadRC() (*assrc.File, error) {
+	path, err := rcPath()
+	if err != nil {
+		return &assrc.File{}, nil
+	}
+	rc, err := assrc.Load(path)
+	if errors.Is(err, assrc.ErrSyntax) {
+		return nil, &fault{code: codeFailed, message: err.Error(), hint: "correct that line, or remove the file and run: ass login"}
+	}
+	return rc, err
+}

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"testing"
+
+	"github.com/agent-secret-store/assd/cmd/ass/internal/assrc"
+	"github.com/agent-secret-store/assd/policy"
+	"github.com/agent-secret-store/assd/vault/api"
+	"github.com/agent-secret-store/assd/vault/client"
+)
+
+// Every error has a code, an exit code, and a hint of what to type next.
+func TestDescribe(t *testing.T) {
+	_, invalid := policy.ParsePath("x")
+	_, malformed := assrc.Parse([]byte("x"))
+	for _, tc := range []struct {
+		err  error
+		code api.Code
+		exit int
+	}{
+		{api.New(api.CodeValidation, "m"), "VALIDATION_ERROR", 2},
+		{api.New(api.CodeUnauthorized, "m"), "UNAUTHORIZED", 4},
+		{api.New(api.CodeScopeDenied, "m"), "SCOPE_DENIED", 4},
+		{api.New(api.CodeApprovalRequired, "m"), "APPROVAL_REQUIRED", 5},
+		{api.New(api.CodeStepUpRequired, "m"), "STEP_UP_REQUIRED", 4},
+		{api.New(api.CodeLockedDown, "m"), "LOCKED_DOWN", 4},
+		{api.New(api.CodeSecretNotFound, "m"), "SECRET_NOT_FOUND", 3},
+		{api.New(api.CodeNotFound, "m"), "NOT_FOUND", 3},
+		{api.New(api.CodeConflict, "m"), "CONFLICT", 1},
+		{api.New(api.CodeTooLarge, "m"), "PAYLOAD_TOO_LARGE", 1},
+		{api.New(api.CodeRateLimited, "m"), "RATE_LIMITED", 7},
+		{api.New(api.CodeSealed, "m"), "SEALED", 6},
+		{api.New(api.CodeStorageFull, "m"), "STORAGE_FULL", 1},
+		{api.New(api.CodeInternal, "m"), "INTERNAL", 1},
+		{fmt.Errorf("reading: %w", api.New(api.CodeNotFound, "m")), "NOT_FOUND", 3},
+		{&client.UnreachableError{URL: "u", Err: os.ErrNotExist}, "UNREACHABLE", 6},
+		{&client.UnreachableError{URL: "u", Err: os.ErrNotExist, Unsure: true}, "UNREACHABLE", 6},
+		{&client.RefusedError{URL: "u", Reason: "r"}, "REFUSED", 4},
+		{&assrc.ExposedError{Path: "p"}, "FAILED", 1},
+		{usage("m", "h"), "VALIDATION_ERROR", 2},
+		{errNoKey(), "UNAUTHORIZED", 4},
+		{errInterrupted, "FAILED", 130},
+		{invalid, "VALIDATION_ERROR", 2},
+		{malformed, "FAILED", 1},
+		{errors.New("disk on fire"), "FAILED", 1},
+	} {
+		got := describe(tc.err)
+		if got.Code != tc.code || got.exit != tc.exit || got.Hint == "" || got.Message == "" {
+			t.Errorf("%v is %+v, want code %s, exit code %d and a hint", tc.err, got, tc.code, tc.exit)
+		}
+	}
+}
+
+func TestDescribeKeepsTheDaemonsHint(t *testing.T) {
+	e := api.New(api.CodeApprovalRequired, "m").WithHint("h")
+	e.ApprovalID = "apr_1"
+	if got := describe(e); got.Hint != "h" || got.ApprovalID != "apr_1" {
+		t.Errorf("got %+v, want the daemon's hint and approval id", got)
+	}
+}

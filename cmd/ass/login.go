@@ -1,0 +1,255 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/agent-secret-store/assd/cmd/ass/internal/assrc"
+	"github.com/agent-secret-store/assd/vault/api"
+)
+
+// What keys begin with.
+const (
+	ownerPrefix = "ask_live_"
+	agentPrefix = "ask_agent_"
+)
+
+type loginCmd struct {
+	NoPassphrase bool `name:"no-passphrase" help:"Do not offer an approval passphrase."`
+}
+
+// Help shows examples.
+func (loginCmd) Help() string {
+	return `The first login over the local socket claims a vault that nobody owns yet. Later
+logins ask for a key, which is checked and kept in ~/.assrc with the daemon that
+it belongs to.
+
+Examples:
+
+  ass login
+  ASS_AGENT_KEY=ask_agent_... ass login
+  ass login --api-url unix:///run/assd/assd.sock`
+}
+
+// login is what a login leaves: who, where, and the key to keep.
+type login struct {
+	Name      string `json:"name"`
+	Tenant    string `json:"tenant"`
+	Kind      string `json:"kind"`
+	APIURL    string `json:"api_url"`
+	VerifyKey string `json:"verify_key"`
+	Claimed   bool   `json:"claimed"`
+	kept      bool   // was logged in already
+	key       string
+}
+
+// Run logs in with the key given; without one it keeps a login that works,
+// else claims the vault, else asks.
+func (c *loginCmd) Run(a *app) error {
+	t, err := a.place()
+	if err != nil {
+		return err
+	}
+	key, err := a.givenKey()
+	if err != nil {
+		return err
+	}
+	if key != "" {
+		return a.loginWith(t, key)
+	}
+	if kept := t.rc.Get(assrc.AgentKey); kept != "" && t.own {
+		l, err := a.identify(t, kept)
+		if err == nil {
+			l.kept = true
+			return a.printLogin(l)
+		}
+		if !errors.Is(err, &api.Error{Code: api.CodeUnauthorized}) {
+			return err
+		}
+		a.note("The key in ~/.assrc is not accepted any more.")
+	}
+	return a.claimOrAsk(t)
+}
+
+// loginWith checks a key and keeps it.
+func (a *app) loginWith(t *target, key string) error {
+	l, err := a.identify(t, key)
+	if err != nil {
+		return err
+	}
+	d, err := begin()
+	if err != nil {
+		return err
+	}
+	if err := a.keep(d, t, l); err != nil {
+		d.Discard()
+		return err
+	}
+	return a.printLogin(l)
+}
+
+// identify asks the daemon whose key it is.
+func (a *app) identify(t *target, key string) (*login, error) {
+	c, err := a.dial(t, key)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	me, err := c.Me(a.ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &login{
+		Name: me.Name, Tenant: me.Tenant, Kind: me.Kind, APIURL: c.URL(), VerifyKey: me.VerifyKey, key: key,
+	}, nil
+}
+
+// claimOrAsk claims a vault behind a local socket, or asks for a key when
+// somebody has.
+func (a *app) claimOrAsk(t *target) error {
+	why := ""
+	if t.endpoint.Socket() != "" {
+		err := a.claim(t)
+		refusal, refused := errors.AsType[*api.Error](err)
+		if !refused || refusal.Code != api.CodeConflict && refusal.Code != api.CodeScopeDenied {
+			return err
+		}
+		why = foreign(refusal.Message, maxMessage)
+	}
+	key, err := askKey(why)
+	if err != nil {
+		return err
+	}
+	return a.loginWith(t, key)
+}
+
+// askKey asks for a key, after saying why one is needed.
+func askKey(why string) (string, error) {
+	key, err := askSecret("┌ Agent Secret Store\n│ " + why + "\n◆ API Key (will not be stored in shell history):\n│ ")
+	switch {
+	case errors.Is(err, errNoTerminal):
+		if why != "" {
+			why += "; "
+		}
+		return "", usage(why+"a key is needed and there is no terminal to ask on", "ASS_AGENT_KEY=... ass login, or ass login --api-key KEY")
+	case err != nil:
+		return "", err
+	}
+	if key = strings.TrimSpace(key); key == "" {
+		return "", usage("no key was typed", "ass login")
+	}
+	return key, nil
+}
+
+// claim makes us the vault's first owner. The file that will hold the owner
+// key is made before the vault is asked: it tells the key once.
+func (a *app) claim(t *target) error {
+	d, err := begin()
+	if err != nil {
+		return err
+	}
+	c, err := a.dial(t, "")
+	if err != nil {
+		d.Discard()
+		return err
+	}
+	defer c.Close()
+	claim, err := c.Claim(a.ctx)
+	if err != nil {
+		d.Discard()
+		return err
+	}
+	l := &login{
+		Name: claim.Name, Tenant: claim.Tenant, Kind: api.KindOwner, APIURL: c.URL(),
+		VerifyKey: claim.VerifyKey, Claimed: true, key: claim.OwnerKey,
+	}
+	if err := a.keep(d, t, l); err != nil {
+		return &fault{
+			code:    codeFailed,
+			message: fmt.Sprintf("the vault is claimed, but its owner key could not be put into ~/.assrc: %v; it may be in %s", err, d.Name()),
+			hint:    "move that file to ~/.assrc; the daemon tells the key only once",
+		}
+	}
+	return a.printLogin(l)
+}
+
+// begin makes the draft of a new ~/.assrc.
+func begin() (*assrc.Draft, error) {
+	path, err := rcPath()
+	if err != nil {
+		return nil, err
+	}
+	return assrc.Begin(path)
+}
+
+// keep writes a login into the draft first, then keeps an owner key of another
+// login aside, since it may be the only copy, and puts the draft in place.
+func (a *app) keep(d *assrc.Draft, t *target, l *login) error {
+	old := t.rc.Get(assrc.AgentKey)
+	if !t.own {
+		t.rc.Unset(assrc.CACert, assrc.Fingerprint)
+	}
+	for _, kv := range [][2]string{
+		{assrc.AgentKey, l.key}, {assrc.APIURL, l.APIURL}, {assrc.VerifyKey, l.VerifyKey},
+	} {
+		if err := t.rc.Set(kv[0], kv[1]); err != nil {
+			return err
+		}
+	}
+	if err := d.Fill(t.rc); err != nil {
+		return err
+	}
+	if err := a.keepAside(old, l.key); err != nil {
+		return err
+	}
+	if l.VerifyKey != t.verifyKey && t.verifyKey != "" {
+		a.note("Note: this vault's audit trail is signed by another key than at the last login here.")
+	}
+	return d.Commit()
+}
+
+func (a *app) keepAside(old, replacement string) error {
+	if old == replacement || !strings.HasPrefix(old, ownerPrefix) {
+		return nil
+	}
+	path, err := rcPath()
+	if err != nil {
+		return err
+	}
+	name, err := assrc.KeepAside(path)
+	if err != nil {
+		return err
+	}
+	a.note("The owner key that was in ~/.assrc is kept in " + name + "; remove it when you do not need it.")
+	return nil
+}
+
+func (a *app) printLogin(l *login) error {
+	if a.JSON {
+		return a.json(l)
+	}
+	if a.Quiet {
+		return nil
+	}
+	title, saved := "Logged in", "saved to ~/.assrc"
+	switch {
+	case l.Claimed:
+		title = "Vault claimed: you are its owner"
+	case l.kept:
+		title, saved = "Already logged in", "in ~/.assrc"
+	}
+	rows := []row{identity(l.Kind, l.Name), {"Tenant", foreign(l.Tenant, maxName)}}
+	if l.VerifyKey != "" {
+		rows = append(rows, row{"Verification key", foreign(l.VerifyKey, maxName)})
+	}
+	return a.box(a.good("✓")+" "+title, append(rows, row{"Key", saved})...)
+}
+
+// identity is the row that names an owner or an agent.
+func identity(kind, name string) row {
+	if kind == api.KindOwner {
+		return row{"Owner", foreign(name, maxName)}
+	}
+	return row{"Agent", foreign(name, maxName)}
+}

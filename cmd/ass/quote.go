@@ -1,0 +1,62 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// How much of a foreign text is shown, in characters.
+const (
+	maxName    = 128
+	maxMessage = 1000
+	maxCell    = 60
+)
+
+// foreign is the one function through which text of others is printed: names,
+// descriptions, reasons and messages. What could move the cursor, turn the
+// reading direction, hide or forge a line is shown as an escape, and what is
+// longer than limit characters is cut.
+func foreign(s string, limit int) string {
+	var b strings.Builder
+	n := 0
+	for i, r := range s {
+		if n++; n > limit {
+			b.WriteString("…")
+			break
+		}
+		if r == utf8.RuneError && !strings.HasPrefix(s[i:], "\uFFFD") {
+			fmt.Fprintf(&b, `\x%02x`, s[i])
+		} else if unicode.IsPrint(r) {
+			b.WriteRune(r)
+		} else {
+			b.WriteString(escape(r))
+		}
+	}
+	return b.String()
+}
+
+func escape(r rune) string {
+	q := fmt.Sprintf("%+q", r)
+	return q[1 : len(q)-1]
+}
+
+// plainJSON escapes what JSON allows and a terminal would act on: control
+// characters past ASCII and those that turn the reading direction. Outside
+// strings JSON has none of them, so the document stays the same.
+func plainJSON(doc []byte) string {
+	var b strings.Builder
+	for _, r := range string(doc) {
+		switch {
+		case r < utf8.RuneSelf && r != 0x7f || unicode.IsPrint(r):
+			b.WriteRune(r)
+		case r > 0xffff:
+			r -= 0x10000
+			fmt.Fprintf(&b, `\u%04x\u%04x`, 0xd800+r>>10, 0xdc00+r&0x3ff)
+		default:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+
+	"github.com/agent-secret-store/assd/policy"
+	"github.com/agent-secret-store/assd/vault/api"
+)
+
+type setCmd struct {
+	Path       string  `arg:"" name:"namespace/key" help:"The secret."`
+	Value      *string `arg:"" optional:"" help:"The value. Left out or -, it comes from stdin, which keeps it out of the shell's history."`
+	Type       string  `placeholder:"TYPE" help:"api_key, oauth_token, db_credential, ssh_key, certificate or custom."`
+	Tier       string  `placeholder:"TIER" help:"standard, sensitive (people approve reads) or critical (reads and writes)."`
+	Base64     bool    `name:"base64" help:"Store the base64 text of the bytes: for values that are not text."`
+	AllowEmpty bool    `help:"Store an empty value."`
+	Yes        bool    `help:"Do not ask before the tier is lowered."`
+}
+
+var setType = reflect.TypeFor[setCmd]()
+
+// Help shows examples.
+func (setCmd) Help() string {
+	return `From a pipe, one newline at the end is dropped; a file is kept byte for byte. On
+a terminal the value is asked for and not shown.
+
+Examples:
+
+  echo "sk-proj-..." | ass secrets set production/OPENAI_API_KEY
+  ass secrets set production/TLS_CERT --type certificate < cert.pem
+  ass secrets set production/DB_PASSWORD --type db_credential --tier sensitive
+  ass secrets set staging/DEBUG_KEY abc123
+  ass secrets set staging/DEBUG_KEY -- -begins-with-a-dash
+  ass secrets set production/KEYSTORE --base64 < store.p12`
+}
+
+// Run stores a value.
+func (c *setCmd) Run(a *app) error {
+	path, w, err := c.request()
+	if err != nil {
+		return err
+	}
+	value, err := c.value(path)
+	if err != nil {
+		return err
+	}
+	w.Value = &value
+	if w.LowerTier, err = c.lowers(a, path); err != nil {
+		return err
+	}
+	s, err := a.open("secrets:write:" + path.String())
+	if err != nil {
+		return err
+	}
+	info, err := s.PutSecret(a.ctx, path, w)
+	if err != nil {
+		return err
+	}
+	return c.print(a, path, info)
+}
+
+// request checks everything but the value, before anything is read or asked.
+func (c *setCmd) request() (path policy.Path, w api.SecretWrite, err error) {
+	if path, err = parsePath(c.Path); err != nil {
+		return path, w, err
+	}
+	if c.Type != "" {
+		if _, err := policy.ParseSecretType(c.Type); err != nil {
+			return path, w, usage("--type: "+err.Error(), "ass secrets set --help")
+		}
+	}
+	if c.Tier != "" {
+		if _, err := policy.ParseTier(c.Tier); err != nil {
+			return path, w, usage("--tier: "+err.Error(), "ass secrets set --help")
+		}
+	}
+	return path, api.SecretWrite{SecretType: c.Type, AccessTier: c.Tier}, nil
+}
+
+// value is the argument, or what stdin holds.
+func (c *setCmd) value(path policy.Path) (string, error) {
+	if c.Value != nil && *c.Value != "-" {
+		return c.check([]byte(*c.Value))
+	}
+	b, err := readValue(path, c.Base64)
+	if err != nil {
+		return "", err
+	}
+	return c.check(b)
+}
+
+// lowers reports whether the write may lower the tier in force: after a yes,
+// and only for an owner. The tier is looked up before anything is written.
+func (c *setCmd) lowers(a *app, path policy.Path) (bool, error) {
+	if c.Tier == "" {
+		return false, nil
+	}
+	t, err := a.target()
+	if err != nil || strings.HasPrefix(t.key, agentPrefix) || c.Yes {
+		return err == nil && c.Yes && !strings.HasPrefix(t.key, agentPrefix), err
+	}
+	inForce, err := a.tierOf(path)
+	if err != nil || policy.Tier(c.Tier).AtLeast(inForce) {
+		return false, err
+	}
+	err = agree(fmt.Sprintf("%s is %s. Lower it to %s?", path, inForce, c.Tier), "--yes")
+	return err == nil, err
+}
+
+// tierOf is the tier of a secret as the listing has it, "" when there is none
+// or the caller may not see it.
+func (a *app) tierOf(path policy.Path) (policy.Tier, error) {
+	l, err := a.listing("read:secrets", path.Namespace())
+	if errors.Is(err, &api.Error{Code: api.CodeScopeDenied}) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	for _, i := range l.Items {
+		if i.Namespace == path.Namespace().String() && i.Key == path.Key() {
+			return policy.ParseTier(i.AccessTier)
+		}
+	}
+	return "", nil
+}
+
+func (c *setCmd) print(a *app, path policy.Path, info *api.SecretInfo) error {
+	if c.Tier != "" && info.AccessTier != c.Tier {
+		a.note("The tier stays " + foreign(info.AccessTier, maxName) + ": an owner lowers it with --tier " + c.Tier + " --yes.")
+	}
+	if a.JSON {
+		return a.json(info)
+	}
+	return a.done(fmt.Sprintf("Stored %s (version %d)", path, info.Version))
+}

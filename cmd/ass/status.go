@@ -1,0 +1,151 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/agent-secret-store/assd/vault/api"
+)
+
+type statusCmd struct{}
+
+// Help shows examples.
+func (statusCmd) Help() string {
+	return `Exits with 6 when the daemon cannot be reached or is sealed, with 4 when it does
+not accept the key.
+
+Examples:
+
+  ass status
+  ass status --json`
+}
+
+// health is what ass status knows.
+type health struct {
+	APIURL     string `json:"api_url"`
+	Reachable  bool   `json:"reachable"`
+	Status     string `json:"status"`
+	Version    string `json:"version"`
+	Sealed     bool   `json:"sealed"`
+	Auth       string `json:"auth"` // valid, invalid, none, or unknown when the daemon did not say
+	Plan       string `json:"plan,omitempty"`
+	Secrets    int    `json:"secrets"`
+	Namespaces int    `json:"namespaces"`
+	Chain      string `json:"chain,omitempty"`
+	VerifyKey  string `json:"verify_key,omitempty"`
+	// SameVerifyKey says whether VerifyKey is the one kept at login; absent
+	// when none was kept.
+	SameVerifyKey *bool `json:"verify_key_matches,omitempty"`
+}
+
+// Run asks for health first, which needs no key, then for what the key sees.
+// What is wrong is shown and is the exit code.
+func (statusCmd) Run(a *app) error {
+	t, err := a.target()
+	if err != nil {
+		return err
+	}
+	c, err := a.dial(t, t.key)
+	if err != nil {
+		return err
+	}
+	h, err := c.Health(a.ctx)
+	if err != nil {
+		return err
+	}
+	s := health{APIURL: c.URL(), Reachable: true, Status: h.Status, Version: h.Version, Sealed: h.Sealed, Auth: "none"}
+	var wrong error
+	switch {
+	case t.key == "":
+		wrong = errNoKey()
+	case h.Sealed:
+		wrong = api.New(api.CodeSealed, "the vault is sealed")
+	default:
+		me, err := c.Me(a.ctx)
+		wrong = err
+		s.see(me, err, t.verifyKey)
+	}
+	if err := s.print(a); err != nil {
+		return err
+	}
+	if wrong == nil && s.failing() {
+		wrong = &fault{code: codeFailed, message: "the vault is reachable, but something is wrong with it", hint: "on the daemon's machine: assd verify"}
+	}
+	return wrong
+}
+
+// see takes over what the daemon tells about the caller.
+func (s *health) see(me *api.Me, err error, kept string) {
+	if err != nil {
+		s.Auth = "unknown"
+		if errors.Is(err, &api.Error{Code: api.CodeUnauthorized}) {
+			s.Auth = "invalid"
+		}
+		return
+	}
+	s.Auth, s.Plan, s.Chain, s.VerifyKey = "valid", plan(me), me.Chain, me.VerifyKey
+	s.Secrets, s.Namespaces = me.SecretCount, me.NamespaceCount
+	if kept != "" {
+		same := kept == me.VerifyKey
+		s.SameVerifyKey = &same
+	}
+}
+
+// failing reports whether the daemon answers and is not well.
+func (s *health) failing() bool {
+	broken := s.Chain != "" && s.Chain != "ok" && s.Chain != "running"
+	return s.Status != "ok" || broken || s.SameVerifyKey != nil && !*s.SameVerifyKey
+}
+
+func (s *health) print(a *app) error {
+	switch {
+	case a.JSON:
+		return a.json(s)
+	case a.Quiet:
+		return nil
+	}
+	rows := []row{{"API", foreign(s.APIURL, maxMessage) + " " + a.good("✓") + " reachable"}}
+	if s.Sealed {
+		rows = append(rows, row{"Seal", a.bad("✗") + " sealed"})
+	}
+	switch s.Auth {
+	case "none":
+		rows = append(rows, row{"Auth", a.bad("✗") + " no key used"})
+	case "unknown":
+		rows = append(rows, row{"Auth", "unknown"})
+	case "invalid":
+		rows = append(rows, row{"Auth", a.bad("✗") + " not accepted"})
+	case "valid":
+		rows = append(rows, row{"Auth", a.good("✓") + " valid"}, row{"Plan", s.Plan},
+			row{"Secrets", fmt.Sprintf("%d across %s", s.Secrets, plural(s.Namespaces, "namespace"))})
+		if s.Chain != "" {
+			rows = append(rows, row{"Audit chain", s.chain(a)})
+		}
+	}
+	if s.Status != "ok" {
+		rows = append(rows, row{"Daemon", a.bad("✗") + " " + foreign(s.Status, maxName)})
+	}
+	return a.box("Agent Secret Store", rows...)
+}
+
+// chain says how the audit chain is, as far as the daemon has checked it.
+func (s *health) chain(a *app) string {
+	switch {
+	case s.SameVerifyKey != nil && !*s.SameVerifyKey:
+		return a.bad("✗") + " signed by another key than at login"
+	case s.Chain == "ok":
+		return a.good("✓") + " verified"
+	case s.Chain == "running":
+		return "being checked"
+	}
+	return a.bad("✗") + " " + foreign(s.Chain, maxMessage)
+}
+
+// statusText prints an HTTP status, or that none came.
+func statusText(code int) string {
+	if code == 0 {
+		return "no answer"
+	}
+	return strconv.Itoa(code)
+}

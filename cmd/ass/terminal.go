@@ -1,0 +1,88 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"golang.org/x/term"
+)
+
+// errNoTerminal says that there is nobody to ask. Callers turn it into a usage
+// error that names the flag to use instead.
+var errNoTerminal = errors.New("there is no terminal to ask on")
+
+// errInterrupted is Ctrl-C at a prompt.
+var errInterrupted = &fault{code: codeFailed, message: "interrupted", hint: "nothing was changed", exit: 130}
+
+// askSecret prints prompt on the terminal and reads one line without echo.
+func askSecret(prompt string) (string, error) {
+	return ask(prompt, func(in, out *os.File) (string, error) {
+		b, err := term.ReadPassword(int(in.Fd()))
+		fmt.Fprintln(out)
+		return string(b), err
+	})
+}
+
+// confirm asks a question on the terminal and reports whether the answer is
+// yes.
+func confirm(question string) (bool, error) {
+	line, err := ask("◇ "+question+"\n  yes / no: ", func(in, _ *os.File) (string, error) {
+		line, err := bufio.NewReader(in).ReadString('\n')
+		if errors.Is(err, io.EOF) {
+			err = nil
+		}
+		return line, err
+	})
+	switch strings.ToLower(strings.TrimSpace(line)) {
+	case "y", "yes":
+		return err == nil, err
+	}
+	return false, err
+}
+
+// ask opens the terminal, prints prompt and lets read fetch the answer. An
+// interrupt leaves the terminal as it was.
+func ask(prompt string, read func(in, out *os.File) (string, error)) (string, error) {
+	in, out, err := openTerminal()
+	if err != nil {
+		return "", errNoTerminal
+	}
+	defer out.Close()
+	defer in.Close()
+	state, err := term.GetState(int(in.Fd()))
+	if err != nil {
+		return "", errNoTerminal
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	if _, err := fmt.Fprint(out, prompt); err != nil {
+		return "", fmt.Errorf("asking on the terminal: %w", err)
+	}
+	type result struct {
+		line string
+		err  error
+	}
+	answered := make(chan result, 1) // buffered: an interrupt leaves the reader behind, and the process ends
+	go func() {
+		line, err := read(in, out)
+		answered <- result{line, err}
+	}()
+	select {
+	case r := <-answered:
+		if r.err != nil {
+			return "", fmt.Errorf("reading from the terminal: %w", r.err)
+		}
+		return r.line, nil
+	case <-ctx.Done():
+		term.Restore(int(in.Fd()), state)
+		fmt.Fprintln(out)
+		return "", errInterrupted
+	}
+}

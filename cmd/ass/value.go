@@ -1,0 +1,57 @@
+package main
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"unicode/utf8"
+
+	"golang.org/x/term"
+
+	"github.com/agent-secret-store/assd/policy"
+	"github.com/agent-secret-store/assd/vault/api"
+)
+
+// maxValue is the longest value that the vault takes, in bytes.
+const maxValue = 1 << 20
+
+// readValue reads a value from stdin: on a terminal by asking, from a file
+// byte for byte, and from a pipe or here-string without the one newline at its
+// end, unless exact asks for every byte.
+func readValue(path policy.Path, exact bool) ([]byte, error) {
+	if term.IsTerminal(int(os.Stdin.Fd())) {
+		s, err := askSecret("Value of " + path.String() + " (not shown): ")
+		if errors.Is(err, errNoTerminal) {
+			return nil, usage("there is no value: stdin is a terminal that cannot be asked on", "ass secrets set NS/KEY < FILE")
+		}
+		return []byte(s), err
+	}
+	b, err := io.ReadAll(io.LimitReader(os.Stdin, maxValue+2))
+	if err != nil {
+		return nil, fmt.Errorf("reading the value from stdin: %w", err)
+	}
+	if !exact && !isNamedFile(os.Stdin) {
+		b = bytes.TrimSuffix(b, []byte("\n"))
+	}
+	return b, nil
+}
+
+// check turns bytes into the value to store, or says why they are none.
+func (c *setCmd) check(b []byte) (string, error) {
+	if len(b) == 0 && !c.AllowEmpty {
+		return "", usage("the value is empty, as when the command before the pipe has failed", "if that is meant, add --allow-empty")
+	}
+	value := string(b)
+	if c.Base64 {
+		value = base64.StdEncoding.EncodeToString(b)
+	} else if !utf8.Valid(b) {
+		return "", usage("the value is not UTF-8 text", "add --base64 to store the base64 text of its bytes")
+	}
+	if len(value) > maxValue {
+		return "", api.New(api.CodeTooLarge, "the value is larger than 1 MiB").WithHint("keep it in a file, and the key to that file here")
+	}
+	return value, nil
+}
