@@ -157,6 +157,8 @@ func filled(t *testing.T, n int) *trail {
 	return tr
 }
 
+func headKey(n uint64) []byte { return append(seq(n), 'h') }
+
 func seq(n uint64) []byte { return []byte{0, 0, 0, 0, 0, 0, byte(n >> 8), byte(n)} }
 
 // addMany appends n reads in one commit.

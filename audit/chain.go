@@ -50,6 +50,23 @@ func link(seq uint64, prev Hash, event []byte) (h Hash) {
 // seqKey is a sequence number as a bucket key: 8 bytes, big-endian.
 func seqKey(seq uint64) []byte { return binary.BigEndian.AppendUint64(nil, seq) }
 
+// headKey is where the signed head of event seq lies: right behind the event, in
+// the same bucket, so that a commit touches one place of the file and not two.
+func headKey(seq uint64) []byte { return append(seqKey(seq), headMark) }
+
+const headMark = 'h'
+
+// parseKey takes a key of the audit bucket apart: an event's, or a head's.
+func parseKey(k []byte) (seq uint64, head, ok bool) {
+	switch {
+	case len(k) == 8:
+		return binary.BigEndian.Uint64(k), false, true
+	case len(k) == 9 && k[8] == headMark:
+		return binary.BigEndian.Uint64(k), true, true
+	}
+	return 0, false, false
+}
+
 // Entry is one event as stored: its link and its bytes.
 type Entry struct {
 	Seq   uint64
@@ -88,7 +105,7 @@ func (h Head) message(tenant string) []byte {
 	return append(b, h.Hash[:]...)
 }
 
-// signedHead is the value in the heads bucket: epoch ‖ signature.
+// signedHead is the value of a signed head: epoch ‖ signature.
 func signedHead(h Head, tenant string, key ed25519.PrivateKey) (value, signature []byte) {
 	signature = ed25519.Sign(key, h.message(tenant))
 	return append(binary.BigEndian.AppendUint64(nil, h.Epoch), signature...), signature

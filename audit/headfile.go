@@ -22,6 +22,7 @@ type HeadFile struct {
 	f      *os.File
 	tenant string
 	key    ed25519.PublicKey
+	sized  bool // by the first Write: what lay there may have been longer
 }
 
 const headFileSize = 512
@@ -60,6 +61,13 @@ func (hf *HeadFile) Write(h SignedHead) error {
 	if _, err := hf.f.WriteAt(b, 0); err != nil {
 		return fmt.Errorf("writing head file: %w", err)
 	}
+	if hf.sized {
+		return nil
+	}
+	if err := hf.f.Truncate(headFileSize); err != nil {
+		return fmt.Errorf("writing head file: %w", err)
+	}
+	hf.sized = true
 	return nil
 }
 

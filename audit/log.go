@@ -162,7 +162,7 @@ func (l *Log) Sign(tx *store.Tx) error {
 	value, signature := signedHead(l.head, l.cfg.Tenant, l.cfg.Signer)
 	l.signed, l.sig = l.head, signature
 	tx.OnUndo(func() { l.signed, l.sig = was, sig })
-	return tx.Put(store.Heads, seqKey(l.head.Seq), value)
+	return tx.Put(store.Audit, headKey(l.head.Seq), value)
 }
 
 // Committed publishes the signed head after a commit. It is called from the

@@ -35,7 +35,7 @@ func TestGoldenBytes(t *testing.T) {
 		"event 2": string(tr.get(store.Audit, seq(2))[sha256.Size:]),
 		"hash 1":  hex.EncodeToString(tr.get(store.Audit, seq(1))[:sha256.Size]),
 		"hash 2":  hex.EncodeToString(tr.get(store.Audit, seq(2))[:sha256.Size]),
-		"head 2":  hex.EncodeToString(tr.get(store.Heads, seq(2))),
+		"head 2":  hex.EncodeToString(tr.get(store.Audit, headKey(2))),
 		"record":  hex.EncodeToString(tr.get(store.Agents, []byte("agt_x"))),
 	}
 	golden := filepath.Join("testdata", "golden.json")

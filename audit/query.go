@@ -37,6 +37,9 @@ func Query(db *store.DB, f Filter, limit int) (events []Stored, next uint64, err
 		err = db.View(func(s *store.Snapshot) error {
 			left := chunk
 			return s.ScanBack(store.Audit, seqKey(at), func(k, v []byte) (bool, error) {
+				if _, head, _ := parseKey(k); head {
+					return true, nil
+				}
 				st, err := decodeStored(k, v)
 				if err != nil {
 					return false, err
@@ -124,10 +127,24 @@ func Count(r store.Reader) (uint64, error) {
 // r for as long as that takes: it is for short walks.
 func Walk(r store.Reader, fn func(Stored) bool) error {
 	return r.Scan(store.Audit, seqKey(1), func(k, v []byte) (bool, error) {
+		if _, head, _ := parseKey(k); head {
+			return true, nil
+		}
 		st, err := decodeStored(k, v)
 		if err != nil {
 			return false, err
 		}
 		return fn(st), nil
 	})
+}
+
+// Heads is how many signed heads the trail has, counted up to most.
+func Heads(r store.Reader, most int) (n int, err error) {
+	err = r.Scan(store.Audit, nil, func(k, _ []byte) (bool, error) {
+		if _, head, _ := parseKey(k); head {
+			n++
+		}
+		return n < most, nil
+	})
+	return n, err
 }

@@ -2,7 +2,6 @@ package audit
 
 import (
 	"crypto/ed25519"
-	"encoding/binary"
 	"fmt"
 	"time"
 
@@ -19,9 +18,8 @@ func checkTail(r store.Reader, cfg Config) (SignedHead, time.Time, error) {
 	if err != nil {
 		return fail(newest.Seq, "the trail has no readable last event")
 	}
-	k, v := r.Last(store.Heads)
-	epoch, sig, err := parseHead(v)
-	if err != nil || len(k) != 8 || binary.BigEndian.Uint64(k) != newest.Seq {
+	epoch, sig, err := parseHead(r.Get(store.Audit, headKey(newest.Seq)))
+	if err != nil {
 		return fail(newest.Seq, "the trail does not end at a signed head")
 	}
 	head := Head{Epoch: epoch, Seq: newest.Seq, Hash: newest.Hash}
@@ -39,19 +37,33 @@ func brokenAt(seq uint64, problem string) error {
 	return &TamperError{What: fmt.Sprintf("audit event %d", seq), Problem: problem}
 }
 
+// lastEntry is the newest event.
 func lastEntry(r store.Reader) (Entry, error) {
-	k, v := r.Last(store.Audit)
-	return parseEntry(k, v)
+	k, _ := r.Last(store.Audit)
+	seq, _, ok := parseKey(k)
+	if !ok {
+		return Entry{}, errEntry
+	}
+	return readEntry(r, seq)
+}
+
+// headBefore is the newest event before seq that has a signed head; 0: none.
+func headBefore(r store.Reader, seq uint64) (at uint64, err error) {
+	err = r.ScanBack(store.Audit, seqKey(seq), func(k, _ []byte) (bool, error) {
+		n, head, _ := parseKey(k)
+		if head {
+			at = n
+		}
+		return !head, nil
+	})
+	return at, err
 }
 
 // relink recomputes the chain from the signed head before newest, or from the
 // beginning, up to newest. It returns the time of the newest event.
 func relink(r store.Reader, newest uint64) (time.Time, uint64, error) {
-	from, prev := uint64(0), Hash{}
-	err := r.ScanBack(store.Heads, seqKey(newest-1), func(k, _ []byte) (bool, error) {
-		from = binary.BigEndian.Uint64(k)
-		return false, nil
-	})
+	prev := Hash{}
+	from, err := headBefore(r, newest)
 	if err != nil {
 		return time.Time{}, newest, err
 	}

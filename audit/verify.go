@@ -3,7 +3,6 @@ package audit
 import (
 	"context"
 	"crypto/ed25519"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"strings"
@@ -112,16 +111,28 @@ func (v *verifier) begin() error {
 		}
 		last, err := lastEntry(s)
 		if err != nil {
-			return v.bad(last.Seq, "changed: the last entry is malformed")
+			return v.badEnd(s)
 		}
 		v.end = last.Seq
-		if k, _ := s.Last(store.Heads); len(k) != 8 || binary.BigEndian.Uint64(k) > v.end {
-			return v.bad(v.end+1, "cut: a later head was signed")
-		} else if at := binary.BigEndian.Uint64(k); at < v.end {
+		if s.Get(store.Audit, headKey(v.end)) == nil {
+			at, err := headBefore(s, v.end)
+			if err != nil {
+				return err
+			}
 			return v.bad(at+1, "inserted after the newest signed head, or the head is missing")
 		}
 		return nil
 	})
+}
+
+// badEnd names what is wrong with a trail whose last event cannot be read.
+func (v *verifier) badEnd(s *store.Snapshot) error {
+	k, _ := s.Last(store.Audit)
+	seq, head, _ := parseKey(k)
+	if head {
+		return v.bad(seq, "cut: its head was signed, the event is missing or malformed")
+	}
+	return v.bad(seq, "changed: the last entry is malformed")
 }
 
 func (v *verifier) loadRecords() error {
@@ -143,39 +154,35 @@ func (v *verifier) loadRecords() error {
 	return nil
 }
 
-// walk goes over the events, a chunk at a time, and over the heads of the same
-// stretch.
+// walk goes over the events and the signed heads between them.
 func (v *verifier) walk() error {
-	for v.seq < v.end {
-		if err := v.ctx.Err(); err != nil {
-			return err
+	err := v.db.Chunks(store.Audit, nil, chunk, func(k, val []byte) (bool, error) {
+		seq, head, ok := parseKey(k)
+		switch {
+		case !ok:
+			return false, v.bad(v.seq+1, "inserted: no entry of a trail")
+		case seq > v.end: // written while we walk
+			return false, nil
+		case head:
+			return true, v.head(seq, val)
 		}
-		from := v.seq + 1
-		hashes := make([]Hash, 0, chunk)
-		err := v.db.Chunks(store.Audit, seqKey(from), chunk, func(k, val []byte) (bool, error) {
-			if v.seq == v.end || len(hashes) == chunk {
-				return false, nil
-			}
-			err := v.event(k, val)
-			hashes = append(hashes, v.prev)
-			return err == nil, err
-		})
-		if err != nil {
-			return err
-		}
-		if len(hashes) == 0 {
-			return v.bad(from, "missing")
-		}
-		if err := v.heads(from, hashes); err != nil {
-			return err
-		}
+		return true, v.event(k, val)
+	})
+	switch {
+	case err != nil:
+		return err
+	case v.seq < v.end:
+		return v.bad(v.seq+1, "missing")
 	}
 	v.rep.Events, v.rep.Head.Seq, v.rep.Head.Hash = v.seq, v.seq, v.prev
-	return nil
+	return v.ctx.Err()
 }
 
 func (v *verifier) event(k, val []byte) error {
 	want := v.seq + 1
+	if want%chunk == 0 && v.ctx.Err() != nil {
+		return v.ctx.Err()
+	}
 	e, err := parseEntry(k, val)
 	switch {
 	case err != nil:
@@ -214,24 +221,19 @@ func (v *verifier) told(name, digest string) {
 	}
 }
 
-func (v *verifier) heads(from uint64, hashes []Hash) error {
-	return v.db.Chunks(store.Heads, seqKey(from), chunk, func(k, val []byte) (bool, error) {
-		if len(k) != 8 {
-			return false, v.bad(from, "signed head: malformed")
-		}
-		seq := binary.BigEndian.Uint64(k)
-		if seq-from >= uint64(len(hashes)) {
-			return false, nil
-		}
-		epoch, sig, err := parseHead(val)
-		h := Head{Epoch: epoch, Seq: seq, Hash: hashes[seq-from]}
-		if err != nil || !ed25519.Verify(v.key, h.message(v.rep.Tenant), sig) {
-			return false, v.bad(seq, "its signed head does not verify: foreign or changed signature")
-		}
-		v.rep.Heads++
-		v.rep.Head.Epoch = epoch
-		return true, nil
-	})
+// head checks a signed head, which must be that of the event just walked.
+func (v *verifier) head(seq uint64, val []byte) error {
+	if seq != v.seq {
+		return v.bad(v.seq+1, "cut or missing: the signed head of event %d follows", seq)
+	}
+	epoch, sig, err := parseHead(val)
+	h := Head{Epoch: epoch, Seq: seq, Hash: v.prev}
+	if err != nil || !ed25519.Verify(v.key, h.message(v.rep.Tenant), sig) {
+		return v.bad(seq, "its signed head does not verify: foreign or changed signature")
+	}
+	v.rep.Heads++
+	v.rep.Head.Epoch = epoch
+	return nil
 }
 
 // settle compares the records found with what the trail says of them.
@@ -259,8 +261,11 @@ func (v *verifier) missing() error {
 	if len(v.gone) == 0 {
 		return nil
 	}
-	err := v.db.Chunks(store.Audit, seqKey(v.end+1), chunk, func(_, val []byte) (bool, error) {
-		e, err := parseEntry(seqKey(0), val)
+	err := v.db.Chunks(store.Audit, seqKey(v.end+1), chunk, func(k, val []byte) (bool, error) {
+		if _, head, _ := parseKey(k); head {
+			return true, nil
+		}
+		e, err := parseEntry(k, val)
 		if err != nil {
 			return false, err
 		}

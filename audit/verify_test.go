@@ -24,22 +24,22 @@ func TestVerifyAcceptsWhatTheLogWrote(t *testing.T) {
 // Every single byte of every event, link and signature is flipped in turn.
 func TestVerifyFindsEveryFlippedByte(t *testing.T) {
 	tr := filled(t, 4)
-	for _, b := range []store.Bucket{store.Audit, store.Heads} {
+	for name, key := range map[string]func(uint64) []byte{"event": seq, "head": headKey} {
 		for n := uint64(1); n <= 5; n++ {
-			good := tr.get(b, seq(n))
+			good := tr.get(store.Audit, key(n))
 			for i := range good {
 				bad := bytes.Clone(good)
 				bad[i] ^= 1
-				tr.edit(func(tx *store.Tx) error { return tx.Put(b, seq(n), bad) })
+				tr.edit(func(tx *store.Tx) error { return tx.Put(store.Audit, key(n), bad) })
 				rep := tr.verify()
 				if rep.Problem == "" {
-					t.Fatalf("%s %d byte %d (%q): not found", b, n, i, good[i])
+					t.Fatalf("%s %d byte %d (%q): not found", name, n, i, good[i])
 				}
-				if b == store.Audit && rep.FirstBad != n {
-					t.Errorf("%s %d byte %d: reported at %d: %s", b, n, i, rep.FirstBad, rep.Problem)
+				if rep.FirstBad != n {
+					t.Errorf("%s %d byte %d: reported at %d: %s", name, n, i, rep.FirstBad, rep.Problem)
 				}
 			}
-			tr.edit(func(tx *store.Tx) error { return tx.Put(b, seq(n), good) })
+			tr.edit(func(tx *store.Tx) error { return tx.Put(store.Audit, key(n), good) })
 		}
 	}
 	if rep := tr.verify(); rep.Problem != "" {
@@ -77,10 +77,10 @@ func TestVerifyFindsEdits(t *testing.T) {
 		}},
 		{"a head removed in the middle is no loss; a foreign one is", 6, "foreign", func(tr *trail, tx *store.Tx) error {
 			sig := ed25519.Sign(foreign, []byte("x"))
-			return tx.Put(store.Heads, seq(6), append(seq(1), sig...))
+			return tx.Put(store.Audit, headKey(6), append(seq(1), sig...))
 		}},
 		{"the newest head removed", 9, "head is missing", func(tr *trail, tx *store.Tx) error {
-			return tx.Delete(store.Heads, seq(9))
+			return tx.Delete(store.Audit, headKey(9))
 		}},
 		{"a record changed", 8, "changed", func(tr *trail, tx *store.Tx) error {
 			v := bytes.Replace(bytes.Clone(tx.Get(store.Agents, []byte("agt_0"))), []byte(`6`), []byte(`7`), 1)
@@ -145,15 +145,6 @@ func TestVerifyFindsARecordThatCameBack(t *testing.T) {
 	}
 }
 
-// A trail made anew and signed by another key verifies; only its key gives it
-// away, and the report names it.
-func TestVerifyNamesTheKey(t *testing.T) {
-	a, b := filled(t, 2), newTrail(t)
-	if a.verify().VerifyKey != b.log.VerifyKey() {
-		t.Error("the report does not name the key of event 1")
-	}
-}
-
 func TestOpenRefusesABrokenTail(t *testing.T) {
 	tests := map[string]func(tx *store.Tx) error{
 		"the last event changed": func(tx *store.Tx) error {
@@ -162,9 +153,9 @@ func TestOpenRefusesABrokenTail(t *testing.T) {
 			return tx.Put(store.Audit, seq(6), v)
 		},
 		"the last signature changed": func(tx *store.Tx) error {
-			v := bytes.Clone(tx.Get(store.Heads, seq(6)))
+			v := bytes.Clone(tx.Get(store.Audit, headKey(6)))
 			v[20] ^= 1
-			return tx.Put(store.Heads, seq(6), v)
+			return tx.Put(store.Audit, headKey(6), v)
 		},
 		"the last event cut": func(tx *store.Tx) error { return tx.Delete(store.Audit, seq(6)) },
 		"the trail emptied":  func(tx *store.Tx) error { return deleteAll(tx, store.Audit, 6) },

@@ -17,7 +17,6 @@ type Bucket string
 const (
 	Meta        Bucket = "meta"
 	Audit       Bucket = "audit"
-	Heads       Bucket = "heads"
 	Vault       Bucket = "vault"
 	Slots       Bucket = "slots"
 	Keys        Bucket = "keys"
@@ -33,7 +32,7 @@ const (
 )
 
 var buckets = []Bucket{
-	Meta, Audit, Heads, Vault, Slots, Keys, Owners, Agents, Names, Credentials,
+	Meta, Audit, Vault, Slots, Keys, Owners, Agents, Names, Credentials,
 	Secrets, Values, Tokens, Expiry, Namespaces,
 }
 

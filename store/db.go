@@ -73,9 +73,6 @@ func (db *DB) UpdateReserved(ctx context.Context, op func(*Tx) error) error {
 }
 
 func (db *DB) submit(r *request) error {
-	if err := r.ctx.Err(); err != nil {
-		return err
-	}
 	if err := db.enqueue(r); err != nil {
 		return fmt.Errorf("writing %q: %w", db.path, err)
 	}

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -24,14 +25,17 @@ func write(t *testing.T, path string, data []byte, mode os.FileMode) {
 	}
 }
 
-// vaultBytes returns a vault file with 300 secrets and how many of its bytes
-// pages take: the file is longer, since it grows in steps.
-func vaultBytes(t *testing.T) (data []byte, used int) {
+// vaultBytes returns a vault file with 300 secrets and a few more, and how many
+// of its bytes pages take: the file is longer, since it grows in steps. Each
+// commit more has the other meta page be the newest.
+func vaultBytes(t *testing.T, more int) (data []byte, used int) {
 	t.Helper()
 	path := newPath(t)
 	db := open(t, store.Config{Path: path})
 	fill(t, db, 300)
-	mustPut(t, db, "big", strings.Repeat("big", 5000))
+	for i := range more {
+		mustPut(t, db, fmt.Sprint("big", i), strings.Repeat("big", 50_000))
+	}
 	close(t, db)
 	data = printOf(t, path).data
 	inspect(t, path, func(btx *bolt.Tx) error { used = int(btx.Size()); return nil })
@@ -50,7 +54,13 @@ func readAll(db *store.DB) (n int, err error) {
 }
 
 func TestTruncated(t *testing.T) {
-	data, used := vaultBytes(t)
+	for more := range 2 {
+		t.Run(fmt.Sprint("meta ", more), func(t *testing.T) { testTruncated(t, more) })
+	}
+}
+
+func testTruncated(t *testing.T, more int) {
+	data, used := vaultBytes(t, more)
 	page := os.Getpagesize()
 	cuts := []int{1, 100, page - 1, page + 100, used - 1}
 	for n := 0; n < used; n += page {
@@ -66,7 +76,7 @@ func TestTruncated(t *testing.T) {
 	t.Run("only what is unused", func(t *testing.T) {
 		path := newPath(t)
 		write(t, path, data[:used], 0o600)
-		if n, err := readAll(open(t, store.Config{Path: path})); n != 301 || err != nil {
+		if n, err := readAll(open(t, store.Config{Path: path})); n != 300+more || err != nil {
 			t.Errorf("%d secrets, %v", n, err)
 		}
 	})
@@ -131,7 +141,7 @@ func onlyFormat(btx *bolt.Tx) error {
 }
 
 func TestNotARegularFile(t *testing.T) {
-	data, _ := vaultBytes(t)
+	data, _ := vaultBytes(t, 1)
 	target := filepath.Join(t.TempDir(), "target")
 	write(t, target, data, 0o600)
 	for name, make := range map[string]func(path string) error{
@@ -153,7 +163,7 @@ func TestNotARegularFile(t *testing.T) {
 }
 
 func TestExposed(t *testing.T) {
-	data, _ := vaultBytes(t)
+	data, _ := vaultBytes(t, 1)
 	for _, mode := range []os.FileMode{0o640, 0o604, 0o610, 0o602, 0o644} {
 		t.Run(mode.String(), func(t *testing.T) {
 			path := newPath(t)
@@ -171,7 +181,7 @@ func TestOwnedByAnother(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can make a file of another user")
 	}
-	data, _ := vaultBytes(t)
+	data, _ := vaultBytes(t, 1)
 	path := newPath(t)
 	write(t, path, data, 0o600)
 	if err := os.Chown(path, 65534, -1); err != nil {
@@ -185,7 +195,7 @@ func TestOwnedByAnother(t *testing.T) {
 // TestOneMetaPageIsEnough: a crash can tear the meta page that was being
 // written.
 func TestOneMetaPageIsEnough(t *testing.T) {
-	data, _ := vaultBytes(t)
+	data, _ := vaultBytes(t, 1)
 	page := os.Getpagesize()
 	for _, torn := range [][]int{{0}, {1}, {0, 1}} {
 		path := newPath(t)
@@ -205,7 +215,7 @@ func TestOneMetaPageIsEnough(t *testing.T) {
 // TestDamagedPages: whatever stands in a page, the store answers, with an error
 // or with what it found, and does not crash.
 func TestDamagedPages(t *testing.T) {
-	data, used := vaultBytes(t)
+	data, used := vaultBytes(t, 1)
 	page := os.Getpagesize()
 	noise := make([]byte, page)
 	rng := rand.NewChaCha8([32]byte{1})
@@ -230,6 +240,54 @@ func TestDamagedPages(t *testing.T) {
 	if damaged == 0 {
 		t.Error("no damage was noticed")
 	}
+}
+
+// TestDamagedPointer: the bucket that Open looks into says that it lies far
+// behind the end of the file.
+func TestDamagedPointer(t *testing.T) {
+	data, _ := vaultBytes(t, 1)
+	inline := append([]byte("meta"), make([]byte, 16)...) // key, root page 0, sequence 0
+	if !bytes.Contains(data, inline) {
+		t.Fatal("the bucket was not found")
+	}
+	far := append([]byte("meta"), inline[4:]...)
+	binary.NativeEndian.PutUint64(far[4:], 1<<30)
+	path := newPath(t)
+	write(t, path, bytes.ReplaceAll(data, inline, far), 0o600)
+	wantRefused(t, path, store.ErrDamaged)
+}
+
+// TestDamagedPageWhileOpen: who comes upon it gets an error, and so do those
+// whose commit it was; the others are served.
+func TestDamagedPageWhileOpen(t *testing.T) {
+	path := newPath(t)
+	db := open(t, store.Config{Path: path})
+	fill(t, db, 300)
+	at := bytes.LastIndex(printOf(t, path).data, []byte("k000150"))
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := os.Getpagesize()
+	_, err = f.WriteAt(make([]byte, page), int64(at/page*page))
+	wantErr(t, errors.Join(err, f.Close()), nil)
+
+	other := func(tx *store.Tx) error { return tx.Put(store.Values, []byte("a"), []byte("1")) }
+	l := hold(t, db)
+	undone := false
+	l.update(other)
+	l.update(func(tx *store.Tx) error {
+		tx.OnUndo(func() { undone = true })
+		return put("k000150", "1")(tx)
+	})
+	for _, err := range l.commit() {
+		wantErr(t, err, store.ErrDamaged)
+	}
+	if !undone {
+		t.Error("the hook of the operation that found the damage did not run")
+	}
+	wantErr(t, db.Failed(), nil)
+	wantErr(t, db.Update(ctx, other), nil)
 }
 
 // exercise opens a file, reads all of it and writes to it.

@@ -3,8 +3,6 @@ package store
 import (
 	"crypto/rand"
 	"errors"
-	"fmt"
-	"io/fs"
 	"os"
 	"syscall"
 	"time"
@@ -19,12 +17,14 @@ type reserve struct {
 	now    func() time.Time
 	intact bool
 	tried  time.Time // when it was last tried to make it
+
+	allocate func(f *os.File, size int64) error // tests make it fail
 }
 
 // openReserve makes the reserve if it is not there. That there is no space for
 // it is no error.
 func openReserve(cfg Config) (*reserve, error) {
-	r := &reserve{path: cfg.ReservePath, size: cfg.ReserveSize, now: cfg.Now}
+	r := &reserve{path: cfg.ReservePath, size: cfg.ReserveSize, now: cfg.Now, allocate: allocate}
 	if r.path == "" {
 		return r, nil
 	}
@@ -52,7 +52,6 @@ func (r *reserve) giveUp() bool {
 		return false
 	}
 	r.intact = false
-	r.tried = r.now()
 	// If this fails there is no more space than before, and the commit that
 	// follows says so.
 	f, err := os.OpenFile(r.path, os.O_WRONLY|syscall.O_NOFOLLOW, 0)
@@ -66,14 +65,11 @@ func (r *reserve) giveUp() bool {
 // fill makes the file whole, or leaves it empty.
 func (r *reserve) fill() error {
 	r.tried = r.now()
-	if err := r.checkFile(); err != nil {
-		return err
-	}
 	f, err := os.OpenFile(r.path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, fileMode)
 	if err != nil {
 		return err
 	}
-	err = errors.Join(f.Chmod(fileMode), allocate(f, r.size))
+	err = errors.Join(f.Chmod(fileMode), r.allocate(f, r.size))
 	if err != nil {
 		err = errors.Join(err, empty(f))
 	} else {
@@ -82,21 +78,6 @@ func (r *reserve) fill() error {
 	err = errors.Join(err, f.Close())
 	r.intact = err == nil
 	return err
-}
-
-// checkFile refuses to open what is not a plain file.
-func (r *reserve) checkFile() error {
-	info, err := os.Lstat(r.path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if !info.Mode().IsRegular() {
-		return fmt.Errorf("%q is not a regular file", r.path)
-	}
-	return nil
 }
 
 // empty gives the blocks of f back to the file system.

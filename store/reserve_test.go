@@ -32,6 +32,30 @@ func TestReserveIsMadeWhole(t *testing.T) {
 	}
 }
 
+// TestReserveHalfMade: what could be got of it when there was no space for all
+// of it is given back.
+func TestReserveHalfMade(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "reserve")
+	now := testNow()
+	r := &reserve{path: path, size: 1 << 20, now: func() time.Time { return now }}
+	r.allocate = func(f *os.File, size int64) error {
+		return errors.Join(writeBlocks(f, size/2), syscall.ENOSPC)
+	}
+	if r.ready() {
+		t.Error("a reserve that was half made is ready")
+	}
+	wantReserve(t, path, 0)
+	r.allocate = allocate
+	if r.ready() {
+		t.Error("a second try followed at once")
+	}
+	now = now.Add(reserveRetry)
+	if !r.ready() {
+		t.Error("no second try, or it failed")
+	}
+	wantReserve(t, path, 1<<20)
+}
+
 func TestReserveByWriting(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "reserve")
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, fileMode)

@@ -67,6 +67,9 @@ func (db *DB) Chunks(b Bucket, from []byte, n int, fn func(k, v []byte) (bool, e
 		if err != nil {
 			return err
 		}
+		if len(chunk) == n {
+			from = append(bytes.Clone(chunk[n-1].key), 0) // the next key there can be
+		}
 		for _, e := range chunk {
 			if more, err := fn(e.key, e.value); err != nil || !more {
 				return err
@@ -75,7 +78,6 @@ func (db *DB) Chunks(b Bucket, from []byte, n int, fn func(k, v []byte) (bool, e
 		if len(chunk) < n {
 			return nil
 		}
-		from = append(bytes.Clone(chunk[n-1].key), 0) // the next key there can be
 	}
 }
 

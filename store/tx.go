@@ -22,7 +22,8 @@ type Tx struct {
 	ended    bool
 }
 
-// A change is one key as it was before. A nil value means it did not exist.
+// A change is one key as it was before. A nil value means it did not exist;
+// others are bbolt's own memory, which holds still until the transaction ends.
 type change struct {
 	bucket     Bucket
 	key, value []byte
@@ -42,9 +43,6 @@ func (tx *Tx) Put(b Bucket, key, value []byte) error {
 		return fmt.Errorf("writing to bucket %q: %w", string(b), err)
 	}
 	old := tx.Get(b, key)
-	if old != nil {
-		old = clone(old)
-	}
 	if err := tx.put(b, key, clone(value)); err != nil {
 		return fmt.Errorf("writing to bucket %q: %w", string(b), err)
 	}
@@ -62,7 +60,6 @@ func (tx *Tx) Delete(b Bucket, key []byte) error {
 	if old == nil {
 		return nil
 	}
-	old = clone(old)
 	if err := tx.delete(b, key); err != nil {
 		return fmt.Errorf("deleting from bucket %q: %w", string(b), err)
 	}
@@ -109,6 +106,9 @@ func (tx *Tx) mayChange(b Bucket) error {
 
 func (tx *Tx) put(b Bucket, key, value []byte) error {
 	bucket := tx.bucket(b)
+	if b == Audit {
+		bucket.FillPercent = 1 // keys only ever grow: no page will be split again
+	}
 	defer markDamage()
 	return bucket.Put(key, value)
 }

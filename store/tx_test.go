@@ -122,6 +122,23 @@ func TestPutCopies(t *testing.T) {
 	l.update(func(*store.Tx) error { copy(key, "xxx"); copy(value, "xxxxx"); return nil })
 	wantErr(t, errors.Join(l.commit()...), nil)
 	wantValue(t, db, "key", "value")
+
+	key = []byte("new")
+	l = hold(t, db)
+	l.update(func(tx *store.Tx) error {
+		err := tx.Put(store.Secrets, key, nil)
+		copy(key, "xxx")
+		return errors.Join(err, errNo)
+	})
+	l.update(put("other", "1"))
+	wantErr(t, l.commit()[0], errNo)
+	err := db.View(func(s *store.Snapshot) error {
+		if s.Get(store.Secrets, []byte("new")) != nil {
+			t.Error("a change was not undone whose key was overwritten later")
+		}
+		return nil
+	})
+	wantErr(t, err, nil)
 }
 
 // fill writes n secrets named k000000, k000001, … in one commit.
@@ -154,7 +171,16 @@ func TestChunks(t *testing.T) {
 			t.Errorf("in chunks of %d: %q", n, got)
 		}
 	}
-	err := db.Chunks(store.Secrets, nil, 3, func(_, _ []byte) (bool, error) { return true, errNo })
+	calls := 0
+	err := db.Chunks(store.Secrets, nil, 10, func(k, v []byte) (bool, error) {
+		calls++
+		k[0], v[0] = 'x', 'x' // they are the caller's own
+		return true, nil
+	})
+	if err != nil || calls != 100 {
+		t.Errorf("%d calls for 100 entries, %v", calls, err)
+	}
+	err = db.Chunks(store.Secrets, nil, 3, func(_, _ []byte) (bool, error) { return true, errNo })
 	wantErr(t, err, errNo)
 	if db.Chunks(store.Secrets, nil, 0, nil) == nil {
 		t.Error("chunks of nothing were accepted")
