@@ -45,6 +45,22 @@ func (v *Vault) doReserved(ctx context.Context, req Request, fn func(*act) error
 	return v.perform(ctx, v.db.UpdateReserved, req, fn)
 }
 
+// errStale: what was prepared on a snapshot is not what would be served now.
+var errStale = errors.New("the secret changed meanwhile")
+
+// staleTries is how often a lost race is run again.
+const staleTries = 8
+
+// untilFresh runs try again as long as it ends in errStale.
+func untilFresh(try func() error) error {
+	for range staleTries {
+		if err := try(); !errors.Is(err, errStale) {
+			return err
+		}
+	}
+	return api.New(api.CodeConflict, "others keep changing this secret").WithHint("try again")
+}
+
 type updater func(context.Context, func(*store.Tx) error) error
 
 func (v *Vault) perform(ctx context.Context, update updater, req Request, fn func(*act) error) error {

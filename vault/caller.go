@@ -151,7 +151,7 @@ func asUnauthorized(err error) (string, bool) {
 	return e.reason, true
 }
 
-// has reports whether a token carries the scope that lists namespaces.
+// listsNamespaces reports whether the caller may ask for the namespaces at all.
 func (c *caller) listsNamespaces() bool {
 	return c.token == nil || slices.ContainsFunc(c.token.scopes, policy.Scope.ListsNamespaces)
 }

@@ -93,9 +93,10 @@ func (k *tokenKey) parse(token []byte) (c claims, err error) {
 		return c, errToken
 	}
 	h := msg.Signatures()[0].ProtectedHeaders()
+	alg, _ := h.Algorithm() // Verify goes by the key and does not look at it
 	typ, _ := h.Type()
 	kid, _ := h.KeyID()
-	if typ != tokenType || kid != k.id {
+	if alg != jwa.EdDSA() || typ != tokenType || kid != k.id {
 		return c, errToken
 	}
 	if err := json.Unmarshal(payload, &c); err != nil || c.Issuer != issuer || c.Audience != k.tenant {

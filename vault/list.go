@@ -12,41 +12,73 @@ import (
 
 // List is the secrets of ns that the caller sees, without those of namespaces
 // below it; of the whole vault when ns is zero. Never values.
-func (v *Vault) List(ctx context.Context, req Request, ns policy.Namespace) (*api.SecretList, error) {
-	var out *api.SecretList
-	err := v.do(ctx, req, func(a *act) (err error) {
-		if !ns.IsZero() && !a.caller.lists(ns, false) {
-			ev := a.event(audit.SecretList)
-			ev.Namespace = ns.String()
-			return a.settle(ev, policy.Decision{Reason: "to list this namespace is beyond the caller's namespaces and scopes"})
+func (v *Vault) List(ctx context.Context, req Request, ns policy.Namespace) (list *api.SecretList, err error) {
+	err = untilFresh(func() error {
+		if list, err = v.collect(req, ns); err != nil {
+			return err
 		}
-		out, err = a.list(ns)
-		return err
+		return v.do(ctx, req, func(a *act) error { return a.releaseList(ns, list) })
 	})
 	if err != nil {
-		return nil, err
+		return nil, asAPI(err)
 	}
-	return out, nil
+	return list, nil
 }
 
-// list lists what the caller sees, and records that.
-func (a *act) list(ns policy.Namespace) (*api.SecretList, error) {
-	out := &api.SecretList{Namespace: ns.String(), Items: []api.SecretInfo{}}
-	err := a.v.eachSecret(a.tx, ns, func(p policy.Path, h *header) {
-		if a.caller.sees(p) {
-			out.Items = append(out.Items, h.info(p))
+// collect lists, on a snapshot, what the caller sees of ns; nil when it may not
+// list it. That is decided again before the list leaves: walking over many
+// secrets is not for the writer, who keeps everyone waiting.
+func (v *Vault) collect(req Request, ns policy.Namespace) (list *api.SecretList, err error) {
+	err = v.db.View(func(s *store.Snapshot) error {
+		c, err := v.resolve(s, req.Credential, req.Origin)
+		if _, failed := asUnauthorized(err); failed {
+			return nil
+		}
+		if err != nil || !c.mayList(ns) {
+			return err
+		}
+		list, err = v.listed(s, c, ns)
+		return err
+	})
+	return list, err
+}
+
+func (v *Vault) listed(r store.Reader, c *caller, ns policy.Namespace) (*api.SecretList, error) {
+	list := &api.SecretList{Namespace: ns.String(), Items: []api.SecretInfo{}}
+	err := v.eachSecret(r, ns, func(p policy.Path, h *header) {
+		if c.sees(p) {
+			list.Items = append(list.Items, h.info(p))
 		}
 	})
-	if err != nil {
-		return nil, err
+	return list, err
+}
+
+// mayList reports whether the caller sees anything of ns, or of the vault when
+// ns is zero: there an empty list is an answer too.
+func (c *caller) mayList(ns policy.Namespace) bool {
+	return ns.IsZero() || c.lists(ns, false)
+}
+
+// releaseList decides on a list that was collected, and records that it leaves.
+func (a *act) releaseList(ns policy.Namespace, list *api.SecretList) error {
+	if !a.caller.mayList(ns) {
+		return a.refuseList(ns)
+	}
+	if list == nil {
+		return errStale
 	}
 	ev := a.event(audit.SecretList)
 	ev.Namespace = ns.String()
-	scope := "read:secrets"
-	if !ns.IsZero() {
-		scope = "secrets:read:" + ns.String() + "/*"
+	if ns.IsZero() {
+		return a.spend(ev, "read:secrets")
 	}
-	return out, a.spend(ev, scope)
+	return a.spend(ev, "secrets:read:"+ns.String()+"/*")
+}
+
+func (a *act) refuseList(ns policy.Namespace) error {
+	ev := a.event(audit.SecretList)
+	ev.Namespace = ns.String()
+	return a.settle(ev, policy.Decision{Reason: "to list this namespace is beyond the caller's namespaces and scopes"})
 }
 
 // eachSecret calls fn with each secret directly in ns, or with all of them.
@@ -93,26 +125,31 @@ func (a *act) recount(ns policy.Namespace, n int) (audit.Change, error) {
 	return put(store.Namespaces, ns.String(), next), nil
 }
 
-// Namespaces is the namespaces in which the caller sees a secret, with how many.
-func (v *Vault) Namespaces(ctx context.Context, req Request) ([]api.Namespace, error) {
-	var out []api.Namespace
-	err := v.do(ctx, req, func(a *act) (err error) {
+// Namespaces is the namespaces in which the caller sees a secret, with how many:
+// all that the holder of a token could list, if the token may ask at all.
+func (v *Vault) Namespaces(ctx context.Context, req Request) (out []api.Namespace, err error) {
+	err = v.db.View(func(s *store.Snapshot) error {
+		c, err := v.resolve(s, req.Credential, req.Origin)
+		if _, failed := asUnauthorized(err); failed {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		out, err = v.namespaces(s, &caller{identity: c.identity, kind: c.kind})
+		return err
+	})
+	if err != nil {
+		return nil, asAPI(err)
+	}
+	err = v.do(ctx, req, func(a *act) error {
 		ev := a.event(audit.SecretList)
 		if !a.caller.listsNamespaces() {
 			return a.settle(ev, policy.Decision{Reason: "no scope of the token allows to list namespaces; ask for namespaces:read"})
 		}
-		if out, err = v.namespaces(a.tx, a.caller.identityAlone()); err != nil {
-			return err
-		}
 		return a.spend(ev, "namespaces:read")
 	})
 	return out, err
-}
-
-// identityAlone is the caller without its token: namespaces:read shows what the
-// holder of the token could list.
-func (c *caller) identityAlone() *caller {
-	return &caller{identity: c.identity, kind: c.kind}
 }
 
 // namespaces lists those in which c sees a secret. Where it sees all of one the

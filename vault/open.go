@@ -99,11 +99,9 @@ func (v *Vault) compareHead() error {
 // the writing of its head file.
 func (v *Vault) firstHead(missing error) error {
 	heads := 0
-	err := v.db.View(func(s *store.Snapshot) error {
-		return s.Scan(store.Heads, nil, func(_, _ []byte) (bool, error) {
-			heads++
-			return heads < 2, nil
-		})
+	err := v.db.View(func(s *store.Snapshot) (err error) {
+		heads, err = audit.Heads(s, 2)
+		return err
 	})
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package vault
 
 import (
 	"net/netip"
+	"strings"
 
 	"github.com/agent-secret-store/assd/audit"
 )
@@ -78,11 +79,18 @@ func parseAddressList(entries []string) (addressList, error) {
 // localSource in an address list means the Unix socket.
 const localSource = "local"
 
-// parseNetwork reads an address or a network; an IPv4 address mapped into IPv6
-// means the IPv4 address.
+// mappedBits is how long the prefix of all IPv4 addresses mapped into IPv6 is.
+const mappedBits = 96
+
+// parseNetwork reads an address or a network; IPv4 mapped into IPv6 means the
+// IPv4 address or network.
 func parseNetwork(s string) (netip.Prefix, error) {
-	if p, err := netip.ParsePrefix(s); err == nil {
-		return p.Masked(), nil
+	if strings.Contains(s, "/") { // an address may have it in its zone
+		p, err := netip.ParsePrefix(s)
+		if p.Addr().Is4In6() {
+			p, err = p.Addr().Unmap().Prefix(p.Bits() - mappedBits)
+		}
+		return p.Masked(), err
 	}
 	a, err := netip.ParseAddr(s)
 	if err != nil {

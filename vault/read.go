@@ -1,9 +1,9 @@
 package vault
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	"github.com/agent-secret-store/assd/audit"
@@ -19,44 +19,46 @@ type Reading struct {
 	Value envelope.Plaintext
 }
 
-// opened is a version decrypted before anyone decided: it must not leave.
+// opened is what was prepared on a snapshot, before anyone decided: it must not
+// leave. Either a version decrypted, or a list.
 type opened struct {
 	id      string // of the secret
 	n       uint64
 	payload envelope.Payload
+	list    *api.SecretList
 }
 
-// errStale: the version decrypted is not the one that would be served now.
-var errStale = errors.New("the secret changed while it was read")
-
-// staleTries is how often a lost race is run again.
-const staleTries = 8
+func (o *opened) wipe() {
+	if o != nil && o.id != "" {
+		o.payload.Wipe()
+	}
+}
 
 // Get answers a GET of more than one piece: the secret at path.Path, version n
 // of it (0: the newest), or the listing of path.Namespace. Which of them, follows
 // what the caller may see.
-func (v *Vault) Get(ctx context.Context, req Request, path policy.RequestPath, n uint64) (*Reading, *api.SecretList, error) {
-	for range staleTries {
-		o, err := v.open(req, path.Path, n)
+func (v *Vault) Get(ctx context.Context, req Request, path policy.RequestPath, n uint64) (reading *Reading, list *api.SecretList, err error) {
+	err = untilFresh(func() error {
+		o, err := v.open(req, path, n)
 		if err != nil {
-			return nil, nil, asAPI(err)
+			return err
 		}
-		reading, list, err := v.tryGet(ctx, req, path, n, o)
-		if !errors.Is(err, errStale) {
-			return reading, list, err
+		reading, list, err = v.tryGet(ctx, req, path, n, o)
+		if reading == nil || err != nil {
+			o.wipe()
 		}
+		return err
+	})
+	if err != nil {
+		return nil, nil, asAPI(err)
 	}
-	return nil, nil, api.New(api.CodeConflict, errStale.Error()).WithHint("try again")
+	return reading, list, nil
 }
 
-// open decrypts, on a snapshot, what a caller who may read p would be served;
-// nil when it would not be served anything. The decision itself comes later.
-func (v *Vault) open(req Request, p policy.Path, n uint64) (*opened, error) {
-	if p.IsZero() {
-		return nil, nil
-	}
-	var out *opened
-	err := v.db.View(func(s *store.Snapshot) error {
+// open prepares, on a snapshot, what a caller who may have it would be served:
+// a version decrypted, or a list, or nil for nothing. The decision comes later.
+func (v *Vault) open(req Request, path policy.RequestPath, n uint64) (out *opened, err error) {
+	err = v.db.View(func(s *store.Snapshot) error {
 		c, err := v.resolve(s, req.Credential, req.Origin)
 		if _, failed := asUnauthorized(err); failed {
 			return nil
@@ -64,58 +66,80 @@ func (v *Vault) open(req Request, p policy.Path, n uint64) (*opened, error) {
 		if err != nil {
 			return err
 		}
-		h, err := v.header(s, p)
-		if err != nil || !h.exists() || policy.Decide(c.request(policy.Read, p, h.Tier)).Effect != policy.Allow {
+		h, err := v.visible(s, c, path.Path)
+		switch {
+		case err != nil:
 			return err
+		case h.exists():
+			out, err = v.decrypt(s, c, path.Path, h, n)
+		case c.listsAll(path.Namespace):
+			out = &opened{}
+			out.list, err = v.listed(s, c, path.Namespace)
 		}
-		ver := h.version(n)
-		if ver == nil {
-			return nil
-		}
-		payload, err := v.keyring.Open(v.place(h.ID, p, ver.N), s.Get(store.Values, valueKey(h.ID, ver.N)))
-		if err != nil {
-			return &audit.TamperError{What: fmt.Sprintf("value of %s version %d", p, ver.N), Problem: "it does not decrypt: it was changed, moved or removed by something other than assd"}
-		}
-		out = &opened{h.ID, ver.N, payload}
-		return nil
+		return err
 	})
 	return out, err
+}
+
+// visible is the header at p if the caller may see it, else nil.
+func (v *Vault) visible(r store.Reader, c *caller, p policy.Path) (*header, error) {
+	if p.IsZero() || !c.sees(p) {
+		return nil, nil
+	}
+	return v.header(r, p)
+}
+
+// listsAll reports whether the caller may list all of ns.
+func (c *caller) listsAll(ns policy.Namespace) bool {
+	return !ns.IsZero() && c.lists(ns, true)
+}
+
+// decrypt opens version n for a caller who may read it.
+func (v *Vault) decrypt(r store.Reader, c *caller, p policy.Path, h *header, n uint64) (*opened, error) {
+	ver := h.version(n)
+	if ver == nil || policy.Decide(c.request(policy.Read, p, h.Tier)).Effect != policy.Allow {
+		return nil, nil
+	}
+	payload, err := v.keyring.Open(v.place(h.ID, p, ver.N), r.Get(store.Values, valueKey(h.ID, ver.N)))
+	if err != nil {
+		return nil, &audit.TamperError{
+			What:    fmt.Sprintf("value of %s version %d", p, ver.N),
+			Problem: "it does not decrypt: it was changed, moved or removed by something other than assd",
+		}
+	}
+	return &opened{id: h.ID, n: ver.N, payload: payload}, nil
 }
 
 // tryGet decides on what open prepared.
 func (v *Vault) tryGet(ctx context.Context, req Request, path policy.RequestPath, n uint64, o *opened) (reading *Reading, list *api.SecretList, err error) {
 	err = v.do(ctx, req, func(a *act) error {
-		h, err := a.readable(path.Path)
-		if err != nil {
+		h, err := v.visible(a.tx, a.caller, path.Path)
+		switch {
+		case err != nil:
 			return err
-		}
-		if h.exists() {
+		case h.exists():
 			reading, err = a.release(path.Path, h, n, o)
 			return err
+		case !a.caller.listsAll(path.Namespace):
+			return a.refuseGet(path)
+		case o == nil || o.list == nil:
+			return errStale
 		}
-		if !path.Namespace.IsZero() && a.caller.lists(path.Namespace, true) {
-			list, err = a.list(path.Namespace)
-			return err
-		}
-		ev := a.about(audit.SecretRead, path.Path)
-		if path.Path.IsZero() {
-			ev.Namespace, ev.Key = path.Namespace.String(), ""
-			return a.settle(ev, policy.Decision{Reason: "to list this namespace is beyond the caller's namespaces and scopes"})
-		}
-		if err := a.permit(ev, policy.Read, path.Path, policy.Standard); err != nil {
-			return err
-		}
-		return secretNotFound()
+		list = o.list
+		return a.releaseList(path.Namespace, list)
 	})
 	return reading, list, err
 }
 
-// readable is the header at p if the caller may see it, else nil.
-func (a *act) readable(p policy.Path) (*header, error) {
-	if p.IsZero() || !a.caller.sees(p) {
-		return nil, nil
+// refuseGet ends a GET of what is neither a secret nor a listing for the caller.
+func (a *act) refuseGet(path policy.RequestPath) error {
+	if path.Path.IsZero() {
+		return a.refuseList(path.Namespace)
 	}
-	return a.v.header(a.tx, p)
+	if err := a.permit(a.about(audit.SecretRead, path.Path), policy.Read, path.Path, policy.Standard); err != nil {
+		return err
+	}
+	return secretNotFound()
 }
 
 // release decides on the version that was opened, and records the read.
@@ -144,7 +168,9 @@ func decodeMetadata(b []byte, into *map[string]any) error {
 	if len(b) == 0 {
 		return nil
 	}
-	if err := json.Unmarshal(b, into); err != nil {
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.UseNumber() // numbers as they were stored
+	if err := dec.Decode(into); err != nil {
 		return fmt.Errorf("decoding metadata: %w", err)
 	}
 	return nil

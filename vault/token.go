@@ -262,8 +262,7 @@ func (t *token) describe() api.Token {
 // ended already is NOT_FOUND.
 func (v *Vault) RevokeToken(ctx context.Context, req Request, id string) error {
 	return v.doReserved(ctx, req, func(a *act) error {
-		ev := a.event(audit.TokenRevoke)
-		ev.Subject = &audit.Subject{ID: cut(id)}
+		ev := a.event(audit.TokenRevoke) // its subject only once it is known to be a token's id
 		if a.caller.token != nil {
 			const reason = "a token cannot revoke tokens; use the key"
 			return refuse(ev, api.New(api.CodeScopeDenied, reason), reason)

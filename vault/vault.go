@@ -168,7 +168,8 @@ func (v *Vault) checkChain(ctx context.Context) {
 	case ctx.Err() != nil:
 	case err != nil:
 		v.setChain("not checked: " + err.Error())
-		v.cfg.Log.Error("the audit chain could not be checked", "error", err)
+		v.cfg.Log.Error("the audit chain could not be checked; stopping", "error", err)
+		v.die(fmt.Errorf("checking the audit chain: %w", err))
 	case rep.Problem != "":
 		broken := brokenChain(rep)
 		v.setChain("broken: " + broken.Error())

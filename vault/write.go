@@ -3,7 +3,6 @@ package vault
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 	"unicode/utf8"
@@ -39,22 +38,24 @@ type sealedDraft struct {
 }
 
 // Put stores a new version of the secret at p, or a new secret.
-func (v *Vault) Put(ctx context.Context, req Request, p policy.Path, want api.SecretWrite) (api.SecretInfo, error) {
+func (v *Vault) Put(ctx context.Context, req Request, p policy.Path, want api.SecretWrite) (info api.SecretInfo, err error) {
 	d, err := draftSecret(want)
 	if err != nil {
 		return api.SecretInfo{}, asAPI(err)
 	}
-	for range staleTries {
+	defer d.payload.Wipe()
+	err = untilFresh(func() error {
 		s, err := v.sealDraft(p, d)
 		if err != nil {
-			return api.SecretInfo{}, asAPI(err)
+			return err
 		}
-		info, err := v.tryPut(ctx, req, p, d, s)
-		if !errors.Is(err, errStale) {
-			return info, err
-		}
+		info, err = v.tryPut(ctx, req, p, d, s)
+		return err
+	})
+	if err != nil {
+		return api.SecretInfo{}, asAPI(err)
 	}
-	return api.SecretInfo{}, api.New(api.CodeConflict, "others keep writing this secret").WithHint("try again")
+	return info, nil
 }
 
 // draftSecret checks each field of a write.
@@ -125,8 +126,8 @@ func (s sealedDraft) fits(h *header) bool {
 		return s.n == 1
 	case h.exists():
 		return s.id == h.ID && s.n == h.Current+1
-	default:
-		return s.n == h.Current+1
+	default: // sealed before the deletion, it would bear the id of what was deleted
+		return s.id != h.ID && s.n == h.Current+1
 	}
 }
 

@@ -55,7 +55,7 @@ func run(args []string, stdout, stderr io.Writer) (err error) {
 		}
 	}()
 	out := output{stdout, stderr}
-	file, err := configFile(args, out)
+	file, err := configFile(args)
 	if err != nil {
 		return err
 	}

@@ -23,12 +23,20 @@ type fileConfig struct {
 
 // configFile reads the configuration file that the arguments and the
 // environment name, or the one in the data dir if there is one.
-func configFile(args []string, out output) (*fileConfig, error) {
+func configFile(args []string) (file *fileConfig, err error) {
+	// Help, version and wrong usage are for the second pass to print.
+	defer func() {
+		switch p := recover().(type) {
+		case nil:
+		case exited:
+			file, err = &fileConfig{}, nil
+		default:
+			panic(p)
+		}
+	}()
 	var c cli
-	// Wrong usage is for the second pass to report, with the file read.
 	ctx, err := parse(&c, args, output{io.Discard, io.Discard})
-	_ = out
-	if err != nil || ctx == nil {
+	if err != nil {
 		return &fileConfig{}, nil
 	}
 	d := c.dataFlags(ctx.Command())

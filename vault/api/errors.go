@@ -94,7 +94,8 @@ func (e *Error) Is(target error) bool {
 	return ok && t.Code == e.Code
 }
 
-// Errorf would invite values into messages; New takes the message as it is.
+// New is an error with a code and a message. There is no formatting variant, so
+// that no value finds its way into a message by accident.
 func New(code Code, message string) *Error { return &Error{Code: code, Message: message} }
 
 // WithHint returns a copy of e that ends in a hint.

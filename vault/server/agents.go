@@ -11,6 +11,9 @@ func (s *Server) listAgents(rq *request) (any, error) {
 }
 
 func (s *Server) createAgent(rq *request) (any, error) {
+	if _, err := rq.query(); err != nil {
+		return nil, err
+	}
 	want, err := decode[api.AgentCreate](rq)
 	if err != nil {
 		return nil, err

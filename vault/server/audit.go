@@ -115,11 +115,11 @@ func number(q map[string]string, name string, def, most int) (int, error) {
 	if !ok {
 		return def, nil
 	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 || n > most {
+	n, err := strconv.ParseUint(text, 10, 31)
+	if err != nil || n < 1 || int(n) > most {
 		return 0, bad(name + ": a whole number from 1 to " + strconv.Itoa(most) + " is expected")
 	}
-	return n, nil
+	return int(n), nil
 }
 
 // describe is a stored event under all the names by which clients look.

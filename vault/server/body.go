@@ -8,7 +8,9 @@ import (
 	"io"
 	"net/http"
 	"reflect"
+	"strconv"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/agent-secret-store/assd/vault/api"
@@ -25,11 +27,12 @@ func decode[T any](rq *request) (out T, err error) {
 	if err != nil {
 		return out, bad("the body could not be read to its end")
 	}
+	defer clear(b) // it may hold a value
 	return decodeBytes[T](b)
 }
 
 func decodeBytes[T any](b []byte) (out T, err error) {
-	b = bytes.TrimSpace(b)
+	b = bytes.Trim(b, " \t\r\n") // what is white in JSON
 	if len(b) == 0 {
 		return out, nil
 	}
@@ -42,10 +45,45 @@ func decodeBytes[T any](b []byte) (out T, err error) {
 	if err := checkObject(b, fieldsOf(reflect.TypeFor[T]())); err != nil {
 		return out, err
 	}
-	if err := json.Unmarshal(b, &out); err != nil {
+	if halfCharacter(b) {
+		return out, bad("the body has a \\u escape of a lone surrogate, which is no text")
+	}
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.UseNumber() // float64 would change long numbers in metadata
+	if err := dec.Decode(&out); err != nil {
 		return out, wrongType(err)
 	}
 	return out, nil
+}
+
+// halfCharacter reports whether well-formed JSON has a \u escape of a surrogate
+// without its other half: encoding/json would put another character there.
+func halfCharacter(b []byte) bool {
+	for {
+		i := bytes.IndexByte(b, '\\')
+		if i < 0 {
+			return false
+		}
+		first, ok := unescape(b[i:])
+		b = b[i+2:]
+		if !ok || !utf16.IsSurrogate(first) {
+			continue
+		}
+		second, _ := unescape(b[4:])
+		if utf16.DecodeRune(first, second) == utf8.RuneError {
+			return true
+		}
+		b = b[10:]
+	}
+}
+
+// unescape reads the \u escape that b begins with.
+func unescape(b []byte) (rune, bool) {
+	if len(b) < 6 || b[1] != 'u' || b[0] != '\\' {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(string(b[2:6]), 16, 16)
+	return rune(n), err == nil
 }
 
 func bad(message string) error { return api.New(api.CodeValidation, message) }

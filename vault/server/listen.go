@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/agent-secret-store/assd/internal/peer"
@@ -123,6 +124,10 @@ func removeStale(path string) error {
 	c, err := (&net.Dialer{Timeout: time.Second}).DialContext(context.Background(), "unix", path)
 	if err == nil {
 		return errors.Join(fmt.Errorf("socket %q is %w", path, ErrInUse), c.Close())
+	}
+	// Anything else may be a daemon that is too busy to accept.
+	if !errors.Is(err, syscall.ECONNREFUSED) {
+		return fmt.Errorf("socket %q is %w: %w", path, ErrInUse, err)
 	}
 	return os.Remove(path)
 }

@@ -22,7 +22,8 @@ type request struct {
 func newRequest(s *Server, r *http.Request) *request {
 	from, _ := r.Context().Value(originKey{}).(vault.Origin)
 	from.RequestID = vault.NewRequestID()
-	if ref := r.Header.Get("X-Request-Id"); len(ref) <= maxRef && !strings.ContainsFunc(ref, notInName) {
+	// A key would fit too, and must not get into the trail.
+	if ref := r.Header.Get("X-Request-Id"); len(ref) <= maxRef && !strings.ContainsFunc(ref, notInName) && !strings.Contains(ref, "ask_") {
 		from.ClientRef = ref
 	}
 	return &request{http: r, origin: from, vault: s.cfg.Vault}

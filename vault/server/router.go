@@ -71,8 +71,12 @@ func (rt route) match(path string, rq *request) bool {
 	return path == rt.pattern
 }
 
-// id is the one piece behind a pattern's "/{id}", decoded once.
+// id is the one piece behind a pattern's "/{id}", decoded once. Such a route
+// takes no query.
 func (rq *request) id() (string, error) {
+	if _, err := rq.query(); err != nil {
+		return "", err
+	}
 	id, err := url.PathUnescape(rq.rest)
 	if err != nil || id == "" || len(id) > maxSegment || strings.ContainsFunc(id, notInName) {
 		return "", api.New(api.CodeValidation, "id: 1 to 128 characters of A-Z a-z 0-9 _ . - are expected at the end of the path")

@@ -17,10 +17,14 @@ func (rq *request) path() (policy.RequestPath, error) {
 	return p, nil
 }
 
-// secretPath is the rest of the URL where it must name a secret.
+// secretPath is the rest of the URL where it must name a secret, and no query
+// may narrow what is done to it.
 func (rq *request) secretPath() (policy.Path, error) {
 	p, err := rq.path()
 	if err != nil {
+		return policy.Path{}, err
+	}
+	if _, err := rq.query(); err != nil {
 		return policy.Path{}, err
 	}
 	if p.Sub != "" {
@@ -73,6 +77,9 @@ func (s *Server) getSecret(rq *request) (any, error) {
 		return nil, err
 	}
 	if p.Pieces == 1 {
+		if n != 0 {
+			return nil, bad("version: this path is a namespace, which has none")
+		}
 		return s.list(rq, p.Namespace)
 	}
 	reading, list, err := s.cfg.Vault.Get(rq.ctx(), rq.who(), p, n)

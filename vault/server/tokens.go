@@ -3,6 +3,9 @@ package server
 import "github.com/agent-secret-store/assd/vault/api"
 
 func (s *Server) issueToken(rq *request) (any, error) {
+	if _, err := rq.query(); err != nil {
+		return nil, err
+	}
 	want, err := decode[api.TokenRequest](rq)
 	if err != nil {
 		return nil, err

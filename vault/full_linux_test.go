@@ -1,0 +1,97 @@
+package vault_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/agent-secret-store/assd/vault/api"
+)
+
+func init() { children["smalldisk"] = smallDiskChild }
+
+// TestThreat07SmallDisk fills a real file system, a tmpfs in a mount namespace
+// of the child's own, which the kernel takes away with the child.
+func TestThreat07SmallDisk(t *testing.T) {
+	cmd := command(t, "smalldisk", t.TempDir())
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
+	if uid, gid := os.Geteuid(), os.Getegid(); uid != 0 {
+		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
+		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: uid, Size: 1}}
+		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: gid, Size: 1}}
+	}
+	out, err := cmd.CombinedOutput()
+	switch {
+	case errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EACCES) || cmd.ProcessState.ExitCode() == exitNoMount:
+		t.Skipf("no mount namespaces here (%v)", err) // TestThreat07FileSizeLimit remains
+	case err != nil:
+		t.Errorf("child: %v\n%s", err, out)
+	}
+}
+
+const exitNoMount = 77
+
+func mountSmall(dir string) {
+	err := syscall.Mount("none", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, "")
+	if err == nil {
+		err = syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=12m")
+	}
+	if err != nil {
+		os.Exit(exitNoMount)
+	}
+}
+
+func smallDiskChild(dir string) error {
+	mountSmall(dir)
+	d := newFullDisk(inChild{}, dir)
+	tok := d.token(d.bot.APIKey, "secrets:read:*")
+	ballast := filepath.Join(dir, "ballast")
+	if err := os.WriteFile(ballast, make([]byte, 3<<20), 0o600); err != nil {
+		return err
+	}
+	d.fill()
+	served := d.reads(d.tok.Token)
+	if got := d.recorded(); got != served+1 {
+		d.t.Errorf("%d reads were served and %d are in the trail", served+1, got)
+	}
+	d.exhaust()
+	d.refusedEverything()
+
+	// The reserve is the owners'.
+	wantCode(d.t, "a refused revoke", d.v.RevokeAgent(ctx, d.as(d.bot.APIKey), "bot"), api.CodeStorageFull)
+	wantCode(d.t, "a revoke by nobody", d.v.RevokeToken(ctx, d.as(""), tok.TokenID), api.CodeStorageFull)
+	d.wantReserve("after agents' tries", true)
+	d.revokeToken(tok)
+	d.wantReserve("after an owner's revoke", false)
+	d.refusedEverything()
+	d.revokeAgent("bot")
+	_, err := d.get(d.tok.Token, plain)
+	wantCode(d.t, "a read by a revoked agent on a full disk", err, api.CodeStorageFull)
+
+	if err := os.Remove(ballast); err != nil {
+		return err
+	}
+	d.clock.advance(time.Second)
+	d.mustGet(d.owner, plain, "a value to be kept back")
+	d.wantReserve("with space again", true)
+	_, err = d.get(d.tok.Token, plain)
+	wantCode(d.t, "a read by a revoked agent", err, api.CodeUnauthorized)
+	d.reopen()
+	d.mustGet(d.owner, plain, "a value to be kept back")
+	d.end()
+	return nil
+}
+
+func (d *fullDisk) wantReserve(when string, whole bool) {
+	d.t.Helper()
+	info, err := os.Stat(d.file("reserve"))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	if is := info.Size() > 0; is != whole {
+		d.t.Errorf("the reserve %s has %d bytes", when, info.Size())
+	}
+}

@@ -1,0 +1,7 @@
+package server
+
+// DecodeBytes is the strict decoder, for its fuzz target.
+func DecodeBytes[T any](b []byte) (T, error) { return decodeBytes[T](b) }
+
+// MaxConns is how many connections a listener takes at once.
+const MaxConns = maxConns

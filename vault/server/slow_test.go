@@ -1,0 +1,235 @@
+package server_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/agent-secret-store/assd/vault"
+	"github.com/agent-secret-store/assd/vault/server"
+)
+
+// pipes is a listener in memory, so that time can be a bubble's.
+type pipes struct {
+	conns chan net.Conn
+	once  sync.Once
+	done  chan struct{}
+}
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.conns:
+		return c, nil
+	case <-p.done:
+		return nil, net.ErrClosed
+	}
+}
+func (p *pipes) Close() error   { p.once.Do(func() { close(p.done) }); return nil }
+func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipes", Net: "unix"} }
+
+// dial is a connection that the server has accepted.
+func (p *pipes) dial() net.Conn {
+	client, srv := net.Pipe()
+	p.conns <- srv
+	return client
+}
+
+// bubble runs test in a bubble with a server on pipes; its time costs nothing.
+func bubble(t *testing.T, test func(t *testing.T, p *pipes, v *vault.Vault)) {
+	dir := filepath.Join(t.TempDir(), "data")
+	synctest.Test(t, func(t *testing.T) {
+		v, err := vault.Create(vault.Config{Dir: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		srv := server.New(server.Config{Vault: v, Log: hclog.NewNullLogger(), MayClaim: func(int) bool { return false }})
+		p := &pipes{conns: make(chan net.Conn), done: make(chan struct{})}
+		served := make(chan error, 1)
+		go func() { served <- srv.Serve(p) }()
+		test(t, p, v)
+		if err := errors.Join(srv.Shutdown(context.Background()), <-served, v.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// drip sends s a byte at a time and reports how long the other end took it.
+func drip(c net.Conn, s string, every time.Duration) time.Duration {
+	began := time.Now()
+	for i := range len(s) {
+		if _, err := c.Write([]byte{s[i]}); err != nil {
+			break
+		}
+		time.Sleep(every)
+	}
+	return time.Since(began)
+}
+
+// TestSlowHeader: a head has 10 seconds, a connection that says nothing too.
+func TestSlowHeader(t *testing.T) {
+	bubble(t, func(t *testing.T, p *pipes, _ *vault.Vault) {
+		for _, s := range []string{strings.Repeat("x", 1000), "GET /v1/health HTTP/1.1\r\nX: " + strings.Repeat("x", 1000)} {
+			c := p.dial()
+			go io.Copy(io.Discard, c)
+			if took := drip(c, s, 100*time.Millisecond); took < 9*time.Second || took > 12*time.Second {
+				t.Errorf("a slow head was taken for %v", took)
+			}
+		}
+		c := p.dial()
+		began := time.Now()
+		if _, err := c.Read(make([]byte, 1)); err == nil || time.Since(began) > 12*time.Second {
+			t.Errorf("a silent connection was kept for %v: %v", time.Since(began), err)
+		}
+	})
+}
+
+// TestSlowBody: a request has 60 seconds in all, and then an answer.
+func TestSlowBody(t *testing.T) {
+	bubble(t, func(t *testing.T, p *pipes, _ *vault.Vault) {
+		c := p.dial()
+		began := time.Now()
+		sent := make(chan struct{})
+		go func() {
+			defer close(sent)
+			io.WriteString(c, "PUT /v1/secrets/a/K HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\n")
+			drip(c, strings.Repeat("x", 1000), time.Second)
+		}()
+		res, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil || res.StatusCode != http.StatusBadRequest {
+			t.Errorf("got %v, %v", res, err)
+		}
+		if took := time.Since(began); took < 50*time.Second || took > 62*time.Second {
+			t.Errorf("a slow body was taken for %v", took)
+		}
+		go io.Copy(io.Discard, c)
+		<-sent
+	})
+}
+
+// TestIdleAndDeaf: a connection that asks nothing more is closed after two
+// minutes, one that does not take its answer after 90 seconds.
+func TestIdleAndDeaf(t *testing.T) {
+	const request = "GET /v1/health HTTP/1.1\r\nHost: h\r\n\r\n"
+	bubble(t, func(t *testing.T, p *pipes, _ *vault.Vault) {
+		idle, deaf := p.dial(), p.dial()
+		began := time.Now()
+		go io.WriteString(idle, request)
+		if _, err := http.ReadResponse(bufio.NewReader(idle), nil); err != nil {
+			t.Fatal(err)
+		}
+		go io.WriteString(deaf, request)
+		time.Sleep(100 * time.Second)
+		if _, err := deaf.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+			t.Errorf("a client that did not read for 100 s: %v", err)
+		}
+		io.Copy(io.Discard, idle)
+		if took := time.Since(began); took < 110*time.Second || took > 125*time.Second {
+			t.Errorf("an idle connection was kept for %v", took)
+		}
+	})
+}
+
+// TestConnectionsAreBounded: beyond the bound connections wait; when one ends
+// the next is served.
+func TestConnectionsAreBounded(t *testing.T) {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || limit.Cur < 2*server.MaxConns+200 {
+		t.Skipf("only %d open files are allowed here: %v", limit.Cur, err)
+	}
+	d := start(t)
+	idle := make([]net.Conn, server.MaxConns)
+	for i := range idle {
+		idle[i] = d.dial()
+		defer idle[i].Close()
+	}
+	c := d.dial()
+	defer c.Close()
+	io.WriteString(c, "GET /v1/health HTTP/1.1\r\nHost: h\r\n\r\n")
+	c.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
+	if n, err := c.Read(make([]byte, 1)); n > 0 || !errors.Is(err, syscall.ETIMEDOUT) && !isTimeout(err) {
+		t.Fatalf("connection %d was answered: %v", server.MaxConns+1, err)
+	}
+	idle[7].Close()
+	c.SetReadDeadline(time.Now().Add(5 * time.Second))
+	if res, err := http.ReadResponse(bufio.NewReader(c), nil); err != nil || res.StatusCode != http.StatusOK {
+		t.Fatalf("with room again: %v, %v", res, err)
+	}
+}
+
+func isTimeout(err error) bool {
+	e, ok := errors.AsType[net.Error](err)
+	return ok && e.Timeout()
+}
+
+func (d *daemon) dial() net.Conn {
+	d.t.Helper()
+	c, err := net.Dial("unix", d.socket)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return c
+}
+
+// TestShutdownDrains: a request under way is finished, a new one not begun.
+func TestShutdownDrains(t *testing.T) {
+	d := start(t)
+	const body = `{"value":"drained"}`
+	c := d.dial()
+	defer c.Close()
+	io.WriteString(c, "PUT /v1/secrets/a/K HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer "+d.owner+"\r\nContent-Length: 19\r\n\r\n"+body[:5])
+	d.want(d.call("GET", "/v1/health", "", ""), "") // the server has had time to read the head
+	time.Sleep(20 * time.Millisecond)
+	done := make(chan error, 1)
+	go func() { done <- d.srv.Shutdown(context.Background()) }()
+	if err := <-d.served; err != nil {
+		t.Error(err)
+	}
+	d.served <- nil // for the end of the test
+	if late, err := net.Dial("unix", d.socket); err == nil {
+		t.Error("a new connection is taken while draining")
+		late.Close()
+	}
+	select {
+	case err := <-done:
+		t.Fatalf("shut down with a request under way: %v", err)
+	case <-time.After(100 * time.Millisecond):
+	}
+	io.WriteString(c, body[5:])
+	res, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil || res.StatusCode != http.StatusOK {
+		t.Fatalf("the request under way got %v, %v", res, err)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+// TestShutdownCutsOff: what does not finish in time is cut off.
+func TestShutdownCutsOff(t *testing.T) {
+	d := start(t)
+	c := d.dial()
+	defer c.Close()
+	io.WriteString(c, "PUT /v1/secrets/a/K HTTP/1.1\r\nHost: h\r\nContent-Length: 19\r\n\r\n")
+	time.Sleep(20 * time.Millisecond)
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	if err := d.srv.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v; want the deadline", err)
+	}
+	c.SetReadDeadline(time.Now().Add(5 * time.Second))
+	if _, err := io.Copy(io.Discard, c); isTimeout(err) {
+		t.Error("the connection is still open")
+	}
+}
