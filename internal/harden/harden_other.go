@@ -1,0 +1,7 @@
+//go:build !linux && !darwin
+
+package harden
+
+// Process does nothing here: the system has no core files, or no way known to
+// us to turn them off.
+func Process(bool) error { return nil }
