@@ -110,14 +110,17 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached++ }))
 	defer other.Close()
 	for _, status := range []int{301, 302, 303, 307, 308} {
-		d := startDaemon(t, func(w http.ResponseWriter, r *http.Request) {
-			http.Redirect(w, r, other.URL, status)
-		})
-		c := newClient(t, client.Config{URL: d.url, Key: key})
-		if _, err := c.Me(t.Context()); err == nil || !strings.Contains(err.Error(), "redirect") {
-			t.Errorf("%d: got error %v, want one about the redirect", status, err)
+		redirect := func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other.URL, status) }
+		local := startDaemon(t, redirect)
+		remote := httptest.NewServer(http.HandlerFunc(redirect))
+		defer remote.Close()
+		for _, url := range []string{local.url, remote.URL} {
+			c := newClient(t, client.Config{URL: url, Key: key, Timeout: time.Second})
+			if _, err := c.Me(t.Context()); err == nil || !strings.Contains(err.Error(), "redirect") {
+				t.Errorf("%d from %s: got error %v, want one about the redirect", status, url, err)
+			}
 		}
-		if n := len(d.requests()); n != 1 {
+		if n := len(local.requests()); n != 1 {
 			t.Errorf("%d: the daemon saw %d requests, want 1", status, n)
 		}
 	}
