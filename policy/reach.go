@@ -1,6 +1,9 @@
 package policy
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Reach is the most that an identity may do: its namespaces and its scopes,
 // both. The zero value reaches nothing. The reach of a token without that of
@@ -57,7 +60,8 @@ func (r Reach) Allows(a Action, p Path) bool {
 // partly beyond it is not, and is never narrowed. It may be wrong on the side
 // of false where only several namespaces together make up what s covers.
 //
-//   - A relative scope is over the namespaces of r, so only the scopes count.
+//   - A relative scope means whatever its holder may, so it is within reach of
+//     whoever may do it to anything. It opens no more than the reach at use.
 //   - namespaces:read shows no more than what r may list, so it is within
 //     reach of whoever reads anything.
 //   - What opens nothing is within any reach.
@@ -72,7 +76,7 @@ func (r Reach) Covers(s Scope) bool {
 	case scopeAbsolute:
 		return r.holdsPattern(s.pattern) && r.allowsAll(s.action, s.pattern)
 	case scopeRelative:
-		return r.allowsHeld(s.action)
+		return r.actsSomewhere(s.action)
 	case scopeNamespaces:
 		return r.listsNamespaces()
 	}
@@ -125,17 +129,15 @@ func (r Reach) allowsAll(a Action, p Pattern) bool {
 	return true
 }
 
-// allowsHeld reports whether the scopes of r allow a in all its namespaces.
-func (r Reach) allowsHeld(a Action) bool {
-	if r.Namespaces == nil {
-		return r.allowsAll(a, everything)
-	}
-	for _, ns := range r.Namespaces {
-		if !r.allowsAll(a, ns.below()) {
+// actsSomewhere reports whether the scopes of r allow each of the actions that a
+// stands for on anything at all.
+func (r Reach) actsSomewhere(a Action) bool {
+	for _, one := range a.Each() {
+		if !slices.ContainsFunc(r.Scopes, func(s Scope) bool { return s.acts(one) }) {
 			return false
 		}
 	}
-	return len(r.Namespaces) > 0
+	return r.Namespaces == nil || len(r.Namespaces) > 0
 }
 
 // listsNamespaces reports whether r may ask for the names of namespaces.

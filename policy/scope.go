@@ -11,7 +11,7 @@ import "strings"
 //	namespaces:read                                the names of namespaces
 //	manage:agents                                  accepted, opens nothing
 //
-// A relative scope is over all namespaces that its holder is allowed. Scopes
+// A relative scope is the action wherever its holder may do it. Scopes
 // come from [ParseScope], keep the spelling they were sent in and can be
 // compared with ==; the zero value allows nothing.
 type Scope struct {
@@ -131,6 +131,11 @@ func (s Scope) Covers(o Scope) bool {
 		return s.kind == scopeNamespaces
 	}
 	return o.kind == scopeNothing
+}
+
+// acts reports whether s allows a on anything.
+func (s Scope) acts(a Action) bool {
+	return (s.kind == scopeAbsolute || s.kind == scopeRelative) && s.action.covers(a)
 }
 
 // everything is the pattern that matches all paths.
