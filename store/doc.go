@@ -2,7 +2,8 @@
 // buckets, one goroutine that writes to it, and snapshots for those who read.
 //
 // What it guarantees: an Update that returned nil is on the disk (fsynced); an
-// Update that returned an error has changed nothing. Operations that queue
+// Update that returned an error has changed nothing, except that after
+// ErrStopped nobody knows until the file is opened anew. Operations that queue
 // while a commit runs share the next one (group commit, no timer), and one that
 // fails or panics in their midst is undone alone.
 //
@@ -12,9 +13,9 @@
 //     (vault.db.new-*) and linked to its own name when complete and fsynced, so
 //     the name either has a whole vault or does not exist. A temporary file
 //     left behind may be removed.
-//   - Before or during a commit: bbolt writes new pages beside the old ones and
+//   - During a commit: bbolt writes new pages beside the old ones, fsyncs, and
 //     then one of two checksummed meta pages, so the next Open sees the state
-//     before. Nobody was told of success.
+//     before or the state after, whole. Nobody was told of success.
 //   - After the commit, before the answer: the change stands, its caller does
 //     not know.
 //

@@ -126,6 +126,7 @@ func (v *Vault) birth(key *seal.FileKey) error {
 	if err != nil {
 		return err
 	}
+	defer m.root.Wipe()
 	if err := v.use(m); err != nil {
 		return err
 	}

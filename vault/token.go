@@ -34,9 +34,10 @@ type token struct {
 
 // Bounds of a request for a token.
 const (
-	maxUses    = 1_000_000_000
-	maxSources = 64
-	dropAtOnce = 8 // expired records that one new token removes
+	maxUses       = 1_000_000_000
+	maxSources    = 64
+	maxScopeBytes = 8 << 10 // of all scopes, so that the token fits into a header
+	dropAtOnce    = 8       // expired records that one new token removes
 )
 
 func (t *token) prepare() (err error) {
@@ -118,6 +119,9 @@ func draftToken(want api.TokenRequest) (t token, err error) {
 	t.Scopes, t.Sources = want.Scopes, want.IPAllowlist
 	if t.scopes, err = policy.ParseScopes(want.Scopes); err != nil {
 		return t, invalid("scopes", err.Error())
+	}
+	if n := len(strings.Join(want.Scopes, "")); n > maxScopeBytes {
+		return t, invalid("scopes", fmt.Sprintf("longer than %d bytes together", maxScopeBytes))
 	}
 	if len(want.IPAllowlist) > maxSources {
 		return t, invalid("ip_allowlist", fmt.Sprintf("more than %d entries", maxSources))

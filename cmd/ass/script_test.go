@@ -1,8 +1,10 @@
 package main_test
 
 import (
+	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"os/exec"
@@ -57,6 +59,7 @@ func buildAndRun(m *testing.M) int {
 }
 
 func TestScript(t *testing.T) {
+	seeSources(t)
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
@@ -72,6 +75,24 @@ func TestScript(t *testing.T) {
 			"setfrom":  setfromCmd,
 		},
 	})
+}
+
+// seeSources looks into every folder of the module. "go test" remembers a
+// result for as long as what the test itself opened stays the same, and does
+// not see what the builds of the binaries open.
+func seeSources(t *testing.T) {
+	err := filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() && strings.HasPrefix(d.Name(), ".") && d.Name() != ".." {
+			return fs.SkipDir
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // gone since its folder was read
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 func condition(name string) (bool, error) {

@@ -35,8 +35,8 @@ type Me struct {
 	Tenant             string `json:"tenant"`
 	Kind               string `json:"kind"`
 	HasSubscription    bool   `json:"has_subscription"`
-	// Checking says how far the check of the whole chain has come:
-	// "running", "ok", or what is broken. Owners only.
+	// Chain says how the check of the whole audit chain stands: "running",
+	// "ok", or what is broken. Owners only.
 	Chain string `json:"chain,omitempty"`
 	// VerifyKey is the key that signs the heads of the audit chain,
 	// "ed25519:" and base64. Compare it with the one kept at login.

@@ -153,10 +153,10 @@ func TestAnswersAreBounded(t *testing.T) {
 }
 
 func TestAnswersThatAreNoJSON(t *testing.T) {
-	for _, body := range []string{"", "hunter2", `{"name":"x"} hunter2`, `{"name":`, `{"name":{"hunter2":1}}`} {
+	for _, body := range []string{"", "hunter2", `{"items":[]} hunter2`, `{"items":`, `{"items":{"hunter2":1}}`, `{"items":[{"created_at":"hunter2"}]}`} {
 		d := startDaemon(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, body) })
 		c := newClient(t, client.Config{URL: d.url, Key: key})
-		_, err := c.Me(t.Context())
+		_, err := c.Agents(t.Context())
 		if err == nil {
 			t.Errorf("%q was taken for an answer", body)
 		} else if strings.Contains(err.Error(), "hunter2") {

@@ -13,7 +13,7 @@ import (
 // Defaults of a page of the trail.
 const (
 	defaultEvents = 50
-	maxPage       = 1_000_000
+	maxPage       = 1000 // to go further there is the cursor
 )
 
 func (s *Server) audit(rq *request) (any, error) {
