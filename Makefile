@@ -6,7 +6,7 @@ LDFLAGS  := -s -w -X main.version=$(VERSION)
 BUILD    := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
 FUZZTIME ?= 20s
 
-.PHONY: build quickstart test check race fuzz bench clean
+.PHONY: build quickstart test check fuzz bench clean
 
 build: ## both binaries, static, in bin/
 	$(BUILD) -o bin/ass ./cmd/ass

@@ -78,7 +78,7 @@ func (l *Log) Append(tx *store.Tx, e Event, changes ...Change) (uint64, error) {
 	if wall := l.wall(); wall.Before(e.Time.Time) {
 		e.Clock = &Time{wall}
 	}
-	e.Records = digests(changes)
+	e.Records = marks(tx, changes)
 	b, err := e.encode()
 	if err != nil {
 		return 0, err
@@ -97,16 +97,17 @@ func (l *Log) Append(tx *store.Tx, e Event, changes ...Change) (uint64, error) {
 	return seq, nil
 }
 
-func digests(changes []Change) map[string]string {
+// marks is what an event says of the records it writes. It names the event that
+// wrote what is replaced, too: so a record that was put back to an older state
+// and used before anyone noticed is found by the event of that use.
+func marks(r store.Reader, changes []Change) map[string]string {
 	if len(changes) == 0 {
 		return nil
 	}
 	m := make(map[string]string, len(changes))
 	for _, c := range changes {
-		m[c.String()] = ""
-		if c.Content != nil {
-			m[c.String()] = Digest(c.Content)
-		}
+		old, _ := ParseRecord(r.Get(c.Bucket, []byte(c.Key)))
+		m[c.String()] = mark{replaces: old.Seq}.with(c.Content).String()
 	}
 	return m
 }

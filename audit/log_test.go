@@ -2,6 +2,7 @@ package audit_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -201,7 +202,7 @@ func TestAClockThatWentBack(t *testing.T) {
 		t.Error("Now went back")
 	}
 	tr.append(event(audit.SecretRead, "a", "K"))
-	events, _, err := audit.Query(tr.db, audit.Filter{}, 1)
+	events, _, err := audit.Query(context.Background(), tr.db, audit.Filter{}, 1)
 	if err != nil {
 		t.Fatal(err)
 	}

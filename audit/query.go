@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"context"
 	"sort"
 	"strings"
 	"time"
@@ -26,45 +27,64 @@ type Stored struct {
 
 // Query is the newest limit events that match, newest first, and the cursor for
 // the ones before them (0: there are none). It looks at a bounded stretch in
-// each read transaction.
+// each read transaction. An event that is missing is a *TamperError.
 //
 // BUG(audit): a filter that matches little walks the trail back to Since; there
 // are no indexes yet.
-func Query(db *store.DB, f Filter, limit int) (events []Stored, next uint64, err error) {
-	at, err := start(db, f)
-	for err == nil && at > 0 {
-		done := false
-		err = db.View(func(s *store.Snapshot) error {
-			left := chunk
-			return s.ScanBack(store.Audit, seqKey(at), func(k, v []byte) (bool, error) {
-				if _, head, _ := parseKey(k); head {
-					return true, nil
-				}
-				st, err := decodeStored(k, v)
-				if err != nil {
-					return false, err
-				}
-				if st.Time.Before(f.Since) {
-					done = true
-					return false, nil
-				}
-				if f.matches(st.Event) {
-					if len(events) == limit {
-						next, done = events[limit-1].Seq, true
-						return false, nil
-					}
-					events = append(events, st)
-				}
-				at = st.Seq - 1
-				left--
-				return left > 0 && at > 0, nil
-			})
-		})
-		if done {
-			break
+func Query(ctx context.Context, db *store.DB, f Filter, limit int) (events []Stored, next uint64, err error) {
+	w := queryWalk{f: f, limit: limit}
+	w.at, err = start(db, f)
+	for err == nil && w.at > 0 && !w.done {
+		if err = ctx.Err(); err == nil {
+			err = db.View(w.stretch)
 		}
 	}
-	return events, next, err
+	return w.events, w.next, err
+}
+
+// queryWalk goes back from event to event.
+type queryWalk struct {
+	f      Filter
+	limit  int
+	at     uint64 // the next event to look at
+	done   bool
+	events []Stored
+	next   uint64
+}
+
+// stretch looks at as many events as one read transaction may.
+func (w *queryWalk) stretch(s *store.Snapshot) error {
+	for left := chunk; left > 0 && w.at > 0 && !w.done; left-- {
+		st, err := readStored(s, w.at)
+		if err != nil {
+			return err
+		}
+		w.look(st)
+		w.at--
+	}
+	return nil
+}
+
+func (w *queryWalk) look(st Stored) {
+	switch {
+	case st.Time.Before(w.f.Since): // times never fall: all before it are older
+		w.done = true
+	case !w.f.matches(st.Event):
+	case len(w.events) == w.limit:
+		w.next, w.done = w.events[w.limit-1].Seq, true
+	default:
+		w.events = append(w.events, st)
+	}
+}
+
+// readStored reads one event by its sequence number.
+func readStored(r store.Reader, seq uint64) (Stored, error) {
+	k := seqKey(seq)
+	st, err := decodeStored(k, r.Get(store.Audit, k))
+	if err != nil {
+		return st, brokenAt(seq, "it is missing or malformed")
+	}
+	return st, nil
 }
 
 func decodeStored(k, v []byte) (Stored, error) {
@@ -92,8 +112,7 @@ func start(db *store.DB, f Filter) (at uint64, err error) {
 			return nil
 		}
 		n := sort.Search(int(at), func(i int) bool {
-			k := seqKey(uint64(i) + 1)
-			st, e := decodeStored(k, s.Get(store.Audit, k))
+			st, e := readStored(s, uint64(i)+1)
 			if e != nil {
 				err = e
 			}

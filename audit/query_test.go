@@ -1,11 +1,14 @@
 package audit_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
 
 	"github.com/agent-secret-store/assd/audit"
+	"github.com/agent-secret-store/assd/store"
 )
 
 func TestQuery(t *testing.T) {
@@ -43,7 +46,7 @@ func TestQuery(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			events, next, err := audit.Query(tr.db, tt.f, 100)
+			events, next, err := audit.Query(context.Background(), tr.db, tt.f, 100)
 			if err != nil || next != 0 {
 				t.Fatal(next, err)
 			}
@@ -69,7 +72,7 @@ func TestQueryPages(t *testing.T) {
 	seen, f := 0, audit.Filter{Action: "secret"}
 	want := uint64(n + 1)
 	for {
-		events, next, err := audit.Query(tr.db, f, 333)
+		events, next, err := audit.Query(context.Background(), tr.db, f, 333)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -88,5 +91,21 @@ func TestQueryPages(t *testing.T) {
 	}
 	if seen != n {
 		t.Errorf("saw %d of %d", seen, n)
+	}
+}
+
+// An event that was removed is no shorter page, and a client that has gone is no
+// longer served.
+func TestQueryStops(t *testing.T) {
+	tr := filled(t, 4)
+	tr.edit(func(tx *store.Tx) error { return tx.Delete(store.Audit, seq(1)) })
+	var tampered *audit.TamperError
+	if _, _, err := audit.Query(context.Background(), tr.db, audit.Filter{}, 10); !errors.As(err, &tampered) {
+		t.Errorf("event 1 removed: %v", err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, _, err := audit.Query(ctx, tr.db, audit.Filter{}, 10); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
 	}
 }

@@ -5,7 +5,10 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 
 	"github.com/agent-secret-store/assd/store"
 )
@@ -71,6 +74,39 @@ func encodeRecord(key []byte, o Object, seq uint64, content []byte) []byte {
 	v := binary.BigEndian.AppendUint64(make([]byte, 0, recordHeader+len(content)), seq)
 	v = append(v, recordMAC(key, o, seq, content)...)
 	return append(v, content...)
+}
+
+// mark is what an event says of one record it wrote: the digest of its content,
+// or "" for one removed; and, behind "@", the event that wrote what it replaced.
+type mark struct {
+	digest   string
+	replaces uint64 // 0: there was none
+}
+
+func (m mark) with(content []byte) mark {
+	if content != nil {
+		m.digest = Digest(content)
+	}
+	return m
+}
+
+func (m mark) String() string {
+	if m.replaces == 0 {
+		return m.digest
+	}
+	return m.digest + "@" + strconv.FormatUint(m.replaces, 10)
+}
+
+func parseMark(s string) (mark, error) {
+	digest, seq, replaces := strings.Cut(s, "@")
+	if !replaces {
+		return mark{digest: digest}, nil
+	}
+	n, err := strconv.ParseUint(seq, 10, 64)
+	if err != nil || n == 0 {
+		return mark{}, errors.New("malformed mark of a record")
+	}
+	return mark{digest, n}, nil
 }
 
 // Digest is how an event names the content of a record it wrote: the first 16

@@ -52,7 +52,7 @@ var errBad = errors.New("the trail is broken")
 // writer: it checks what was committed when it began. The error is about reading;
 // what is wrong with the vault stands in the report.
 func Verify(ctx context.Context, db *store.DB) (Report, error) {
-	v := verifier{ctx: ctx, db: db, live: map[Object]*liveRecord{}, gone: map[Object]uint64{}}
+	v := verifier{ctx: ctx, db: db, live: map[Object]*liveRecord{}, gone: map[Object]uint64{}, seen: newHistory()}
 	v.rep.Ledger.Active = map[string]time.Time{}
 	for _, step := range []func() error{v.begin, v.loadRecords, v.walk, v.settle} {
 		err := step()
@@ -74,6 +74,7 @@ type verifier struct {
 	end  uint64 // the last event when the check began
 	live map[Object]*liveRecord
 	gone map[Object]uint64 // written by this event, and not there
+	seen history
 
 	// where the walk is
 	seq  uint64
@@ -138,6 +139,9 @@ func (v *verifier) badEnd(s *store.Snapshot) error {
 func (v *verifier) loadRecords() error {
 	for _, b := range RecordBuckets {
 		err := v.db.Chunks(b, nil, chunk, func(k, val []byte) (bool, error) {
+			if err := v.ctx.Err(); err != nil {
+				return false, err
+			}
 			o := Object{b, string(k)}
 			rec, ok := ParseRecord(val)
 			if !ok {
@@ -201,24 +205,34 @@ func (v *verifier) event(k, val []byte) error {
 	}
 	v.seq, v.prev, v.time = e.Seq, e.Hash, ev.Time.Time
 	v.rep.Ledger.Active[ev.Actor.ID] = v.time
-	for name, digest := range ev.Records {
-		v.told(name, digest)
+	for name, text := range ev.Records {
+		if err := v.told(name, text); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// told notes what the event just walked says of a record.
-func (v *verifier) told(name, digest string) {
+// told takes what the event just walked says of a record.
+func (v *verifier) told(name, text string) error {
 	bucket, key, _ := strings.Cut(name, "/")
 	o := Object{store.Bucket(bucket), key}
+	m, err := parseMark(text)
+	if err != nil {
+		return v.bad(v.seq, "record %s: %v", o, err)
+	}
+	if last := v.seen.note(o, v.seq, m.digest == "", v.time); last != m.replaces {
+		return v.bad(v.seq, "record %s: this event found the state of event %d, and event %d had written it last", o, m.replaces, last)
+	}
 	if rec := v.live[o]; rec != nil {
-		rec.last, rec.told = v.seq, digest
-		return
+		rec.last, rec.told = v.seq, m.digest
+		return nil
 	}
 	delete(v.gone, o)
-	if digest != "" && !expires(o.Bucket) {
+	if m.digest != "" && !expires(o.Bucket) {
 		v.gone[o] = v.seq
 	}
+	return nil
 }
 
 // head checks a signed head, which must be that of the event just walked.

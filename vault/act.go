@@ -40,9 +40,25 @@ func (v *Vault) do(ctx context.Context, req Request, fn func(*act) error) error 
 	return v.perform(ctx, v.db.Update, req, fn)
 }
 
-// doReserved is do for owners' acts that must go on when the disk is full.
+// doReserved is do for owners' acts that must go on when the disk is full. Anyone
+// else who tries one, if only to be refused, gets no part of the reserve.
 func (v *Vault) doReserved(ctx context.Context, req Request, fn func(*act) error) error {
-	return v.perform(ctx, v.db.UpdateReserved, req, fn)
+	update := v.db.Update
+	if v.byOwner(req) {
+		update = v.db.UpdateReserved
+	}
+	return v.perform(ctx, update, req, fn)
+}
+
+// byOwner reports whether req comes with an owner's key, as far as a snapshot
+// tells; the act itself looks again.
+func (v *Vault) byOwner(req Request) (owner bool) {
+	err := v.db.View(func(s *store.Snapshot) error {
+		c, err := v.resolve(s, req.Credential, req.Origin)
+		owner = err == nil && c.owner() && c.token == nil
+		return err
+	})
+	return err == nil && owner
 }
 
 // errStale: what was prepared on a snapshot is not what would be served now.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sort"
+	"strings"
 
 	"github.com/agent-secret-store/assd/audit"
 	"github.com/agent-secret-store/assd/policy"
@@ -24,13 +25,8 @@ func (v *Vault) CreateAgent(ctx context.Context, req Request, want api.AgentCrea
 		if err := a.ownerOnly(audit.AgentCreate); err != nil {
 			return err
 		}
-		taken, err := load[holder](v, a.tx, store.Names, nameKey(kindAgent, want.Name))
-		if err != nil {
+		if err := v.nameFree(a.tx, want.Name); err != nil {
 			return err
-		}
-		if taken != nil {
-			return api.New(api.CodeConflict, fmt.Sprintf("there is an agent named %q already", want.Name)).
-				WithHint("choose another name, or revoke that one: ass agents revoke NAME")
 		}
 		id, key, changes := newIdentity(kindAgent, want.Name, v.log.Now())
 		id.Description, id.Namespaces, id.Scopes = want.Description, want.AllowedNamespaces, want.AllowedScopes
@@ -47,6 +43,23 @@ func (v *Vault) CreateAgent(ctx context.Context, req Request, want api.AgentCrea
 		return api.AgentCreated{}, err
 	}
 	return out, nil
+}
+
+// nameFree refuses a name that an owner, a living agent or the daemon has.
+func (v *Vault) nameFree(r store.Reader, name string) error {
+	taken := strings.EqualFold(name, daemonActor.Name)
+	for _, k := range []kind{kindOwner, kindAgent} {
+		h, err := load[holder](v, r, store.Names, nameKey(k, name))
+		if err != nil {
+			return err
+		}
+		taken = taken || h != nil
+	}
+	if taken {
+		return api.New(api.CodeConflict, fmt.Sprintf("the name %q is taken", name)).
+			WithHint("choose another name; ass agents revoke NAME frees that of an agent")
+	}
+	return nil
 }
 
 func checkAgent(want api.AgentCreate) error {

@@ -74,18 +74,18 @@ func (c *caller) lists(ns policy.Namespace, whole bool) bool {
 		(c.token == nil || policy.Reach{Scopes: c.token.scopes}.Lists(ns, whole))
 }
 
-// errUnauthorized carries the reason to the trail; the client is told no more
+// unauthorizedError carries the reason to the trail; the client is told no more
 // than it needs.
-type errUnauthorized struct{ reason string }
+type unauthorizedError struct{ reason string }
 
-func (e *errUnauthorized) Error() string { return e.reason }
+func (e *unauthorizedError) Error() string { return e.reason }
 
-// resolve finds who presented cred, in r. It fails with errUnauthorized, or
+// resolve finds who presented cred, in r. It fails with unauthorizedError, or
 // with what is wrong with a record.
 func (v *Vault) resolve(r store.Reader, cred Credential, from Origin) (*caller, error) {
 	switch {
 	case cred.failed != "":
-		return nil, &errUnauthorized{cred.failed}
+		return nil, &unauthorizedError{cred.failed}
 	case cred.IsToken():
 		return v.resolveToken(r, cred.claims, from)
 	default:
@@ -99,7 +99,7 @@ func (v *Vault) resolveKey(r store.Reader, hash string) (*caller, error) {
 		return nil, err
 	}
 	if c == nil {
-		return nil, &errUnauthorized{"no such key"}
+		return nil, &unauthorizedError{"no such key"}
 	}
 	return v.living(r, c.Kind, c.ID)
 }
@@ -110,9 +110,9 @@ func (v *Vault) living(r store.Reader, k kind, id string) (*caller, error) {
 	case err != nil:
 		return nil, err
 	case who == nil:
-		return nil, &errUnauthorized{"its holder does not exist"}
+		return nil, &unauthorizedError{"its holder does not exist"}
 	case !who.Revoked.IsZero():
-		return nil, &errUnauthorized{"its holder has been revoked"}
+		return nil, &unauthorizedError{"its holder has been revoked"}
 	}
 	return &caller{identity: who, kind: k}, nil
 }
@@ -123,10 +123,10 @@ func (v *Vault) resolveToken(r store.Reader, c claims, from Origin) (*caller, er
 		return nil, err
 	}
 	if t == nil || !c.agrees(t) {
-		return nil, &errUnauthorized{"the token has expired or does not exist"}
+		return nil, &unauthorizedError{"the token has expired or does not exist"}
 	}
 	if why := t.unusable(v.now(r), from); why != "" {
-		return nil, &errUnauthorized{why}
+		return nil, &unauthorizedError{why}
 	}
 	who, err := v.living(r, t.Kind, t.Holder)
 	if err != nil {
@@ -144,7 +144,7 @@ func unauthorized(reason string) *api.Error {
 
 // asUnauthorized reports whether err is a failed authentication, and why.
 func asUnauthorized(err error) (string, bool) {
-	e, ok := errors.AsType[*errUnauthorized](err)
+	e, ok := errors.AsType[*unauthorizedError](err)
 	if !ok {
 		return "", false
 	}

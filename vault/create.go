@@ -12,7 +12,6 @@ import (
 	"github.com/agent-secret-store/assd/audit"
 	"github.com/agent-secret-store/assd/internal/peer"
 	"github.com/agent-secret-store/assd/store"
-	"github.com/agent-secret-store/assd/vault/api"
 	"github.com/agent-secret-store/assd/vault/envelope"
 	"github.com/agent-secret-store/assd/vault/seal"
 )
@@ -40,7 +39,7 @@ func Create(cfg Config) (*Vault, error) {
 		return nil, err
 	}
 	if err := v.birth(key); err != nil {
-		return nil, errors.Join(err, v.db.Close())
+		return nil, errors.Join(err, v.abandon())
 	}
 	v.run()
 	return v, nil
@@ -136,6 +135,9 @@ func (v *Vault) birth(key *seal.FileKey) error {
 		return err
 	}
 	return v.db.Update(context.Background(), func(tx *store.Tx) error {
+		if k, _ := tx.Last(store.Audit); k != nil { // another start was faster
+			return fmt.Errorf("%w: %q", ErrExists, v.cfg.Dir)
+		}
 		_, err := v.log.Append(tx, audit.Event{
 			Actor: daemonActor, Action: audit.VaultInit, Outcome: audit.OK,
 			Vault: &audit.Birth{Tenant: m.state.Tenant, VerifyKey: v.log.VerifyKey(), Epoch: m.state.Epoch},
@@ -185,52 +187,4 @@ func (m *material) changes(key *seal.FileKey, cfg Config) ([]audit.Change, error
 		changes = append(changes, put(store.Keys, k.name, sealedKey{blob}))
 	}
 	return changes, nil
-}
-
-// Claim gives the vault its first owner and returns the owner's key, once in
-// the vault's life. by says where the claim came from; name is the owner's.
-func (v *Vault) Claim(ctx context.Context, name string, from Origin) (api.Claim, error) {
-	var out api.Claim
-	err := v.db.UpdateReserved(ctx, func(tx *store.Tx) error {
-		st, err := v.claimable(tx)
-		if err != nil {
-			return err
-		}
-		owner, key, changes := newIdentity(kindOwner, name, v.log.Now())
-		next := *st
-		next.ClaimedAt, next.ClaimedBy, next.Claimant = v.log.Now(), from.Source.String(), name
-		actor := audit.Actor{ID: owner.ID, Kind: string(kindOwner), Name: name}
-		changes = append(changes, put(store.Vault, stateKey, next))
-		ev := from.event(audit.OwnerCreate, actor)
-		ev.Subject = &audit.Subject{ID: owner.ID, Name: name}
-		if _, err := v.log.Append(tx, ev, changes...); err != nil {
-			return err
-		}
-		_, err = v.log.Append(tx, from.event(audit.AuthLogin, actor))
-		out = api.Claim{OwnerKey: key, OwnerID: owner.ID, Name: name, Tenant: v.tenant, VerifyKey: v.VerifyKey()}
-		return err
-	})
-	if err != nil {
-		return api.Claim{}, asAPI(err)
-	}
-	v.claimed.Store(true)
-	return out, nil
-}
-
-// claimable is the state of a vault that has never been claimed.
-func (v *Vault) claimable(tx *store.Tx) (*state, error) {
-	st, err := v.state(tx)
-	if err != nil {
-		return nil, err
-	}
-	if !st.ClaimedAt.IsZero() {
-		return nil, api.New(api.CodeConflict, fmt.Sprintf("this vault was claimed on %s by %s, from %s",
-			st.ClaimedAt.Format("2006-01-02 15:04:05 MST"), st.Claimant, st.ClaimedBy)).
-			WithHint("log in with an owner's or an agent's key: ass login --api-key KEY")
-	}
-	before, err := everClaimed(tx)
-	if err == nil && (before || v.claimed.Load()) {
-		err = &audit.TamperError{What: "record vault/state", Problem: "it says unclaimed, the trail says claimed"}
-	}
-	return st, err
 }

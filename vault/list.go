@@ -149,7 +149,10 @@ func (v *Vault) Namespaces(ctx context.Context, req Request) (out []api.Namespac
 		}
 		return a.spend(ev, "namespaces:read")
 	})
-	return out, err
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
 }
 
 // namespaces lists those in which c sees a secret. Where it sees all of one the

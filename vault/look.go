@@ -33,11 +33,13 @@ func (v *Vault) look(ctx context.Context, req Request, action audit.Action, owne
 // refuseLook writes the refusal that look came to.
 func (v *Vault) refuseLook(ctx context.Context, req Request, action audit.Action, ownersOnly bool) error {
 	return v.do(ctx, req, func(a *act) error {
-		if a.caller.token == nil && !ownersOnly {
-			return errRetry
-		}
-		if err := a.ownerOnly(action); err != nil {
-			return err
+		if ownersOnly {
+			if err := a.ownerOnly(action); err != nil {
+				return err
+			}
+		} else if a.caller.token != nil {
+			const reason = "a token does not open this; the key does"
+			return refuse(a.event(action), api.New(api.CodeScopeDenied, reason), reason)
 		}
 		return errRetry
 	})
@@ -80,7 +82,7 @@ func (v *Vault) Audit(ctx context.Context, req Request, f audit.Filter, limit in
 	if err != nil {
 		return nil, 0, 0, err
 	}
-	events, next, err = audit.Query(v.db, f, limit)
+	events, next, err = audit.Query(ctx, v.db, f, limit)
 	return events, next, total, asAPI(err)
 }
 

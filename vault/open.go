@@ -2,7 +2,6 @@ package vault
 
 import (
 	"context"
-	"crypto/ed25519"
 	"errors"
 	"fmt"
 
@@ -62,7 +61,14 @@ func (v *Vault) wake(s *store.Snapshot, key *seal.FileKey) error {
 	if err := v.authenticate(s); err != nil {
 		return err
 	}
-	v.claimed.Store(!m.state.ClaimedAt.IsZero())
+	st, err := v.state(s)
+	if err != nil {
+		return err
+	}
+	if *st != m.state { // it was changed between the two looks
+		return &audit.TamperError{What: "record vault/state", Problem: "it changed while the vault was opened"}
+	}
+	v.claimed.Store(!st.ClaimedAt.IsZero())
 	return v.use(m)
 }
 
@@ -90,10 +96,22 @@ func (v *Vault) compareHead() error {
 		err = v.db.View(func(s *store.Snapshot) error { return audit.Extends(s, kept) })
 	}
 	if err != nil {
-		return fmt.Errorf("%w (head file %q); if you put an older copy back on purpose: assd verify --accept-rollback", err, v.cfg.headFile())
+		return &rollbackError{err, v.cfg.headFile()}
 	}
 	return nil
 }
+
+// rollbackError is a head file that the database does not agree with.
+type rollbackError struct {
+	error
+	file string
+}
+
+func (e *rollbackError) Error() string {
+	return fmt.Sprintf("%v (head file %q); if you put an older copy back on purpose: assd verify --accept-rollback", e.error, e.file)
+}
+
+func (e *rollbackError) Unwrap() error { return e.error }
 
 // firstHead lets a vault pass that was killed between its very first commit and
 // the writing of its head file.
@@ -109,7 +127,7 @@ func (v *Vault) firstHead(missing error) error {
 	if heads == 1 {
 		return v.heads.Write(v.log.Head())
 	}
-	return fmt.Errorf("%w: it keeps older copies of the database out; if it was lost: assd verify --accept-rollback", missing)
+	return &rollbackError{missing, v.cfg.headFile()}
 }
 
 // AcceptRollback accepts the database in cfg.Dir although it is not the one that
@@ -120,7 +138,14 @@ func AcceptRollback(cfg Config) error {
 	if err != nil {
 		return err
 	}
-	reason := "accepted by assd verify --accept-rollback: " + v.keptHead()
+	behind := v.compareHead()
+	if behind == nil {
+		return v.abandon() // there is nothing to accept
+	}
+	reason := "an older database was accepted"
+	if why := errors.Unwrap(behind); why != nil {
+		reason += ": " + why.Error()
+	}
 	err = v.db.UpdateReserved(context.Background(), func(tx *store.Tx) error {
 		_, err := v.log.Append(tx, audit.Event{
 			Actor: daemonActor, Action: audit.VaultRestore, Outcome: audit.OK, Reason: reason,
@@ -128,17 +153,4 @@ func AcceptRollback(cfg Config) error {
 		return err
 	})
 	return errors.Join(err, v.abandon())
-}
-
-// keptHead says what the head file held.
-func (v *Vault) keptHead() string {
-	key, err := audit.ParseKey(v.log.VerifyKey())
-	if err != nil {
-		return "no head was kept"
-	}
-	kept, err := audit.ReadHeadFile(v.cfg.headFile(), v.tenant, ed25519.PublicKey(key))
-	if err != nil {
-		return "no head was kept"
-	}
-	return fmt.Sprintf("the kept head was %d (%s), the database ended at %d", kept.Seq, kept.Hash, v.log.Head().Seq)
 }

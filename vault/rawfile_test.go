@@ -229,9 +229,11 @@ func replaced(t testing.TB, raw []byte, old, other string) []byte {
 	return out
 }
 
-func (h *house) fileBytes() []byte {
+func (h *house) fileBytes() []byte { h.t.Helper(); return h.readFile("vault.db") }
+
+func (h *house) readFile(name string) []byte {
 	h.t.Helper()
-	b, err := os.ReadFile(h.file("vault.db"))
+	b, err := os.ReadFile(h.file(name))
 	if err != nil {
 		h.t.Fatal(err)
 	}

@@ -100,7 +100,9 @@ func (v *Vault) decrypt(r store.Reader, c *caller, p policy.Path, h *header, n u
 	if ver == nil || policy.Decide(c.request(policy.Read, p, h.Tier)).Effect != policy.Allow {
 		return nil, nil
 	}
-	payload, err := v.keyring.Open(v.place(h.ID, p, ver.N), r.Get(store.Values, valueKey(h.ID, ver.N)))
+	// A copy, as in load: AES-GCM reads what it authenticates twice.
+	sealed := bytes.Clone(r.Get(store.Values, valueKey(h.ID, ver.N)))
+	payload, err := v.keyring.Open(v.place(h.ID, p, ver.N), sealed)
 	if err != nil {
 		return nil, &audit.TamperError{
 			What:    fmt.Sprintf("value of %s version %d", p, ver.N),

@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"sync"
@@ -28,9 +29,12 @@ func remove(b store.Bucket, key string) audit.Change {
 func load[T any](v *Vault, r store.Reader, b store.Bucket, key string) (*T, error) {
 	o := audit.Object{Bucket: b, Key: key}
 	raw := r.Get(b, []byte(key))
-	if x, ok := v.cache.get(o, raw).(*T); ok {
-		return x, v.log.Current(r, o, raw)
+	if known, x := v.cache.get(o, raw); x != nil {
+		return x.(*T), v.log.Current(r, o, known)
 	}
+	// The file is mapped: what another process writes to it shows at once. So
+	// check and use the same copy.
+	raw = bytes.Clone(raw)
 	content, err := v.log.Check(r, o, raw)
 	if err != nil || content == nil {
 		return nil, err
@@ -60,22 +64,23 @@ type recordCache struct {
 }
 
 type cachedRecord struct {
-	raw string
+	raw []byte
 	x   any
 }
 
 const recordCacheSize = 8192
 
-func (c *recordCache) get(o audit.Object, raw []byte) any {
+// get is what was decoded from bytes equal to raw, with our copy of them.
+func (c *recordCache) get(o audit.Object, raw []byte) ([]byte, any) {
 	if raw == nil {
-		return nil
+		return nil, nil
 	}
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	if e, ok := c.m[o]; ok && e.raw == string(raw) {
-		return e.x
+	if e, ok := c.m[o]; ok && bytes.Equal(e.raw, raw) {
+		return e.raw, e.x
 	}
-	return nil
+	return nil, nil
 }
 
 func (c *recordCache) put(o audit.Object, raw []byte, x any) {
@@ -84,5 +89,5 @@ func (c *recordCache) put(o audit.Object, raw []byte, x any) {
 	if c.m == nil || len(c.m) >= recordCacheSize {
 		c.m = make(map[audit.Object]cachedRecord)
 	}
-	c.m[o] = cachedRecord{string(raw), x}
+	c.m[o] = cachedRecord{raw, x}
 }

@@ -95,10 +95,18 @@ func testOlderCopy(t *testing.T) {
 	h.open()
 	h.mustGet(bot.APIKey, plain, "old")
 	restored := h.trail(audit.Filter{Action: string(audit.VaultRestore)})
-	if len(restored) != 1 || !strings.Contains(restored[0].Reason, "the kept head was ") {
+	if len(restored) != 1 || !strings.Contains(restored[0].Reason, audit.ErrRollback.Error()) {
 		t.Errorf("the trail says %+v of what was accepted", restored)
 	}
 	h.reopen()
+	h.close()
+	if err := vault.AcceptRollback(h.cfg); err != nil { // once more, with nothing to accept
+		t.Fatal(err)
+	}
+	h.open()
+	if got := len(h.trail(audit.Filter{Action: string(audit.VaultRestore)})); got != 1 {
+		t.Errorf("the trail tells of %d restores", got)
+	}
 }
 
 // testFork: once an older copy was accepted, the newer file is the foreign one.
@@ -141,17 +149,19 @@ func testNewbornCopy(t *testing.T) {
 	h.refusedToOpen(audit.ErrRollback.Error())
 }
 
+const noHead = "no head file"
+
 func testHeadFile(t *testing.T) {
 	for _, tc := range []struct {
 		name, says string
 		edit       func(h *house, b []byte)
 	}{
-		{"deleted", "no head file", func(h *house, _ []byte) {
+		{"deleted", noHead, func(h *house, _ []byte) {
 			if err := os.Remove(h.file("head")); err != nil {
 				h.t.Fatal(err)
 			}
 		}},
-		{"emptied", "no head file", func(h *house, _ []byte) { h.set("head", nil) }},
+		{"emptied", noHead, func(h *house, _ []byte) { h.set("head", nil) }},
 		{"garbled", "malformed", func(h *house, b []byte) { h.set("head", bytes.Repeat([]byte{'x'}, len(b))) }},
 		{"cut", "malformed", func(h *house, b []byte) { h.set("head", b[:len(b)-1]) }},
 		{"lengthened", "malformed", func(h *house, b []byte) { h.set("head", append(b, '\n')) }},
@@ -178,7 +188,14 @@ func testHeadFile(t *testing.T) {
 			}
 			h.tampered = true
 			tc.edit(h, bytes.Replace(b, []byte(`"seq":5`), []byte(`"seq":4`), 1))
-			wantProblem(t, h.verify(), tc.says)
+			rep := h.verify()
+			if tc.says == noHead {
+				if rep.HeadFile || rep.Problem != "" {
+					t.Errorf("verify compares with a head that is not there: %v, %q", rep.HeadFile, rep.Problem)
+				}
+			} else {
+				wantProblem(t, rep, tc.says)
+			}
 			h.refusedToOpen(tc.says)
 			h.refusedToOpen("--accept-rollback")
 			if err := vault.AcceptRollback(h.cfg); err != nil {

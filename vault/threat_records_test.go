@@ -14,6 +14,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"github.com/agent-secret-store/assd/audit"
+	"github.com/agent-secret-store/assd/vault"
 	"github.com/agent-secret-store/assd/vault/api"
 )
 
@@ -240,6 +241,31 @@ func testPutBackWhileClosed(t *testing.T) {
 	}
 }
 
+// TestThreat01UsedBeforeTheCheck puts a revoked token back and uses it after
+// the start, before the check of the whole chain has come to it. The use writes
+// the record anew, with an event; verify is to find all the same that what the
+// event replaced was not what the last event before it had written.
+func TestThreat01UsedBeforeTheCheck(t *testing.T) {
+	h := newHouse(t)
+	h.mustPut(h.owner, plain, "v")
+	tok := h.issue(h.owner, api.TokenRequest{Scopes: []string{"secrets:read:*"}, MaxUses: ptr(9)})
+	at := place{"tokens", tok.TokenID}
+	live := h.raw(at.bucket, at.key)
+	h.revokeToken(tok)
+	h.close()
+	h.setRaw(map[place][]byte{at: live})
+	v, err := vault.OpenUnchecked(h.cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.v = v
+	if _, err := h.get(tok.Token, plain); err != nil {
+		return // better still
+	}
+	h.close()
+	wantProblem(t, h.verify(), "record tokens/"+tok.TokenID)
+}
+
 func testRemovedWhileClosed(t *testing.T) {
 	for _, tc := range []struct {
 		name string
@@ -413,8 +439,33 @@ func TestThreat02AssociatedData(t *testing.T) {
 			}
 		})
 	}
+	t.Run("of another history", testValueOfAnotherHistory)
 	t.Run("every byte", testEveryByteOfValue)
 	t.Run("roles", testRolesOfKeys)
+}
+
+// testValueOfAnotherHistory: tenant, path and version can come again, after an
+// older copy was put back and accepted; the id of the secret does not.
+func testValueOfAnotherHistory(t *testing.T) {
+	h := newHouse(t)
+	h.close()
+	older := h.keep("vault.db")
+	h.open()
+	h.mustPut(h.owner, plain, "of another history")
+	sealed := h.raw("values", h.value(plain, 1).key)
+	h.close()
+	older()
+	if err := vault.AcceptRollback(h.cfg); err != nil {
+		t.Fatal(err)
+	}
+	h.open()
+	h.mustPut(h.owner, plain, "of this one")
+	at := h.value(plain, 1)
+	h.close()
+	h.setRaw(map[place][]byte{at: sealed})
+	h.open()
+	_, err := h.get(h.owner, plain)
+	wantTampered(t, "a read", err, "value of "+plain)
 }
 
 // value is where the sealed value of a version lies.
@@ -550,6 +601,32 @@ func TestThreat03DeleteAndCreateAnew(t *testing.T) {
 	t.Run("tombstone removed", testTombstoneRemoved)
 }
 
+// TestVersionsKept: the newest ten versions, and nothing of older ones.
+func TestVersionsKept(t *testing.T) {
+	h := newHouse(t)
+	for n := range 13 {
+		h.mustPut(h.owner, plain, valueOf(uint64(n)+1))
+	}
+	for n := uint64(1); n <= 14; n++ {
+		got, err := h.read(h.as(h.owner), plain, n)
+		want := api.CodeSecretNotFound
+		if n > 3 && n <= 13 {
+			want = ""
+		}
+		wantCode(t, fmt.Sprintf("version %d", n), err, want)
+		if err == nil && got != valueOf(n) {
+			t.Errorf("version %d is %q", n, got)
+		}
+	}
+	if got := len(h.keys("values")); got != 10 {
+		t.Errorf("%d values are kept", got)
+	}
+	h.mustDelete(h.owner, plain)
+	if got := len(h.keys("values")); got != 0 {
+		t.Errorf("%d values of a deleted secret are kept", got)
+	}
+}
+
 // testIDsAreNotReused lets a write be prepared for a secret that is deleted
 // before the write commits.
 func testIDsAreNotReused(t *testing.T) {
@@ -654,7 +731,7 @@ func TestThreat04WhoSigns(t *testing.T) {
 	}
 }
 
-func closedReport(s *scene) audit.Report {
+func closedReport(s *scene) vault.Report {
 	s.close()
 	rep := s.verify()
 	s.open()

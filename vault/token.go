@@ -171,12 +171,7 @@ func (a *act) mayCarry(s policy.Scope) error {
 	if err != nil {
 		return err
 	}
-	for _, one := range action.Each() {
-		if err := a.permit(a.about(actionEvents[one], path), one, path, h.tier()); err != nil {
-			return err
-		}
-	}
-	return nil
+	return a.permit(a.about(actionEvents[action], path), action, path, h.tier())
 }
 
 // actionEvents names each action in the trail.

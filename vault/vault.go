@@ -177,11 +177,14 @@ func (v *Vault) checkChain(ctx context.Context) {
 		v.die(broken)
 	default:
 		v.active.adopt(rep.Ledger.Active)
-		err := v.db.Update(ctx, func(*store.Tx) error { v.log.Adopt(rep.Ledger); return nil })
-		if err == nil {
-			v.setChain("ok")
-			v.cfg.Log.Info("the audit chain verifies", "events", rep.Events)
+		// It changes nothing in the file, so a full disk is no reason to refuse it.
+		err := v.db.UpdateReserved(ctx, func(*store.Tx) error { v.log.Adopt(rep.Ledger); return nil })
+		if err != nil {
+			v.die(fmt.Errorf("taking over the check of the audit chain: %w", err))
+			return
 		}
+		v.setChain("ok")
+		v.cfg.Log.Info("the audit chain verifies", "events", rep.Events)
 	}
 }
 

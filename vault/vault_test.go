@@ -30,7 +30,15 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	flag.Set("rapid.steps", "40") //nolint:errcheck // the default of the flag, not a choice of the user's
+	for name, value := range map[string]string{
+		"rapid.checks":     "50",
+		"rapid.steps":      "40",
+		"rapid.nofailfile": "true", // what was drawn is printed, and runs again by its seed
+	} {
+		if err := flag.Set(name, value); err != nil { // a default; the command line outranks it
+			panic(err)
+		}
+	}
 	os.Exit(m.Run())
 }
 
@@ -169,7 +177,7 @@ func (h *house) checked() string {
 }
 
 // verify verifies the files of the closed vault.
-func (h *house) verify() audit.Report {
+func (h *house) verify() vault.Report {
 	h.t.Helper()
 	rep, err := vault.Verify(ctx, h.cfg)
 	if err != nil {
@@ -395,7 +403,7 @@ func wantTampered(t tb, what string, err error, names string) {
 	}
 }
 
-func wantProblem(t tb, rep audit.Report, says string) {
+func wantProblem(t tb, rep vault.Report, says string) {
 	t.Helper()
 	if rep.Problem == "" || !strings.Contains(rep.Problem, says) {
 		t.Errorf("verify finds %q, want something about %q", rep.Problem, says)

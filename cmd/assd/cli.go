@@ -29,7 +29,7 @@ type output struct {
 	stdout, stderr io.Writer
 }
 
-// exitError carries an exit code; its text has been printed already when quiet.
+// exitError carries an exit code.
 type exitError struct {
 	code int
 	err  error

@@ -89,10 +89,14 @@ func readConfig(path string, must bool) (*fileConfig, error) {
 	return c, nil
 }
 
-// Validate refuses names that are no flags.
+// Validate refuses names that are no flags of the daemon: what verify and init
+// are told is told by hand, or whoever writes this file could tell them.
 func (c *fileConfig) Validate(app *kong.Application) error {
 	known := map[string]bool{}
 	for _, node := range app.Children {
+		if node.Name != "serve" {
+			continue
+		}
 		for _, f := range node.Flags {
 			known[f.Name] = true
 		}

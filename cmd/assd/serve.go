@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"os/signal"
 	"syscall"
 	"time"
@@ -48,13 +47,15 @@ func (c *serveCmd) Run(out output) error {
 	log := hclog.New(&hclog.LoggerOptions{
 		Name: "assd", Level: hclog.LevelFromString(c.LogLevel), JSONFormat: c.LogFormat == "json", Output: out.stderr,
 	})
-	v, err := c.open(log)
+	// The socket first: a start that fails on it leaves no new vault behind.
+	// Nobody is answered before serve.
+	l, err := c.listen()
 	if err != nil {
 		return err
 	}
-	l, err := c.listen()
+	v, err := c.open(log)
 	if err != nil {
-		return errors.Join(err, v.Close())
+		return errors.Join(err, l.Close())
 	}
 	uid, err := peer.OwnerUID(c.dataDir())
 	if err != nil {
@@ -124,8 +125,12 @@ func serve(ctx context.Context, v *vault.Vault, srv *server.Server, l net.Listen
 	}
 	drain, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
-	if shut := srv.Shutdown(drain); shut != nil && !errors.Is(shut, os.ErrDeadlineExceeded) {
+	if shut := srv.Shutdown(drain); shut != nil {
 		log.Warn("some requests were cut off", "error", shut)
+	}
+	// Shutdown closes it only if Serve had got hold of it.
+	if closing := l.Close(); closing != nil && !errors.Is(closing, net.ErrClosed) {
+		err = errors.Join(err, closing)
 	}
 	return errors.Join(err, v.Close())
 }

@@ -31,12 +31,15 @@ Examples:
 // verdict is what verify prints as JSON.
 type verdict struct {
 	OK bool `json:"ok"`
-	audit.Report
+	vault.Report
 	Compared string `json:"compared"` // "key", or "nothing"
 }
 
 // Run verifies the vault.
 func (c *verifyCmd) Run(out output) error {
+	if _, err := audit.ParseKey(c.Key); c.Key != "" && err != nil {
+		return &exitError{2, fmt.Errorf("--key: %w", err)}
+	}
 	if c.AcceptRollback {
 		if err := vault.AcceptRollback(c.vault()); err != nil {
 			return err
@@ -78,7 +81,11 @@ func (c *verifyCmd) print(out output, v verdict) error {
 	if c.Key != "" {
 		how = "signed by the key given"
 	}
-	_, err = fmt.Fprintf(out.stdout, "✓ %d events, %d signed heads, %d records verify: %s\n  head %d %s\n",
-		v.Events, v.Heads, v.Records, how, v.Head.Seq, v.Head.Hash)
+	kept := "agrees"
+	if !v.HeadFile {
+		kept = "none beside the key file (--key-file says where that is)"
+	}
+	_, err = fmt.Fprintf(out.stdout, "✓ %d events, %d signed heads, %d records verify: %s\n  head %d %s\n  head file: %s\n",
+		v.Events, v.Heads, v.Records, how, v.Head.Seq, v.Head.Hash, kept)
 	return err
 }

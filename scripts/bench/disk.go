@@ -89,7 +89,10 @@ func auditSizes(path string) (map[string]int, error) {
 	defer db.Close()
 	sizes := map[string]int{}
 	err = db.View(func(tx *bolt.Tx) error {
-		return tx.Bucket([]byte("audit")).ForEach(func(_, v []byte) error {
+		return tx.Bucket([]byte("audit")).ForEach(func(k, v []byte) error {
+			if len(k) != 8 { // a signed head, behind the event it belongs to
+				return nil
+			}
 			var event struct{ Action string }
 			if err := json.Unmarshal(v[hashSize:], &event); err != nil {
 				return err

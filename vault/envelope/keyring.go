@@ -68,13 +68,37 @@ func (k *Keyring) Marshal(root *seal.RootKey, tenant string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sealing keyring %q: %w", k.id, err)
 	}
-	var mem keyset.MemReaderWriter
-	if err := k.handle.WriteWithAssociatedData(&mem, wrap, ad); err != nil {
+	var out encryptedKeyset
+	if err := k.handle.WriteWithAssociatedData(&out, wrap, ad); err != nil {
 		return nil, fmt.Errorf("sealing keyring %q: %w", k.id, err)
 	}
-	// Beside it Tink would store a description of the keys in the clear that
-	// nothing authenticates and nobody needs.
-	return mem.EncryptedKeyset.GetEncryptedKeyset(), nil
+	return out.blob, nil
+}
+
+// encryptedKeyset is where Tink writes a sealed keyset to and reads it from. It
+// carries the ciphertext alone: beside it Tink would store a description of the
+// keys in the clear that nothing authenticates and nobody needs. A keyset that
+// is not sealed it refuses.
+type encryptedKeyset struct{ blob []byte }
+
+var errBareKeyset = errors.New("a keyset is never stored bare")
+
+var (
+	_ keyset.Writer = (*encryptedKeyset)(nil)
+	_ keyset.Reader = (*encryptedKeyset)(nil)
+)
+
+func (e *encryptedKeyset) Write(*tinkpb.Keyset) error { return errBareKeyset }
+
+func (e *encryptedKeyset) WriteEncrypted(k *tinkpb.EncryptedKeyset) error {
+	e.blob = k.GetEncryptedKeyset()
+	return nil
+}
+
+func (e *encryptedKeyset) Read() (*tinkpb.Keyset, error) { return nil, errBareKeyset }
+
+func (e *encryptedKeyset) ReadEncrypted() (*tinkpb.EncryptedKeyset, error) {
+	return &tinkpb.EncryptedKeyset{EncryptedKeyset: e.blob}, nil
 }
 
 // OpenKeyring opens what Marshal gave. It fails with [ErrKeyring] for another
@@ -84,8 +108,7 @@ func OpenKeyring(root *seal.RootKey, tenant, id string, blob []byte) (*Keyring, 
 	if err != nil {
 		return nil, fmt.Errorf("opening keyring %q: %w", id, err)
 	}
-	mem := keyset.MemReaderWriter{EncryptedKeyset: &tinkpb.EncryptedKeyset{EncryptedKeyset: blob}}
-	handle, err := keyset.ReadWithAssociatedData(&mem, wrap, ad)
+	handle, err := keyset.ReadWithAssociatedData(&encryptedKeyset{blob}, wrap, ad)
 	if err != nil {
 		return nil, fmt.Errorf("opening keyring %q: %w", id, ErrKeyring)
 	}

@@ -96,8 +96,8 @@ func checkShared(dir string) error {
 	if err != nil {
 		return fmt.Errorf("looking at socket folder: %w", err)
 	}
-	if !info.IsDir() || info.Mode().Perm()&0o022 != 0 {
-		return fmt.Errorf("socket folder %q can be written by others: chmod 750 %s", dir, dir)
+	if mode := info.Mode().Perm(); !info.IsDir() || mode&0o027 != 0 || mode&0o010 == 0 {
+		return fmt.Errorf("socket folder %q must be open to its group and closed to others: chmod 750 %s", dir, dir)
 	}
 	return peer.CheckParents(filepath.Join(dir, "socket"), os.Geteuid())
 }
@@ -180,7 +180,7 @@ func (c *localConn) Close() error {
 func Adopt(l net.Listener, cfg SocketConfig) (net.Listener, error) {
 	u, ok := l.(*net.UnixListener)
 	if !ok {
-		return nil, fmt.Errorf("the socket handed over is no Unix stream socket")
+		return nil, errors.New("the socket handed over is no Unix stream socket")
 	}
 	return newLocalListener(u, cfg.Group == ""), nil
 }

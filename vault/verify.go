@@ -3,6 +3,7 @@ package vault
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/agent-secret-store/assd/audit"
@@ -12,16 +13,16 @@ import (
 
 // Verify checks the vault in cfg.Dir from its files alone: the chain, every
 // signature, every record against the chain, every value against its record, and
-// the head kept beside the key file. It needs no key, writes nothing and starts
-// nothing.
-func Verify(ctx context.Context, cfg Config) (rep audit.Report, err error) {
+// the head kept beside the key file if there is one. It needs no key, writes
+// nothing and starts nothing.
+func Verify(ctx context.Context, cfg Config) (rep Report, err error) {
 	cfg.fill()
 	db, err := store.Open(store.Config{Path: cfg.dbFile(), ReadOnly: true, MustExist: true})
 	if err != nil {
 		return rep, err
 	}
 	defer db.Close()
-	if rep, err = verifyAll(ctx, db); err != nil || rep.Problem != "" {
+	if rep.Report, err = verifyAll(ctx, db); err != nil || rep.Problem != "" {
 		return rep, err
 	}
 	key, err := audit.ParseKey(rep.VerifyKey)
@@ -29,13 +30,23 @@ func Verify(ctx context.Context, cfg Config) (rep audit.Report, err error) {
 		return rep, err
 	}
 	kept, err := audit.ReadHeadFile(cfg.headFile(), rep.Tenant, key)
+	if errors.Is(err, audit.ErrNoHead) {
+		return rep, nil
+	}
+	rep.HeadFile = true
 	if err == nil {
 		err = db.View(func(s *store.Snapshot) error { return audit.Extends(s, kept) })
 	}
 	if err != nil {
-		rep.FirstBad, rep.Problem = rep.Events+1, err.Error()
+		rep.FirstBad, rep.Problem = rep.Head.Seq, err.Error()
 	}
 	return rep, nil
+}
+
+// Report is what Verify found.
+type Report struct {
+	audit.Report
+	HeadFile bool `json:"head_file"` // there is a head file, and the trail holds its head
 }
 
 // verifyAll is audit.Verify and, beyond it, that each version a header lists is

@@ -1,0 +1,50 @@
+package audit
+
+import "time"
+
+// TokenLife is the longest that a record which expires may be written to after
+// the event that wrote it last: no token lives longer.
+const TokenLife = 168 * time.Hour
+
+// history knows, while the trail is walked, which event wrote each object last.
+// Of what expires it forgets what has: it keeps two generations of TokenLife
+// each, so it stays small however many tokens a trail has seen.
+type history struct {
+	last     map[ledgerKey]uint64
+	expiring [2]map[ledgerKey]uint64 // now, and the generation before
+	since    time.Time               // when the present one began
+}
+
+func newHistory() history {
+	return history{last: map[ledgerKey]uint64{}, expiring: [2]map[ledgerKey]uint64{{}, {}}}
+}
+
+// note says which event wrote o last (0: none, or it was removed), and that seq
+// does now.
+func (h *history) note(o Object, seq uint64, removes bool, at time.Time) (last uint64) {
+	k, into := keyOf(o), h.last
+	if expires(o.Bucket) {
+		h.turn(at)
+		into = h.expiring[0]
+		last = h.expiring[1][k]
+	}
+	if n, ok := into[k]; ok {
+		last = n
+	}
+	if into[k] = seq; removes {
+		into[k] = removed
+	}
+	return last
+}
+
+// turn begins a new generation when the present one is old.
+func (h *history) turn(at time.Time) {
+	if at.Sub(h.since) <= TokenLife {
+		return
+	}
+	h.expiring[1], h.expiring[0] = h.expiring[0], map[ledgerKey]uint64{}
+	if at.Sub(h.since) > 2*TokenLife {
+		h.expiring[1] = map[ledgerKey]uint64{}
+	}
+	h.since = at
+}

@@ -1,0 +1,50 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestTermDrains: a request under way when SIGTERM comes is answered, a new one
+// is not taken, and the daemon ends with 0.
+func TestTermDrains(t *testing.T) {
+	v := startFull(t, filepath.Join(t.TempDir(), "data"))
+	const body = `{"value":"drained"}`
+	c, err := net.Dial("unix", v.process.socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	fmt.Fprintf(c, "PUT /v1/secrets/a/LATE HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n\r\n%s", v.owner, len(body), body[:5])
+	v.want("GET", "/v1/health", "", "", 200)
+	time.Sleep(50 * time.Millisecond) // so that the head has been read
+	if err := v.process.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	for began := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+		late, err := net.Dial("unix", v.process.socket)
+		if err != nil {
+			break
+		}
+		late.Close()
+		if time.Since(began) > 5*time.Second {
+			t.Fatal("new connections are taken while draining")
+		}
+	}
+	fmt.Fprint(c, body[5:])
+	res, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil || res.StatusCode != http.StatusOK {
+		t.Fatalf("the request under way got %v, %v", res, err)
+	}
+	v.end()
+	if !strings.Contains(v.err.String(), "stopping") {
+		t.Errorf("the log does not say why it ended: %s", v.err.String())
+	}
+}
