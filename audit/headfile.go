@@ -19,10 +19,10 @@ import (
 // sector, so never half old and half new. It is not fsynced: after a power cut
 // it may be behind, which is a prefix and therefore fine.
 type HeadFile struct {
-	f      *os.File
+	path   string
 	tenant string
 	key    ed25519.PublicKey
-	sized  bool // by the first Write: what lay there may have been longer
+	f      *os.File // nil before the first Write
 }
 
 const headFileSize = 512
@@ -42,13 +42,24 @@ var ErrNoHead = errors.New("no head file")
 // it, or of another history.
 var ErrRollback = errors.New("the database is not the newest")
 
-// OpenHeadFile opens or creates the head file at path; Write fills it.
-func OpenHeadFile(path, tenant string, key ed25519.PublicKey) (*HeadFile, error) {
-	f, err := os.OpenFile(filepath.Clean(path), os.O_RDWR|os.O_CREATE, 0o600)
+// NewHeadFile is the head file at path; the first Write makes it.
+func NewHeadFile(path, tenant string, key ed25519.PublicKey) *HeadFile {
+	return &HeadFile{path: filepath.Clean(path), tenant: tenant, key: key}
+}
+
+// open opens the file and gives it its size: what lay there may have been longer,
+// and a new one must not come back empty after a power cut.
+func (hf *HeadFile) open(content []byte) error {
+	f, err := os.OpenFile(hf.path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("opening head file: %w", err)
+		return err
 	}
-	return &HeadFile{f: f, tenant: tenant, key: key}, nil
+	_, err = f.WriteAt(content, 0)
+	if err = errors.Join(err, f.Truncate(headFileSize), f.Sync()); err != nil {
+		return errors.Join(err, f.Close())
+	}
+	hf.f = f
+	return nil
 }
 
 // Write replaces what the file says by h.
@@ -58,21 +69,24 @@ func (hf *HeadFile) Write(h SignedHead) error {
 		return fmt.Errorf("writing head file: %d bytes: %w", len(b), err)
 	}
 	b = append(append(b, bytes.Repeat([]byte{' '}, headFileSize-1-len(b))...), '\n')
-	if _, err := hf.f.WriteAt(b, 0); err != nil {
+	if hf.f == nil {
+		err = hf.open(b)
+	} else {
+		_, err = hf.f.WriteAt(b, 0)
+	}
+	if err != nil {
 		return fmt.Errorf("writing head file: %w", err)
 	}
-	if hf.sized {
-		return nil
-	}
-	if err := hf.f.Truncate(headFileSize); err != nil {
-		return fmt.Errorf("writing head file: %w", err)
-	}
-	hf.sized = true
 	return nil
 }
 
 // Close closes the file.
-func (hf *HeadFile) Close() error { return hf.f.Close() }
+func (hf *HeadFile) Close() error {
+	if hf.f == nil {
+		return nil
+	}
+	return hf.f.Close()
+}
 
 // ReadHeadFile reads the head kept at path and checks its signature by the key
 // of the vault: ErrNoHead when there is none.

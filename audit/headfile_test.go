@@ -19,10 +19,7 @@ func TestHeadFile(t *testing.T) {
 	if _, err := audit.ReadHeadFile(path, tenant, key); !errors.Is(err, audit.ErrNoHead) {
 		t.Fatalf("missing: %v", err)
 	}
-	hf, err := audit.OpenHeadFile(path, tenant, key)
-	if err != nil {
-		t.Fatal(err)
-	}
+	hf := audit.NewHeadFile(path, tenant, key)
 	defer hf.Close()
 	if err := hf.Write(tr.log.Head()); err != nil {
 		t.Fatal(err)

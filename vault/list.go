@@ -128,6 +128,29 @@ func (a *act) recount(ns policy.Namespace, n int) (audit.Change, error) {
 // Namespaces is the namespaces in which the caller sees a secret, with how many:
 // all that the holder of a token could list, if the token may ask at all.
 func (v *Vault) Namespaces(ctx context.Context, req Request) (out []api.Namespace, err error) {
+	err = untilFresh(func() error {
+		if out, err = v.collectNamespaces(req); err != nil {
+			return err
+		}
+		return v.do(ctx, req, func(a *act) error {
+			ev := a.event(audit.SecretList)
+			if !a.caller.listsNamespaces() {
+				return a.settle(ev, policy.Decision{Reason: "no scope of the token allows to list namespaces; ask for namespaces:read"})
+			}
+			if out == nil {
+				return errStale
+			}
+			return a.spend(ev, "namespaces:read")
+		})
+	})
+	if err != nil {
+		return nil, asAPI(err)
+	}
+	return out, nil
+}
+
+// collectNamespaces is collect for the namespaces.
+func (v *Vault) collectNamespaces(req Request) (out []api.Namespace, err error) {
 	err = v.db.View(func(s *store.Snapshot) error {
 		c, err := v.resolve(s, req.Credential, req.Origin)
 		if _, failed := asUnauthorized(err); failed {
@@ -139,20 +162,7 @@ func (v *Vault) Namespaces(ctx context.Context, req Request) (out []api.Namespac
 		out, err = v.namespaces(s, &caller{identity: c.identity, kind: c.kind})
 		return err
 	})
-	if err != nil {
-		return nil, asAPI(err)
-	}
-	err = v.do(ctx, req, func(a *act) error {
-		ev := a.event(audit.SecretList)
-		if !a.caller.listsNamespaces() {
-			return a.settle(ev, policy.Decision{Reason: "no scope of the token allows to list namespaces; ask for namespaces:read"})
-		}
-		return a.spend(ev, "namespaces:read")
-	})
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
+	return out, err
 }
 
 // namespaces lists those in which c sees a secret. Where it sees all of one the

@@ -60,14 +60,14 @@ func (v *Vault) auditConfig(m *material) audit.Config {
 	}
 }
 
-// use hands the keys to their users and opens the head file.
+// use hands the keys to their users.
 func (v *Vault) use(m *material) (err error) {
 	v.tenant, v.keyring = m.state.Tenant, m.keyring
 	if v.tokens, err = newTokenKey(m.state.TokenKey, v.tenant, m.tokenKey); err != nil {
 		return err
 	}
-	v.heads, err = audit.OpenHeadFile(v.cfg.headFile(), v.tenant, m.auditKey.Public().(ed25519.PublicKey))
-	return err
+	v.heads = audit.NewHeadFile(v.cfg.headFile(), v.tenant, m.auditKey.Public().(ed25519.PublicKey))
+	return nil
 }
 
 // unlock reads the keys of the vault in r. The records are authentic only once

@@ -126,6 +126,8 @@ func (v *Vault) tryGet(ctx context.Context, req Request, path policy.RequestPath
 			return a.refuseGet(path)
 		case o == nil || o.list == nil:
 			return errStale
+		case len(o.list.Items) == 0 && a.caller.sees(path.Path):
+			return secretNotFound() // rather than the list of a namespace that is not there
 		}
 		list = o.list
 		return a.releaseList(path.Namespace, list)

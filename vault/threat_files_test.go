@@ -57,6 +57,16 @@ func TestThreat05GoingBack(t *testing.T) {
 	t.Run("a fork", testFork)
 	t.Run("the newborn file under a new head", testNewbornCopy)
 	t.Run("the head file", testHeadFile)
+	t.Run("a copy of the data file alone", func(t *testing.T) {
+		h := newHouse(t)
+		h.mustPut(h.owner, plain, "v")
+		h.close()
+		alone := vault.Config{Dir: t.TempDir()}
+		copyFile(t, h.file("vault.db"), filepath.Join(alone.Dir, "vault.db"))
+		if rep, err := vault.Verify(ctx, alone); err != nil || rep.Problem != "" || rep.HeadFile {
+			t.Errorf("it verifies as %+v, %v", rep, err)
+		}
+	})
 	t.Run("a head file that is one commit behind", func(t *testing.T) {
 		h := newHouse(t)
 		h.close()
@@ -189,12 +199,9 @@ func testHeadFile(t *testing.T) {
 			h.tampered = true
 			tc.edit(h, bytes.Replace(b, []byte(`"seq":5`), []byte(`"seq":4`), 1))
 			rep := h.verify()
-			if tc.says == noHead {
-				if rep.HeadFile || rep.Problem != "" {
-					t.Errorf("verify compares with a head that is not there: %v, %q", rep.HeadFile, rep.Problem)
-				}
-			} else {
-				wantProblem(t, rep, tc.says)
+			wantProblem(t, rep, tc.says)
+			if rep.HeadFile == (tc.says == noHead) {
+				t.Errorf("verify reports a head file: %v", rep.HeadFile)
 			}
 			h.refusedToOpen(tc.says)
 			h.refusedToOpen("--accept-rollback")

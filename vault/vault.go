@@ -22,6 +22,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -51,6 +52,12 @@ func (c Config) keyFile() string {
 		return c.KeyFile
 	}
 	return filepath.Join(c.Dir, "root.key")
+}
+
+// keyKept reports whether the key file is where the configuration says.
+func (c Config) keyKept() bool {
+	_, err := os.Lstat(c.keyFile())
+	return err == nil
 }
 
 func (c Config) headFile() string { return filepath.Join(filepath.Dir(c.keyFile()), "head") }

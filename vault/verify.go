@@ -30,10 +30,10 @@ func Verify(ctx context.Context, cfg Config) (rep Report, err error) {
 		return rep, err
 	}
 	kept, err := audit.ReadHeadFile(cfg.headFile(), rep.Tenant, key)
-	if errors.Is(err, audit.ErrNoHead) {
-		return rep, nil
+	rep.HeadFile = !errors.Is(err, audit.ErrNoHead)
+	if !rep.HeadFile && (rep.Heads < 2 || !cfg.keyKept()) {
+		return rep, nil // a copy of the data file alone, or a vault just born
 	}
-	rep.HeadFile = true
 	if err == nil {
 		err = db.View(func(s *store.Snapshot) error { return audit.Extends(s, kept) })
 	}

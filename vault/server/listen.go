@@ -142,7 +142,7 @@ type localListener struct {
 
 // localConn is a connection whose peer is known.
 type localConn struct {
-	net.Conn
+	*net.UnixConn
 	cred peer.Cred
 	once sync.Once
 	done func()
@@ -162,7 +162,7 @@ func (l *localListener) Accept() (net.Conn, error) {
 		}
 		cred, err := peer.Of(c)
 		if err == nil && (!l.sameUID || cred.UID == os.Geteuid()) {
-			return &localConn{Conn: c, cred: cred, done: func() { <-l.slots }}, nil
+			return &localConn{UnixConn: c, cred: cred, done: func() { <-l.slots }}, nil
 		}
 		c.Close()
 		<-l.slots
@@ -172,7 +172,7 @@ func (l *localListener) Accept() (net.Conn, error) {
 // Close closes the connection and makes room for another.
 func (c *localConn) Close() error {
 	c.once.Do(c.done)
-	return c.Conn.Close()
+	return c.UnixConn.Close()
 }
 
 // Adopt serves on a Unix socket that was made by someone else, systemd for

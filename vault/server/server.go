@@ -6,6 +6,10 @@
 // path is read from the escaped URL once, by policy.ParseRequestPath, and nothing
 // is ever redirected; an error is one JSON body with a code of package api.
 //
+// BUG(server): what net/http refuses before a handler is called (a malformed
+// request line, headers that are too large) is answered by it, as plain text
+// and without a request id.
+//
 // What it will not do: decide. Who may do what, vault decides inside the
 // transaction.
 package server
