@@ -1,6 +1,9 @@
 package audit
 
-import "time"
+import (
+	"maps"
+	"time"
+)
 
 // TokenLife is the longest that a record which expires may be written to after
 // the event that wrote it last: no token lives longer.
@@ -35,6 +38,14 @@ func (h *history) note(o Object, seq uint64, removes bool, at time.Time) (last u
 		into[k] = removed
 	}
 	return last
+}
+
+// all is everything that is remembered.
+func (h *history) all() map[ledgerKey]uint64 {
+	for _, m := range []map[ledgerKey]uint64{h.expiring[1], h.expiring[0]} { // the newer one wins
+		maps.Copy(h.last, m)
+	}
+	return h.last
 }
 
 // turn begins a new generation when the present one is old.

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"crypto/sha256"
+	"fmt"
 
 	"github.com/agent-secret-store/assd/store"
 )
@@ -11,8 +12,16 @@ import (
 // used. It knows what was written since the start, and everything once the
 // background check of the chain has filled it in. Owned by the writer goroutine.
 type ledger struct {
-	last     map[ledgerKey]uint64
-	complete bool // adopt has been called: an object that is not here does not exist
+	last      map[ledgerKey]uint64
+	complete  bool              // adopt has been called: an object that is not here does not exist
+	unchecked map[ledgerKey]use // what was used before that
+	opened    uint64            // the last event when the trail was opened
+}
+
+// use is a record as it was used: 0 for none.
+type use struct {
+	Object
+	seq uint64
 }
 
 // removed stands for the sequence number of a record that an event removed.
@@ -22,7 +31,9 @@ const removed = 0
 // fit in some tens of megabytes, and nobody can make two names meet.
 type ledgerKey [16]byte
 
-func newLedger() ledger { return ledger{last: map[ledgerKey]uint64{}} }
+func newLedger() ledger {
+	return ledger{last: map[ledgerKey]uint64{}, unchecked: map[ledgerKey]use{}}
+}
 
 func keyOf(o Object) ledgerKey {
 	h := sha256.Sum256([]byte(o.String()))
@@ -52,14 +63,24 @@ func (l *ledger) restore(k ledgerKey, seq uint64, had bool) {
 }
 
 // adopt fills in what the check of the whole chain found, where nothing newer
-// is known.
-func (l *ledger) adopt(base map[ledgerKey]uint64) {
+// is known, and looks back at what was used before it was done.
+func (l *ledger) adopt(base map[ledgerKey]uint64) error {
+	for k, use := range l.unchecked {
+		seq := base[k]
+		// What this process has written since is told by the marks in its
+		// events; a token that is not there opens nothing.
+		if use.seq != seq && seq <= l.opened && !(use.seq == 0 && expires(use.Bucket)) {
+			return &TamperError{What: "record " + use.String(), Problem: fmt.Sprintf(
+				"it was used in the state of event %d, and event %d had written it last", use.seq, seq)}
+		}
+	}
 	for k, seq := range base {
 		if _, known := l.last[k]; !known {
 			l.last[k] = seq
 		}
 	}
-	l.complete = true
+	l.complete, l.unchecked = true, nil
+	return nil
 }
 
 // expires reports whether records of b may go without an event once they have
@@ -71,7 +92,10 @@ func expires(b store.Bucket) bool { return b == store.Tokens }
 func (l *ledger) check(o Object, seq uint64) error {
 	last, known := l.last[keyOf(o)]
 	switch {
-	case !known && (!l.complete || seq == 0):
+	case !known && !l.complete:
+		l.unchecked[keyOf(o)] = use{o, seq}
+		return nil
+	case !known && seq == 0:
 		return nil
 	case known && last == seq:
 		return nil

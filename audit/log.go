@@ -30,6 +30,7 @@ type Log struct {
 	cfg       Config
 	head      Head      // of what has been appended, committed or not
 	last      time.Time // of the newest event
+	lastAt    time.Time // by our clock, when it became that
 	signed    Head      // of the newest signature
 	sig       []byte
 	ledger    ledger
@@ -53,19 +54,23 @@ func Open(r store.Reader, cfg Config) (*Log, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.head, l.last = head.Head, last
+	l.head, l.last, l.lastAt = head.Head, last, cfg.Now()
 	l.signed, l.sig = head.Head, head.Signature
+	l.ledger.opened = head.Seq
 	l.Committed()
 	return l, nil
 }
 
 // Now is the later of the wall clock and the time of the last event, so that a
-// clock put back brings nothing back to life.
+// clock put back brings nothing back to life. Behind the last event it goes on
+// by the time that has really passed: a clock that once jumped ahead does not
+// stop time for those who wait for something to expire.
 func (l *Log) Now() time.Time {
-	if now := l.wall(); now.After(l.last) {
+	passed := l.last.Add(max(0, l.cfg.Now().Sub(l.lastAt)).Truncate(time.Millisecond))
+	if now := l.wall(); now.After(passed) {
 		return now
 	}
-	return l.last
+	return passed
 }
 
 func (l *Log) wall() time.Time { return l.cfg.Now().UTC().Truncate(time.Millisecond) }
@@ -73,12 +78,13 @@ func (l *Log) wall() time.Time { return l.cfg.Now().UTC().Truncate(time.Millisec
 // Append writes e as the next event, and the records that it changes. It fills
 // in id, time and records of e.
 func (l *Log) Append(tx *store.Tx, e Event, changes ...Change) (uint64, error) {
-	seq, prev, last := l.head.Seq+1, l.head, l.last
+	seq, prev, last, at := l.head.Seq+1, l.head, l.last, l.lastAt
 	e.ID, e.Time = l.cfg.NewID(), Time{l.Now()}
 	if wall := l.wall(); wall.Before(e.Time.Time) {
 		e.Clock = &Time{wall}
 	}
-	e.Records = marks(tx, changes)
+	stored := l.encodeAll(seq, changes)
+	e.Records = marks(tx, changes, stored)
 	b, err := e.encode()
 	if err != nil {
 		return 0, err
@@ -87,41 +93,52 @@ func (l *Log) Append(tx *store.Tx, e Event, changes ...Change) (uint64, error) {
 	if err := tx.Put(store.Audit, seqKey(seq), append(h[:], b...)); err != nil {
 		return 0, fmt.Errorf("appending event: %w", err)
 	}
-	for _, c := range changes {
-		if err := l.write(tx, seq, c); err != nil {
+	for i, c := range changes {
+		if err := l.write(tx, seq, c.Object, stored[i]); err != nil {
 			return 0, err
 		}
 	}
-	l.head, l.last = Head{Epoch: l.cfg.Epoch, Seq: seq, Hash: h}, e.Time.Time
-	tx.OnUndo(func() { l.head, l.last = prev, last })
+	l.head, l.last, l.lastAt = Head{Epoch: l.cfg.Epoch, Seq: seq, Hash: h}, e.Time.Time, l.cfg.Now()
+	tx.OnUndo(func() { l.head, l.last, l.lastAt = prev, last, at })
 	return seq, nil
+}
+
+// encodeAll is the changes as they will be stored; nil for one removed.
+func (l *Log) encodeAll(seq uint64, changes []Change) [][]byte {
+	stored := make([][]byte, len(changes))
+	for i, c := range changes {
+		if c.Content != nil {
+			stored[i] = encodeRecord(l.cfg.MACKey, c.Object, seq, c.Content)
+		}
+	}
+	return stored
 }
 
 // marks is what an event says of the records it writes. It names the event that
 // wrote what is replaced, too: so a record that was put back to an older state
 // and used before anyone noticed is found by the event of that use.
-func marks(r store.Reader, changes []Change) map[string]string {
+func marks(r store.Reader, changes []Change, stored [][]byte) map[string]string {
 	if len(changes) == 0 {
 		return nil
 	}
 	m := make(map[string]string, len(changes))
-	for _, c := range changes {
+	for i, c := range changes {
 		old, _ := ParseRecord(r.Get(c.Bucket, []byte(c.Key)))
-		m[c.String()] = mark{replaces: old.Seq}.with(c.Content).String()
+		m[c.String()] = mark{replaces: old.Seq}.of(stored[i]).String()
 	}
 	return m
 }
 
-func (l *Log) write(tx *store.Tx, seq uint64, c Change) error {
-	if len(c.Key) > maxKey {
-		return fmt.Errorf("writing record: key of %d bytes is too long", len(c.Key))
+func (l *Log) write(tx *store.Tx, seq uint64, o Object, stored []byte) error {
+	if len(o.Key) > maxKey {
+		return fmt.Errorf("writing record: key of %d bytes is too long", len(o.Key))
 	}
-	if c.Content == nil {
-		l.ledger.set(tx, c.Object, removed)
-		return tx.Delete(c.Bucket, []byte(c.Key))
+	if stored == nil {
+		l.ledger.set(tx, o, removed)
+		return tx.Delete(o.Bucket, []byte(o.Key))
 	}
-	l.ledger.set(tx, c.Object, seq)
-	return tx.Put(c.Bucket, []byte(c.Key), encodeRecord(l.cfg.MACKey, c.Object, seq, c.Content))
+	l.ledger.set(tx, o, seq)
+	return tx.Put(o.Bucket, []byte(o.Key), stored)
 }
 
 // Drop removes a record without an event. It is for what has expired and counts

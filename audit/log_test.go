@@ -202,7 +202,7 @@ func TestAClockThatWentBack(t *testing.T) {
 		t.Error("Now went back")
 	}
 	tr.append(event(audit.SecretRead, "a", "K"))
-	events, _, err := audit.Query(context.Background(), tr.db, audit.Filter{}, 1)
+	events, _, err := tr.log.Query(context.Background(), tr.db, audit.Filter{}, 1)
 	if err != nil {
 		t.Fatal(err)
 	}

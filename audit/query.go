@@ -27,13 +27,14 @@ type Stored struct {
 
 // Query is the newest limit events that match, newest first, and the cursor for
 // the ones before them (0: there are none). It looks at a bounded stretch in
-// each read transaction. An event that is missing is a *TamperError.
+// each read transaction. Each event is held against its link, and the committed
+// head against the file: what was changed under the daemon is a *TamperError.
 //
 // BUG(audit): a filter that matches little walks the trail back to Since; there
 // are no indexes yet.
-func Query(ctx context.Context, db *store.DB, f Filter, limit int) (events []Stored, next uint64, err error) {
+func (l *Log) Query(ctx context.Context, db *store.DB, f Filter, limit int) (events []Stored, next uint64, err error) {
 	w := queryWalk{f: f, limit: limit}
-	w.at, err = start(db, f)
+	w.at, err = start(db, f, l.Head().Head)
 	for err == nil && w.at > 0 && !w.done {
 		if err = ctx.Err(); err == nil {
 			err = db.View(w.stretch)
@@ -77,14 +78,23 @@ func (w *queryWalk) look(st Stored) {
 	}
 }
 
-// readStored reads one event by its sequence number.
+// readStored reads one event by its sequence number and checks its link.
 func readStored(r store.Reader, seq uint64) (Stored, error) {
-	k := seqKey(seq)
-	st, err := decodeStored(k, r.Get(store.Audit, k))
+	e, err := readEntry(r, seq)
 	if err != nil {
-		return st, brokenAt(seq, "it is missing or malformed")
+		return Stored{}, brokenAt(seq, "it is missing or malformed")
 	}
-	return st, nil
+	var before Entry
+	if seq > 1 {
+		if before, err = readEntry(r, seq-1); err != nil {
+			return Stored{}, brokenAt(seq-1, "it is missing or malformed")
+		}
+	}
+	ev, err := DecodeEvent(e.Bytes)
+	if err != nil || link(seq, before.Hash, e.Bytes) != e.Hash {
+		return Stored{}, brokenAt(seq, "it was changed: its hash does not match")
+	}
+	return Stored{seq, ev}, nil
 }
 
 func decodeStored(k, v []byte) (Stored, error) {
@@ -98,8 +108,11 @@ func decodeStored(k, v []byte) (Stored, error) {
 
 // start is the newest sequence number that can match: the cursor, or the last
 // event not after Until, found by bisection since times never fall.
-func start(db *store.DB, f Filter) (at uint64, err error) {
+func start(db *store.DB, f Filter, head Head) (at uint64, err error) {
 	err = db.View(func(s *store.Snapshot) error {
+		if e, err := readEntry(s, head.Seq); err != nil || e.Hash != head.Hash {
+			return brokenAt(head.Seq, "it is not the one that was committed")
+		}
 		last, err := lastEntry(s)
 		if err != nil {
 			return err

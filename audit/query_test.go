@@ -46,7 +46,7 @@ func TestQuery(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			events, next, err := audit.Query(context.Background(), tr.db, tt.f, 100)
+			events, next, err := tr.log.Query(context.Background(), tr.db, tt.f, 100)
 			if err != nil || next != 0 {
 				t.Fatal(next, err)
 			}
@@ -72,7 +72,7 @@ func TestQueryPages(t *testing.T) {
 	seen, f := 0, audit.Filter{Action: "secret"}
 	want := uint64(n + 1)
 	for {
-		events, next, err := audit.Query(context.Background(), tr.db, f, 333)
+		events, next, err := tr.log.Query(context.Background(), tr.db, f, 333)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -100,12 +100,12 @@ func TestQueryStops(t *testing.T) {
 	tr := filled(t, 4)
 	tr.edit(func(tx *store.Tx) error { return tx.Delete(store.Audit, seq(1)) })
 	var tampered *audit.TamperError
-	if _, _, err := audit.Query(context.Background(), tr.db, audit.Filter{}, 10); !errors.As(err, &tampered) {
+	if _, _, err := tr.log.Query(context.Background(), tr.db, audit.Filter{}, 10); !errors.As(err, &tampered) {
 		t.Errorf("event 1 removed: %v", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, _, err := audit.Query(ctx, tr.db, audit.Filter{}, 10); !errors.Is(err, context.Canceled) {
+	if _, _, err := tr.log.Query(ctx, tr.db, audit.Filter{}, 10); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
 }

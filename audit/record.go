@@ -23,6 +23,12 @@ type Object struct {
 
 func (o Object) String() string { return string(o.Bucket) + "/" + o.Key }
 
+// objectOf reads what String prints.
+func objectOf(name string) Object {
+	bucket, key, _ := strings.Cut(name, "/")
+	return Object{store.Bucket(bucket), key}
+}
+
 // Change is a record to be written with an event. Nil Content removes it.
 type Change struct {
 	Object
@@ -76,16 +82,16 @@ func encodeRecord(key []byte, o Object, seq uint64, content []byte) []byte {
 	return append(v, content...)
 }
 
-// mark is what an event says of one record it wrote: the digest of its content,
+// mark is what an event says of one record it wrote: the digest of it as stored,
 // or "" for one removed; and, behind "@", the event that wrote what it replaced.
 type mark struct {
 	digest   string
 	replaces uint64 // 0: there was none
 }
 
-func (m mark) with(content []byte) mark {
-	if content != nil {
-		m.digest = Digest(content)
+func (m mark) of(stored []byte) mark {
+	if stored != nil {
+		m.digest = digest(stored)
 	}
 	return m
 }
@@ -109,9 +115,9 @@ func parseMark(s string) (mark, error) {
 	return mark{digest, n}, nil
 }
 
-// Digest is how an event names the content of a record it wrote: the first 16
-// bytes of SHA-256 in base64url.
-func Digest(content []byte) string {
-	h := sha256.Sum256(content)
+// digest is how an event names a stored record: the first 16 bytes of SHA-256 in
+// base64url.
+func digest(stored []byte) string {
+	h := sha256.Sum256(stored)
 	return base64.RawURLEncoding.EncodeToString(h[:16])
 }

@@ -1,11 +1,11 @@
 package audit
 
 import (
+	"bytes"
 	"context"
 	"crypto/ed25519"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/agent-secret-store/assd/store"
@@ -36,7 +36,10 @@ type Ledger struct {
 
 // Adopt takes over what Verify learned of the same vault; from then on also a
 // record that nothing has touched since the start is held against the trail.
-func (l *Log) Adopt(from Ledger) { l.ledger.adopt(from.last) }
+//
+// A *TamperError says that something was used meanwhile that the trail does not
+// bear out.
+func (l *Log) Adopt(from Ledger) error { return l.ledger.adopt(from.last) }
 
 // RecordBuckets are the buckets that hold records.
 var RecordBuckets = []store.Bucket{
@@ -138,16 +141,18 @@ func (v *verifier) badEnd(s *store.Snapshot) error {
 
 func (v *verifier) loadRecords() error {
 	for _, b := range RecordBuckets {
+		var before []byte
 		err := v.db.Chunks(b, nil, chunk, func(k, val []byte) (bool, error) {
 			if err := v.ctx.Err(); err != nil {
 				return false, err
 			}
 			o := Object{b, string(k)}
 			rec, ok := ParseRecord(val)
-			if !ok {
-				return false, v.bad(0, "record %s: malformed", o)
+			if !ok || before != nil && bytes.Compare(before, k) >= 0 { // a page edited by hand
+				return false, v.bad(0, "record %s: malformed or out of order", o)
 			}
-			v.live[o] = &liveRecord{seq: rec.Seq, digest: Digest(rec.Content)}
+			before = k
+			v.live[o] = &liveRecord{seq: rec.Seq, digest: digest(val)}
 			return true, nil
 		})
 		if err != nil {
@@ -215,8 +220,7 @@ func (v *verifier) event(k, val []byte) error {
 
 // told takes what the event just walked says of a record.
 func (v *verifier) told(name, text string) error {
-	bucket, key, _ := strings.Cut(name, "/")
-	o := Object{store.Bucket(bucket), key}
+	o := objectOf(name)
 	m, err := parseMark(text)
 	if err != nil {
 		return v.bad(v.seq, "record %s: %v", o, err)
@@ -252,41 +256,42 @@ func (v *verifier) head(seq uint64, val []byte) error {
 
 // settle compares the records found with what the trail says of them.
 func (v *verifier) settle() error {
-	v.rep.Ledger.last = make(map[ledgerKey]uint64, len(v.live))
+	ahead := map[Object]*liveRecord{}
 	for o, rec := range v.live {
 		switch {
-		case rec.seq > v.end: // written while we walked
+		case rec.seq > v.end:
+			ahead[o] = rec
 		case rec.last == 0:
 			return v.bad(rec.seq, "record %s: inserted, no event wrote it", o)
 		case rec.last != rec.seq:
 			return v.bad(rec.last, "record %s: put back to the state of event %d", o, rec.seq)
 		case rec.told != rec.digest:
 			return v.bad(rec.last, "record %s: changed since this event wrote it", o)
-		default:
-			v.rep.Ledger.last[keyOf(o)] = rec.seq
 		}
 	}
-	return v.missing()
+	v.rep.Ledger.last = v.seen.all()
+	return v.catchUp(ahead)
 }
 
-// missing looks once more for the records that were not there: one removed or
-// made while we walked is explained by an event after the end of the walk.
-func (v *verifier) missing() error {
-	if len(v.gone) == 0 {
+// catchUp looks at the events after the end of the walk, if there is anything
+// for them to explain: a record that was not there, or one newer than the walk.
+func (v *verifier) catchUp(ahead map[Object]*liveRecord) error {
+	if len(v.gone)+len(ahead) == 0 {
 		return nil
 	}
 	err := v.db.Chunks(store.Audit, seqKey(v.end+1), chunk, func(k, val []byte) (bool, error) {
-		if _, head, _ := parseKey(k); head {
+		seq, head, _ := parseKey(k)
+		if head {
 			return true, nil
 		}
-		e, err := parseEntry(k, val)
-		if err != nil {
-			return false, err
-		}
-		ev, err := DecodeEvent(e.Bytes)
-		for name := range ev.Records {
-			bucket, key, _ := strings.Cut(name, "/")
-			delete(v.gone, Object{store.Bucket(bucket), key})
+		st, err := decodeStored(k, val)
+		for name, text := range st.Records {
+			o := objectOf(name)
+			delete(v.gone, o)
+			m, _ := parseMark(text)
+			if rec := ahead[o]; rec != nil && rec.seq == seq && rec.digest == m.digest {
+				delete(ahead, o)
+			}
 		}
 		return err == nil, err
 	})
@@ -295,6 +300,9 @@ func (v *verifier) missing() error {
 	}
 	for o, seq := range v.gone {
 		return v.bad(seq, "record %s: missing, this event wrote it", o)
+	}
+	for o, rec := range ahead {
+		return v.bad(v.end, "record %s: inserted, it claims to be of event %d, which did not write it", o, rec.seq)
 	}
 	return nil
 }

@@ -109,9 +109,6 @@ func (p Pattern) Matches(path Path) bool { return covers(p.s, path.s) }
 // Covers reports whether every path that o matches is matched by p too.
 func (p Pattern) Covers(o Pattern) bool { return covers(p.s, o.spelled()) }
 
-// CoversNamespace reports whether p matches every path in ns and below it.
-func (p Pattern) CoversNamespace(ns Namespace) bool { return p.Covers(ns.below()) }
-
 // spelled returns p with "*" as "*/*": a path has two segments at least, so
 // both match the same.
 func (p Pattern) spelled() string {

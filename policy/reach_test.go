@@ -169,7 +169,8 @@ func TestReachLists(t *testing.T) {
 func TestReachCoversIsSound(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r, s, action, p := genReach(t, "reach"), genScope(t, "scope"), genAction(t), genPath(t, "path")
-		if !r.Covers(s) || s.Relative() || !s.Matches(action, p) {
+		relative := strings.Count(s.String(), ":") < 2
+		if !r.Covers(s) || relative || !s.Matches(action, p) {
 			return
 		}
 		if !r.Allows(action, p) {

@@ -90,10 +90,6 @@ func (s Scope) String() string { return s.s }
 // IsZero reports whether s is no scope.
 func (s Scope) IsZero() bool { return s.kind == scopeNone }
 
-// Relative reports whether s is over the namespaces its holder is allowed,
-// whatever they are.
-func (s Scope) Relative() bool { return s.kind == scopeRelative }
-
 // ListsNamespaces reports whether s is namespaces:read.
 func (s Scope) ListsNamespaces() bool { return s.kind == scopeNamespaces }
 
@@ -107,8 +103,8 @@ func (s Scope) Literal() (Action, Path, bool) {
 	return s.action, path, true
 }
 
-// Matches reports whether s allows a on p. A relative scope matches every
-// path: which namespaces its holder is allowed is for [Reach] to say.
+// Matches reports whether s allows a on p. A relative scope allows its action
+// on every path: where its holder may do it is for the holder's [Reach] to say.
 func (s Scope) Matches(a Action, p Path) bool {
 	if !a.concrete() || p.IsZero() || !s.action.covers(a) {
 		return false
@@ -116,30 +112,10 @@ func (s Scope) Matches(a Action, p Path) bool {
 	return s.kind == scopeRelative || s.pattern.Matches(p)
 }
 
-// Covers reports whether all that o allows is allowed by s, in the hands of
-// the same holder. A scope that opens nothing is covered by any.
-func (s Scope) Covers(o Scope) bool {
-	if s.IsZero() {
-		return false
-	}
-	switch o.kind {
-	case scopeAbsolute:
-		return s.coversAct(o.action, o.pattern)
-	case scopeRelative:
-		return s.coversAct(o.action, everything)
-	case scopeNamespaces:
-		return s.kind == scopeNamespaces
-	}
-	return o.kind == scopeNothing
-}
-
 // acts reports whether s allows a on anything.
 func (s Scope) acts(a Action) bool {
 	return (s.kind == scopeAbsolute || s.kind == scopeRelative) && s.action.covers(a)
 }
-
-// everything is the pattern that matches all paths.
-var everything = Pattern{"*"}
 
 // coversAct reports whether s allows a on all that p matches.
 func (s Scope) coversAct(a Action, p Pattern) bool {

@@ -1,9 +1,6 @@
 package store
 
-import (
-	"encoding/binary"
-	"slices"
-)
+import "encoding/binary"
 
 // Format is the version of the disk format that this package reads and writes.
 const Format = 1
@@ -31,13 +28,11 @@ const (
 	Namespaces  Bucket = "namespaces"
 )
 
+// buckets is all of them; each exists in every vault file.
 var buckets = []Bucket{
 	Meta, Audit, Vault, Slots, Keys, Owners, Agents, Names, Credentials,
 	Secrets, Values, Tokens, Expiry, Namespaces,
 }
-
-// Buckets returns every bucket; each exists in every vault file.
-func Buckets() []Bucket { return slices.Clone(buckets) }
 
 // formatKey is the key in Meta whose value is the format, a uint32.
 var formatKey = []byte("format")

@@ -32,9 +32,6 @@ func TestFormatOnDisk(t *testing.T) {
 	if format != "00000001" {
 		t.Errorf("meta/format is %s, want 00000001", format)
 	}
-	if n := len(store.Buckets()); n != len(names) {
-		t.Errorf("Buckets names %d buckets, the file has %d", n, len(names))
-	}
 }
 
 // inspect looks at a file, or changes it, without the store.

@@ -63,7 +63,7 @@ func (v view) ScanBack(b Bucket, from []byte, fn func(k, v []byte) (bool, error)
 	return nil
 }
 
-// bucket panics when b is none of Buckets: a mistake in our own code, since
+// bucket panics when b is none of buckets: a mistake in our own code, since
 // Open has seen all of them.
 func (v view) bucket(b Bucket) *bolt.Bucket {
 	bucket := v.find(b)

@@ -80,6 +80,9 @@ func untilFresh(try func() error) error {
 type updater func(context.Context, func(*store.Tx) error) error
 
 func (v *Vault) perform(ctx context.Context, update updater, req Request, fn func(*act) error) error {
+	if err := v.Err(); err != nil {
+		return asAPI(err)
+	}
 	var refused *api.Error
 	var who *caller
 	err := update(ctx, func(tx *store.Tx) error {
@@ -106,6 +109,9 @@ func (v *Vault) perform(ctx context.Context, update updater, req Request, fn fun
 	return asAPI(err)
 }
 
+// unknownKind is the kind of an actor whose key was not recognised.
+const unknownKind = "unknown"
+
 // identify finds the caller, or refuses.
 func (a *act) identify() (err error) {
 	a.caller, err = a.v.resolve(a.tx, a.req.Credential, a.req.Origin)
@@ -116,7 +122,7 @@ func (a *act) identify() (err error) {
 		}
 		return err
 	}
-	ev := a.req.event(audit.AuthFailed, audit.Actor{Kind: "unknown", Name: a.req.class()})
+	ev := a.req.event(audit.AuthFailed, audit.Actor{Kind: unknownKind, Name: a.req.class()})
 	ev.Outcome, ev.Reason = audit.Denied, reason
 	return &refusal{unauthorized(reason), ev}
 }
@@ -145,6 +151,19 @@ func refuse(ev audit.Event, err *api.Error, reason string) error {
 // ("" when nothing was ever there), and refuses with ev when it may not.
 func (a *act) permit(ev audit.Event, action policy.Action, p policy.Path, tier policy.Tier) error {
 	return a.settle(ev, policy.Decide(a.caller.request(action, p, tier)))
+}
+
+// headerFor is the header at p, if the caller may do this to what is there. A
+// caller that may not see p is refused before anything there is looked at.
+func (a *act) headerFor(ev audit.Event, action policy.Action, p policy.Path) (*header, error) {
+	if d := policy.Decide(a.caller.request(action, p, policy.Standard)); d.Effect != policy.Allow {
+		return nil, a.settle(ev, d)
+	}
+	h, err := a.v.header(a.tx, p)
+	if err != nil {
+		return nil, err
+	}
+	return h, a.permit(ev, action, p, h.tier())
 }
 
 // settle turns a decision into nil or a refusal.

@@ -3,6 +3,7 @@ package vault
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
@@ -45,9 +46,12 @@ func (v *Vault) CreateAgent(ctx context.Context, req Request, want api.AgentCrea
 	return out, nil
 }
 
+// reservedNames are what the trail calls those who are nobody's agent.
+var reservedNames = []string{daemonActor.Name, daemonActor.Kind, unknownKind, "many"}
+
 // nameFree refuses a name that an owner, a living agent or the daemon has.
 func (v *Vault) nameFree(r store.Reader, name string) error {
-	taken := strings.EqualFold(name, daemonActor.Name)
+	taken := slices.ContainsFunc(reservedNames, func(r string) bool { return strings.EqualFold(name, r) })
 	for _, k := range []kind{kindOwner, kindAgent} {
 		h, err := load[holder](v, r, store.Names, nameKey(k, name))
 		if err != nil {

@@ -74,7 +74,7 @@ func (d *denials) fold(k denialKey, ev audit.Event) (denialKey, audit.Event) {
 	ev.Namespace, ev.Key, ev.Subject, ev.Reason = "", "", nil, manyReasons
 	k = denialKey{actor: k.actor, action: k.action, reason: manyReasons}
 	if d.entries[k] == nil && len(d.entries) >= denialTable {
-		k.actor, ev.Actor = "", audit.Actor{Kind: "unknown", Name: "many"}
+		k.actor, ev.Actor = "", audit.Actor{Kind: unknownKind, Name: "many"}
 	}
 	return k, ev
 }

@@ -123,7 +123,7 @@ func (h *house) markOf(bucket, key string, was uint64) (mark string) {
 	h.t.Helper()
 	h.inspect(func(tx *bolt.Tx) {
 		if raw := tx.Bucket([]byte(bucket)).Get([]byte(key)); raw != nil {
-			sum := sha256.Sum256(raw[recordHeader:])
+			sum := sha256.Sum256(raw)
 			mark = base64.RawURLEncoding.EncodeToString(sum[:16])
 		}
 	})

@@ -79,7 +79,9 @@ func (k *tokenKey) check(token string, now time.Time) (claims, error) {
 	if err != nil {
 		return claims{}, errToken
 	}
-	k.known.put(sum, c, now)
+	if len(token) <= rememberedToken {
+		k.known.put(sum, c, now)
+	}
 	return c, nil
 }
 
@@ -126,7 +128,11 @@ type tokenMemory struct {
 	m  map[[sha256.Size]byte]claims
 }
 
-const tokenMemorySize = 16384
+// What is remembered: so many tokens, none longer than so many bytes.
+const (
+	tokenMemorySize = 16384
+	rememberedToken = 2 << 10
+)
 
 func (t *tokenMemory) get(sum [sha256.Size]byte) (claims, bool) {
 	t.mu.RLock()

@@ -2,6 +2,7 @@ package vault
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/agent-secret-store/assd/audit"
@@ -45,10 +46,8 @@ func (v *Vault) collect(req Request, ns policy.Namespace) (list *api.SecretList,
 
 func (v *Vault) listed(r store.Reader, c *caller, ns policy.Namespace) (*api.SecretList, error) {
 	list := &api.SecretList{Namespace: ns.String(), Items: []api.SecretInfo{}}
-	err := v.eachSecret(r, ns, func(p policy.Path, h *header) {
-		if c.sees(p) {
-			list.Items = append(list.Items, h.info(p))
-		}
+	err := v.eachSecret(r, ns, c.sees, func(p policy.Path, h *header) {
+		list.Items = append(list.Items, h.info(p))
 	})
 	return list, err
 }
@@ -81,8 +80,9 @@ func (a *act) refuseList(ns policy.Namespace) error {
 	return a.settle(ev, policy.Decision{Reason: "to list this namespace is beyond the caller's namespaces and scopes"})
 }
 
-// eachSecret calls fn with each secret directly in ns, or with all of them.
-func (v *Vault) eachSecret(r store.Reader, ns policy.Namespace, fn func(policy.Path, *header)) error {
+// eachSecret calls fn with each secret directly in ns, or in the whole vault, that
+// sees says yes to; the others it does not look at.
+func (v *Vault) eachSecret(r store.Reader, ns policy.Namespace, sees func(policy.Path) bool, fn func(policy.Path, *header)) error {
 	prefix := ""
 	if !ns.IsZero() {
 		prefix = ns.String() + "/"
@@ -96,8 +96,8 @@ func (v *Vault) eachSecret(r store.Reader, ns policy.Namespace, fn func(policy.P
 			return true, nil
 		}
 		p, err := policy.ParsePath(string(k))
-		if err != nil {
-			return false, err
+		if err != nil || !sees(p) {
+			return err == nil, err
 		}
 		h, err := v.header(r, p)
 		if err == nil && h.exists() {
@@ -125,8 +125,8 @@ func (a *act) recount(ns policy.Namespace, n int) (audit.Change, error) {
 	return put(store.Namespaces, ns.String(), next), nil
 }
 
-// Namespaces is the namespaces in which the caller sees a secret, with how many:
-// all that the holder of a token could list, if the token may ask at all.
+// Namespaces is the namespaces in which the caller sees a secret, with how many.
+// A token that carries namespaces:read alone sees what its holder does.
 func (v *Vault) Namespaces(ctx context.Context, req Request) (out []api.Namespace, err error) {
 	err = untilFresh(func() error {
 		if out, err = v.collectNamespaces(req); err != nil {
@@ -159,10 +159,18 @@ func (v *Vault) collectNamespaces(req Request) (out []api.Namespace, err error) 
 		if err != nil {
 			return err
 		}
-		out, err = v.namespaces(s, &caller{identity: c.identity, kind: c.kind})
+		out, err = v.namespaces(s, c.forNamespaces())
 		return err
 	})
 	return out, err
+}
+
+// forNamespaces is the caller as it lists namespaces.
+func (c *caller) forNamespaces() *caller {
+	if c.token == nil || slices.ContainsFunc(c.token.scopes, func(s policy.Scope) bool { return !s.ListsNamespaces() }) {
+		return c
+	}
+	return &caller{identity: c.identity, kind: c.kind}
 }
 
 // namespaces lists those in which c sees a secret. Where it sees all of one the
@@ -194,10 +202,6 @@ func (v *Vault) count(r store.Reader, c *caller, ns policy.Namespace) (n int, er
 	if !c.lists(ns, false) {
 		return 0, nil
 	}
-	err = v.eachSecret(r, ns, func(p policy.Path, _ *header) {
-		if c.sees(p) {
-			n++
-		}
-	})
+	err = v.eachSecret(r, ns, c.sees, func(policy.Path, *header) { n++ })
 	return n, err
 }

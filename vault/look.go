@@ -24,10 +24,45 @@ func (v *Vault) look(ctx context.Context, req Request, action audit.Action, owne
 		}
 		return fn(s, c)
 	})
+	if err == nil && allowed {
+		err = v.confirm(ctx, req)
+	}
 	if err != nil || allowed {
 		return asAPI(err)
 	}
 	return v.refuseLook(ctx, req, action, ownersOnly)
+}
+
+// confirm looks the caller up once more where the ledger is: a snapshot cannot
+// tell a record that was put back to an older state. It changes nothing, so a
+// full disk does not matter.
+func (v *Vault) confirm(ctx context.Context, req Request) error {
+	return v.db.UpdateReserved(ctx, func(tx *store.Tx) error {
+		_, err := v.resolve(tx, req.Credential, req.Origin)
+		if _, failed := asUnauthorized(err); failed {
+			return errRetry
+		}
+		return err
+	})
+}
+
+// Admit lets a caller pass that has a key or token of this vault, and refuses,
+// with an event, anyone else. It is asked before a body is read; what the caller
+// may do is decided later.
+func (v *Vault) Admit(ctx context.Context, req Request) error {
+	var failed bool
+	err := v.db.View(func(s *store.Snapshot) error {
+		_, err := v.resolve(s, req.Credential, req.Origin)
+		_, failed = asUnauthorized(err)
+		if failed {
+			return nil
+		}
+		return err
+	})
+	if err == nil && failed {
+		return v.do(ctx, req, func(*act) error { return errRetry })
+	}
+	return asAPI(err)
 }
 
 // refuseLook writes the refusal that look came to.
@@ -82,7 +117,10 @@ func (v *Vault) Audit(ctx context.Context, req Request, f audit.Filter, limit in
 	if err != nil {
 		return nil, 0, 0, err
 	}
-	events, next, err = audit.Query(ctx, v.db, f, limit)
+	events, next, err = v.log.Query(ctx, v.db, f, limit)
+	if _, tampered := errors.AsType[*audit.TamperError](err); tampered {
+		v.die(err)
+	}
 	return events, next, total, asAPI(err)
 }
 

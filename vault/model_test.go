@@ -66,6 +66,9 @@ type model struct {
 	agents  []*mAgent // the first is the owner
 	tokens  []*mToken
 	done    map[audit.Action]int // acts that succeeded, by what the trail calls them
+
+	openedWith uint64    // the last event when the vault was opened
+	openedAt   time.Time // and when that was, by the clock
 }
 
 // A grant of the grammar is an action, or "*", and a prefix that ends in "/"
@@ -153,11 +156,20 @@ func (c mCaller) text() string {
 	return c.who.key
 }
 
-// now is what time it is for the vault: later than the last event in any case.
+// now is what time it is for the vault: the wall clock, or where that is behind,
+// the time of the last event and what has passed since it was written, or since
+// the vault was opened if that was later.
 func (m *model) now() time.Time {
-	now, last := m.h.clock.Now(), m.h.last().Time.Time
-	if last.After(now) {
-		return last
+	now, last := m.h.clock.Now(), m.h.last()
+	at := last.Time.Time
+	switch {
+	case last.Seq <= m.openedWith:
+		at = m.openedAt
+	case last.Clock != nil:
+		at = last.Clock.Time
+	}
+	if passed := last.Time.Add(max(0, now.Sub(at))); passed.After(now) {
+		return passed
 	}
 	return now
 }
@@ -559,7 +571,10 @@ func (m *model) clock(t *rapid.T) {
 	m.h.clock.advance(time.Duration(rapid.IntRange(-30, 60).Draw(t, "minutes")) * time.Minute)
 }
 
-func (m *model) reopen(*rapid.T) { m.h.reopen() }
+func (m *model) reopen(*rapid.T) {
+	m.h.reopen()
+	m.openedWith, m.openedAt = m.h.last().Seq, m.h.clock.Now()
+}
 
 // check is run after each act: what is wrong with the chain would be known now
 // and then, and times never fall.

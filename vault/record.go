@@ -68,7 +68,11 @@ type cachedRecord struct {
 	x   any
 }
 
-const recordCacheSize = 8192
+// What is remembered: so many records, none longer than so many bytes.
+const (
+	recordCacheSize  = 8192
+	cachedRecordSize = 4 << 10
+)
 
 // get is what was decoded from bytes equal to raw, with our copy of them.
 func (c *recordCache) get(o audit.Object, raw []byte) ([]byte, any) {
@@ -88,6 +92,9 @@ func (c *recordCache) put(o audit.Object, raw []byte, x any) {
 	defer c.mu.Unlock()
 	if c.m == nil || len(c.m) >= recordCacheSize {
 		c.m = make(map[audit.Object]cachedRecord)
+	}
+	if len(raw) > cachedRecordSize {
+		return
 	}
 	c.m[o] = cachedRecord{raw, x}
 }

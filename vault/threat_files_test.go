@@ -151,6 +151,9 @@ func testNewbornCopy(t *testing.T) {
 	if err := os.Remove(h.file("head")); err != nil {
 		t.Fatal(err)
 	}
+	if rep := h.verify(); rep.Problem != "" || rep.HeadFile || rep.Heads != 1 {
+		t.Errorf("without its head file it verifies as %+v", rep)
+	}
 	h.open() // killed between its first commit and the head file, it comes up
 	h.claimIt()
 	h.mustPut(h.owner, plain, "v")

@@ -152,13 +152,13 @@ func (v *Vault) Close() error {
 	return errors.Join(err, v.db.Close(), v.heads.Close())
 }
 
-// run starts the background work: counted refusals once a minute, and one check
+// run starts the background work: counted refusals once a minute, and the check
 // of the whole chain.
 func (v *Vault) run() {
 	ctx, cancel := context.WithCancel(context.Background())
 	v.stop = cancel
 	v.done.Go(func() { v.flushEvery(ctx, denialWindow) })
-	v.done.Go(func() { v.checkChain(ctx) })
+	v.done.Go(func() { v.checkEvery(ctx, checkInterval) })
 	v.done.Go(func() {
 		select {
 		case <-v.db.Done():
@@ -166,6 +166,25 @@ func (v *Vault) run() {
 		case <-ctx.Done():
 		}
 	})
+}
+
+// checkInterval is how often the whole chain is checked while serving.
+const checkInterval = 6 * time.Hour
+
+// checkEvery checks the chain now and then again and again.
+func (v *Vault) checkEvery(ctx context.Context, every time.Duration) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		v.checkChain(ctx)
+		select {
+		case <-ctx.Done():
+			return
+		case <-v.dead:
+			return
+		case <-tick.C:
+		}
+	}
 }
 
 // checkChain verifies the whole chain and hands what it learned to the log.
@@ -185,9 +204,12 @@ func (v *Vault) checkChain(ctx context.Context) {
 	default:
 		v.active.adopt(rep.Ledger.Active)
 		// It changes nothing in the file, so a full disk is no reason to refuse it.
-		err := v.db.UpdateReserved(ctx, func(*store.Tx) error { v.log.Adopt(rep.Ledger); return nil })
+		err := v.db.UpdateReserved(ctx, func(*store.Tx) error { return v.log.Adopt(rep.Ledger) })
+		if err != nil && ctx.Err() == nil {
+			v.setChain("broken: " + err.Error())
+			v.die(fmt.Errorf("after the check of the audit chain: %w (run assd verify)", err))
+		}
 		if err != nil {
-			v.die(fmt.Errorf("taking over the check of the audit chain: %w", err))
 			return
 		}
 		v.setChain("ok")

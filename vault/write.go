@@ -159,12 +159,9 @@ func (v *Vault) tryPut(ctx context.Context, req Request, p policy.Path, d draft,
 
 // writable is the header at p if the caller may write d there.
 func (a *act) writable(p policy.Path, d draft) (*header, error) {
-	h, err := a.v.header(a.tx, p)
-	if err != nil {
-		return nil, err
-	}
 	ev := a.about(audit.SecretWrite, p)
-	if err := a.permit(ev, policy.Write, p, h.tier()); err != nil {
+	h, err := a.headerFor(ev, policy.Write, p)
+	if err != nil {
 		return nil, err
 	}
 	if d.lower && !a.caller.owner() {
@@ -217,12 +214,9 @@ func (a *act) store(p policy.Path, h, next *header, s sealedDraft) ([]audit.Chan
 // Delete removes the secret at p with all its versions and leaves a tombstone.
 func (v *Vault) Delete(ctx context.Context, req Request, p policy.Path) error {
 	return v.do(ctx, req, func(a *act) error {
-		h, err := v.header(a.tx, p)
-		if err != nil {
-			return err
-		}
 		ev := a.about(audit.SecretDelete, p)
-		if err := a.permit(ev, policy.Delete, p, h.tier()); err != nil {
+		h, err := a.headerFor(ev, policy.Delete, p)
+		if err != nil {
 			return err
 		}
 		if !h.exists() {

@@ -9,14 +9,8 @@ import (
 	"github.com/agent-secret-store/assd/vault/api"
 )
 
-// What keys begin with.
-const (
-	ownerPrefix = "ask_live_"
-	agentPrefix = "ask_agent_"
-)
-
 type loginCmd struct {
-	NoPassphrase bool `name:"no-passphrase" help:"Do not offer an approval passphrase."`
+	NoPassphrase bool `name:"no-passphrase" help:"Accepted for scripts; nothing is offered yet."`
 }
 
 // Help shows examples.
@@ -209,8 +203,10 @@ func (a *app) keep(d *assrc.Draft, t *target, l *login) error {
 	return d.Commit()
 }
 
+// keepAside keeps ~/.assrc aside when old, the key in it, is an owner's and is
+// not what takes its place: this version has no way to make an owner another.
 func (a *app) keepAside(old, replacement string) error {
-	if old == replacement || !strings.HasPrefix(old, ownerPrefix) {
+	if old == replacement || !strings.HasPrefix(old, api.OwnerKeyPrefix) {
 		return nil
 	}
 	path, err := rcPath()
@@ -221,7 +217,8 @@ func (a *app) keepAside(old, replacement string) error {
 	if err != nil {
 		return err
 	}
-	a.note("The owner key that was in ~/.assrc is kept in " + name + "; remove it when you do not need it.")
+	a.note("The owner key that was in ~/.assrc is kept in " + name +
+		". Nobody can make a new one in this version; remove it when you have no use for it.")
 	return nil
 }
 

@@ -1,16 +1,13 @@
 package main
 
-import (
-	"strings"
-
-	"github.com/agent-secret-store/assd/cmd/ass/internal/assrc"
-)
+import "github.com/agent-secret-store/assd/cmd/ass/internal/assrc"
 
 type logoutCmd struct{}
 
 // Help shows examples.
 func (logoutCmd) Help() string {
-	return `Removes the key and what was kept with it from ~/.assrc; other lines stay. The
+	return `Removes the key and what was kept with it from ~/.assrc; other lines stay. An
+owner key may be the only copy, so that file is kept aside, in ~/.assrc.old. The
 key itself stays valid: an owner revokes an agent with ass agents revoke.
 
 Examples:
@@ -30,13 +27,13 @@ func (logoutCmd) Run(a *app) error {
 	}
 	key := rc.Get(assrc.AgentKey)
 	if key != "" {
+		if err := a.keepAside(key, ""); err != nil {
+			return err
+		}
 		rc.Unset(assrc.AgentKey, assrc.APIURL, assrc.CACert, assrc.Fingerprint, assrc.VerifyKey)
 		if err := assrc.Save(path, rc); err != nil {
 			return err
 		}
-	}
-	if strings.HasPrefix(key, ownerPrefix) {
-		a.note("That was an owner key. Without a copy of it, only the daemon's own user can make a new one.")
 	}
 	if a.JSON {
 		return a.json(map[string]bool{"logged_out": true, "was_logged_in": key != ""})

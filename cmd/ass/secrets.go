@@ -128,8 +128,8 @@ func (c *listCmd) Run(a *app) error {
 	}
 	l, err := a.listing("secrets:read:"+ns.String()+"/*", ns)
 	if errors.Is(err, &api.Error{Code: api.CodeScopeDenied}) {
-		// An agent that reaches single secrets of the namespace cannot have
-		// all of it; what it reaches is listed with the scope that means that.
+		// Who reaches single secrets of the namespace is not given a scope of
+		// all of it. The relative one means whatever its holder reaches.
 		l, err = a.listing("read:secrets", ns)
 	}
 	if err != nil {

@@ -14,7 +14,7 @@ type setCmd struct {
 	Path       string  `arg:"" name:"namespace/key" help:"The secret."`
 	Value      *string `arg:"" optional:"" help:"The value. Left out or -, it comes from stdin, which keeps it out of the shell's history."`
 	Type       string  `placeholder:"TYPE" help:"api_key, oauth_token, db_credential, ssh_key, certificate or custom."`
-	Tier       string  `placeholder:"TIER" help:"standard, sensitive (people approve reads) or critical (reads and writes)."`
+	Tier       string  `placeholder:"TIER" help:"standard, sensitive (only owners read it) or critical (only owners read and change it): approving is not built yet."`
 	Base64     bool    `name:"base64" help:"Store the base64 text of the bytes: for values that are not text."`
 	AllowEmpty bool    `help:"Store an empty value."`
 	Yes        bool    `help:"Do not ask before the tier is lowered."`
@@ -95,12 +95,15 @@ func (c *setCmd) value(path policy.Path) (string, error) {
 // lowers reports whether the write may lower the tier in force: after a yes,
 // and only for an owner. The tier is looked up before anything is written.
 func (c *setCmd) lowers(a *app, path policy.Path) (bool, error) {
-	if c.Tier == "" {
+	if c.Tier == "" || policy.Tier(c.Tier) == policy.Critical { // nothing is higher
 		return false, nil
 	}
 	t, err := a.target()
-	if err != nil || strings.HasPrefix(t.key, agentPrefix) || c.Yes {
-		return err == nil && c.Yes && !strings.HasPrefix(t.key, agentPrefix), err
+	if err != nil || strings.HasPrefix(t.key, api.AgentKeyPrefix) {
+		return false, err
+	}
+	if c.Yes {
+		return true, nil
 	}
 	inForce, err := a.tierOf(path)
 	if err != nil || policy.Tier(c.Tier).AtLeast(inForce) {

@@ -15,9 +15,6 @@ import (
 	"github.com/agent-secret-store/assd/vault/api"
 )
 
-// maxValue is the longest value that the vault takes, in bytes.
-const maxValue = 1 << 20
-
 // readValue reads a value from stdin: on a terminal by asking, from a file
 // byte for byte, and from a pipe or here-string without the one newline at its
 // end, unless exact asks for every byte.
@@ -29,7 +26,7 @@ func readValue(path policy.Path, exact bool) ([]byte, error) {
 		}
 		return []byte(s), err
 	}
-	b, err := io.ReadAll(io.LimitReader(os.Stdin, maxValue+2))
+	b, err := io.ReadAll(io.LimitReader(os.Stdin, api.MaxValue+2))
 	if err != nil {
 		return nil, fmt.Errorf("reading the value from stdin: %w", err)
 	}
@@ -50,7 +47,7 @@ func (c *setCmd) check(b []byte) (string, error) {
 	} else if !utf8.Valid(b) {
 		return "", usage("the value is not UTF-8 text", "add --base64 to store the base64 text of its bytes")
 	}
-	if len(value) > maxValue {
+	if len(value) > api.MaxValue {
 		return "", api.New(api.CodeTooLarge, "the value is larger than 1 MiB").WithHint("keep it in a file, and the key to that file here")
 	}
 	return value, nil

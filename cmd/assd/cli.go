@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/alecthomas/kong"
 )
@@ -82,12 +85,20 @@ func parse(c *cli, args []string, out output, options ...kong.Option) (*kong.Con
 	return parser.Parse(args)
 }
 
+// printable keeps what a doctored file holds from driving the terminal.
+func printable(r rune) rune {
+	if unicode.IsPrint(r) {
+		return r
+	}
+	return utf8.RuneError
+}
+
 // report prints err as one line and returns the exit code.
 func report(err error, stderr io.Writer) int {
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintf(stderr, "assd: %v\n", err)
+	fmt.Fprintf(stderr, "assd: %s\n", strings.Map(printable, err.Error()))
 	if e, ok := errors.AsType[*exitError](err); ok {
 		return e.code
 	}

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/agent-secret-store/assd/internal/testenv"
 )
 
 // fullVault is a daemon with a secret, an agent and a token, on a disk that a
@@ -201,7 +203,7 @@ func TestFullWhileEnding(t *testing.T) {
 // thread, which ends with the test and takes the namespace along.
 func TestSmallDisk(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Skip("only root can mount")
+		testenv.Skip(t, "only root can mount")
 	}
 	dir := t.TempDir()
 	t.Run("mounted", func(t *testing.T) {

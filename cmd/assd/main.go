@@ -18,10 +18,15 @@ var version = "1.0.0"
 
 // gcPercent trades a few megabytes for time: the daemon's live heap is small, so
 // Go's default would collect it hundreds of times a second under load.
-const gcPercent = 400
+// memoryLimit, in bytes, makes the collector work harder before it is reached.
+const (
+	gcPercent   = 400
+	memoryLimit = 512 << 20
+)
 
 func main() {
 	debug.SetGCPercent(gcPercent)
+	debug.SetMemoryLimit(memoryLimit)
 	err := harden.Process(false)
 	if err == nil {
 		err = run(os.Args[1:], os.Stdout, os.Stderr)

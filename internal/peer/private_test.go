@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/agent-secret-store/assd/internal/peer"
+	"github.com/agent-secret-store/assd/internal/testenv"
 )
 
 // place makes a file or, with a name that ends in a slash, a directory.
@@ -100,7 +101,7 @@ func checkError(t *testing.T, err error, path, want string) {
 // TestOthersFiles needs root to make files of another user.
 func TestOthersFiles(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Skip("only root can give files away")
+		testenv.Skip(t, "only root can give files away")
 	}
 	d := t.TempDir()
 	file := place(t, d+"/file", 0o600)

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/agent-secret-store/assd/internal/testenv"
 	"github.com/agent-secret-store/assd/vault/api"
 	"github.com/agent-secret-store/assd/vault/client"
 )
@@ -69,7 +70,7 @@ func TestDaemonOfAnotherUser(t *testing.T) {
 
 func TestSocketInAnotherUsersFolder(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Skip("only root can make a folder of another user")
+		testenv.Skip(t, "only root can make a folder of another user")
 	}
 	dir := filepath.Join(socketDir(t), "theirs")
 	if err := os.Mkdir(dir, 0o755); err != nil {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/agent-secret-store/assd/internal/testenv"
 	"github.com/agent-secret-store/assd/vault/client"
 )
 
@@ -44,7 +45,7 @@ func TestReadSystem(t *testing.T) {
 
 func TestReadSystemRefuses(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Skip("only root's files get as far as being read")
+		testenv.Skip(t, "only root's files get as far as being read")
 	}
 	theirs := writeSystem(t, system, 0o644)
 	if err := os.Chown(theirs, 54321, 54321); err != nil {

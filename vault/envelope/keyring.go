@@ -55,9 +55,6 @@ func newKeyring(id string, handle *keyset.Handle) (*Keyring, error) {
 	return &Keyring{id: id, handle: handle, kek: kek}, nil
 }
 
-// ID returns the id of the keyring.
-func (k *Keyring) ID() string { return k.id }
-
 // Format implements [fmt.Formatter].
 func (k *Keyring) Format(f fmt.State, _ rune) { io.WriteString(f, k.id+" "+redacted) }
 

@@ -60,13 +60,6 @@ func Digest(b []byte) (string, error) {
 	return base64.RawURLEncoding.EncodeToString(sum[:digestSize]), nil
 }
 
-// KeyringOf returns the id of the keyring that a sealed value was sealed
-// under, as the value claims it. It fails with [ErrMalformed].
-func KeyringOf(b []byte) (string, error) {
-	s, err := parseSealed(b)
-	return s.kekID, err
-}
-
 const (
 	keyringPrefix = "kek_"
 	keyringRandom = 26 // base32 digits

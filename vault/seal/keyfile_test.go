@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/agent-secret-store/assd/internal/testenv"
 	"github.com/agent-secret-store/assd/vault/seal"
 )
 
@@ -163,7 +164,7 @@ func TestReadKeyFileOfAnotherUser(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := os.Chown(path, os.Geteuid()+1, -1); err != nil {
-		t.Skip("only root gives a file away")
+		testenv.Skip(t, "only root gives a file away")
 	}
 	if _, err := seal.ReadKeyFile(path); !errors.Is(err, seal.ErrExposed) {
 		t.Error(err)

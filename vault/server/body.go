@@ -121,8 +121,11 @@ func checkObject(b []byte, known map[string]bool) error {
 	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.UseNumber()
 	var stack []*level
-	for {
+	for n := 0; ; n++ {
 		tok, err := dec.Token()
+		if n == maxTokens {
+			return bad(fmt.Sprintf("the JSON has more than %d elements", maxTokens))
+		}
 		if err != nil {
 			return bad("the body is not well-formed JSON")
 		}

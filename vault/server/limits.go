@@ -5,6 +5,10 @@ import "time"
 // What is taken from outside, in bytes and pieces.
 const (
 	maxBody    = 8 << 20
+	smallBody  = 128 << 10 // what is no large body
+	maxLarge   = 16        // bodies over smallBody at a time
+	maxTokens  = 20_000    // brackets, names and values of a JSON body
+	maxPerUID  = 1024      // connections of one user
 	maxHeader  = 32 << 10
 	maxDepth   = 32   // of nested JSON
 	maxConns   = 4096 // at once, on each listener

@@ -138,6 +138,8 @@ type localListener struct {
 	*net.UnixListener
 	sameUID bool
 	slots   chan struct{}
+	mu      sync.Mutex
+	perUID  map[int]int // connections
 }
 
 // localConn is a connection whose peer is known.
@@ -149,7 +151,7 @@ type localConn struct {
 }
 
 func newLocalListener(l *net.UnixListener, sameUID bool) *localListener {
-	return &localListener{UnixListener: l, sameUID: sameUID, slots: make(chan struct{}, maxConns)}
+	return &localListener{UnixListener: l, sameUID: sameUID, slots: make(chan struct{}, maxConns), perUID: map[int]int{}}
 }
 
 func (l *localListener) Accept() (net.Conn, error) {
@@ -161,12 +163,26 @@ func (l *localListener) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		cred, err := peer.Of(c)
-		if err == nil && (!l.sameUID || cred.UID == os.Geteuid()) {
-			return &localConn{UnixConn: c, cred: cred, done: func() { <-l.slots }}, nil
+		if err == nil && (!l.sameUID || cred.UID == os.Geteuid()) && l.count(cred.UID, 1) {
+			return &localConn{UnixConn: c, cred: cred, done: func() { l.count(cred.UID, -1); <-l.slots }}, nil
 		}
 		c.Close()
 		<-l.slots
 	}
+}
+
+// count counts the connections of a user; it reports whether there may be one
+// more, so that one user does not keep the others out.
+func (l *localListener) count(uid, n int) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.perUID[uid]+n > maxPerUID && !l.sameUID {
+		return false
+	}
+	if l.perUID[uid] += n; l.perUID[uid] <= 0 {
+		delete(l.perUID, uid)
+	}
+	return true
 }
 
 // Close closes the connection and makes room for another.

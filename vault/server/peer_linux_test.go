@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/agent-secret-store/assd/internal/testenv"
 	"github.com/agent-secret-store/assd/vault/server"
 )
 
@@ -73,7 +74,7 @@ func executable(t *testing.T) string {
 // another user is not answered; with a group, it is.
 func TestPeerOfAnotherUser(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Skip("only root can become another user")
+		testenv.Skip(t, "only root can become another user")
 	}
 	const nobody = 65534
 	d := start(t)

@@ -60,10 +60,10 @@ func TestSecretOrListing(t *testing.T) {
 	}{
 		{"everything", `["secrets:*:*"]`, `[]`, []string{
 			"list 3", "list 1", "production/openai", "production/openai/KEY", "production/openai/KEY",
-			"list 1", "production/KEY", "list 0", approval, "list 1", "staging/KEY", "list 0", "list 0", "list 0"}},
+			"list 1", "production/KEY", missing, approval, "list 1", "staging/KEY", missing, "list 0", missing}},
 		{"production", `["secrets:read:*"]`, `["production"]`, []string{
 			"list 3", "list 1", "production/openai", "production/openai/KEY", "production/openai/KEY",
-			"list 1", "production/KEY", "list 0", approval, denied, denied, denied, denied, denied}},
+			"list 1", "production/KEY", missing, approval, denied, denied, denied, denied, denied}},
 		{"below", `["secrets:read:production/openai/*"]`, `[]`, []string{
 			"list 0", "list 1", "list 1", "production/openai/KEY", "production/openai/KEY",
 			"list 1", denied, denied, denied, denied, denied, denied, denied, denied}},
@@ -79,6 +79,9 @@ func TestSecretOrListing(t *testing.T) {
 		{"keys", `["secrets:read:*/KEY"]`, `[]`, []string{
 			"list 1", denied, denied, denied, denied,
 			denied, "production/KEY", denied, denied, "list 1", "staging/KEY", denied, "list 0", denied}},
+		{"empty", `["secrets:read:none/NONE/*"]`, `[]`, []string{ // covered as a namespace, not as a secret
+			denied, denied, denied, denied, denied,
+			denied, denied, denied, denied, denied, denied, denied, "list 0", "list 0"}},
 		{"hot", `["secrets:read:production/HOT"]`, `[]`, []string{
 			"list 1", denied, denied, denied, denied,
 			denied, denied, denied, approval, denied, denied, denied, denied, denied}},

@@ -16,6 +16,7 @@ type handler func(*request) (any, error)
 type route struct {
 	method, pattern, name string
 	handle                handler
+	body                  int64 // the most it reads, in bytes; 0: it reads none
 }
 
 const (
@@ -25,36 +26,36 @@ const (
 
 func (s *Server) table() []route {
 	return []route{
-		{"GET", "/v1/health", "health", s.health},
-		{"GET", "/.well-known/jwks.json", "jwks", s.jwks},
-		{"POST", "/v1/vault/claim", "claim", s.claim},
-		{"GET", "/v1/me", "me", s.me},
-		{"GET", "/v1/me/status", "me", s.me},
-		{"POST", "/v1/tokens", "token.issue", s.issueToken},
-		{"GET", "/v1/tokens", "token.list", s.listTokens},
-		{"DELETE", "/v1/tokens/{id}", "token.revoke", s.revokeToken},
-		{"GET", "/v1/secrets", "secret.list", s.listSecrets},
-		{"GET", "/v1/secrets/{path}", "secret.get", s.getSecret},
-		{"PUT", "/v1/secrets/{path}", "secret.put", s.putSecret},
-		{"DELETE", "/v1/secrets/{path}", "secret.delete", s.deleteSecret},
-		{"GET", "/v1/namespaces", "namespaces", s.listNamespaces},
-		{"GET", "/v1/agents", "agent.list", s.listAgents},
-		{"POST", "/v1/agents", "agent.create", s.createAgent},
-		{"DELETE", "/v1/agents/{id}", "agent.revoke", s.revokeAgent},
-		{"GET", "/v1/audit", "audit", s.audit},
+		{"GET", "/v1/health", "health", s.health, 0},
+		{"GET", "/.well-known/jwks.json", "jwks", s.jwks, 0},
+		{"POST", "/v1/vault/claim", "claim", s.claim, smallBody},
+		{"GET", "/v1/me", "me", s.me, 0},
+		{"GET", "/v1/me/status", "me", s.me, 0},
+		{"POST", "/v1/tokens", "token.issue", s.issueToken, maxBody},
+		{"GET", "/v1/tokens", "token.list", s.listTokens, 0},
+		{"DELETE", "/v1/tokens/{id}", "token.revoke", s.revokeToken, 0},
+		{"GET", "/v1/secrets", "secret.list", s.listSecrets, 0},
+		{"GET", "/v1/secrets/{path}", "secret.get", s.getSecret, 0},
+		{"PUT", "/v1/secrets/{path}", "secret.put", s.putSecret, maxBody},
+		{"DELETE", "/v1/secrets/{path}", "secret.delete", s.deleteSecret, 0},
+		{"GET", "/v1/namespaces", "namespaces", s.listNamespaces, 0},
+		{"GET", "/v1/agents", "agent.list", s.listAgents, 0},
+		{"POST", "/v1/agents", "agent.create", s.createAgent, maxBody},
+		{"DELETE", "/v1/agents/{id}", "agent.revoke", s.revokeAgent, 0},
+		{"GET", "/v1/audit", "audit", s.audit, 0},
 	}
 }
 
-// find is the handler for the request, by its escaped path: nothing is decoded,
+// find is the route of the request, or nil, by its escaped path: nothing is decoded,
 // cleaned or redirected before a handler looks at it.
-func (s *Server) find(rq *request) (handler, string) {
+func (s *Server) find(rq *request) *route {
 	path := rq.http.URL.EscapedPath()
-	for _, rt := range s.routes {
-		if rt.method == rq.http.Method && rt.match(path, rq) {
-			return rt.handle, rt.name
+	for i := range s.routes {
+		if rt := &s.routes[i]; rt.method == rq.http.Method && rt.match(path, rq) {
+			return rt
 		}
 	}
-	return nil, "none"
+	return nil
 }
 
 func (rt route) match(path string, rq *request) bool {

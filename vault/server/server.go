@@ -21,6 +21,7 @@ import (
 	"net/http"
 	"os/user"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -43,12 +44,13 @@ type Config struct {
 type Server struct {
 	cfg    Config
 	routes []route
+	large  chan struct{} // one for each large body under way
 	http   *http.Server
 }
 
 // New is a Server; Serve makes it answer.
 func New(cfg Config) *Server {
-	s := &Server{cfg: cfg}
+	s := &Server{cfg: cfg, large: make(chan struct{}, maxLarge)}
 	s.routes = s.table()
 	s.http = &http.Server{
 		Handler:           s,
@@ -107,19 +109,50 @@ func (s *Server) answer(rq *request, w http.ResponseWriter) (name string, a answ
 			a = failure(api.New(api.CodeInternal, "internal error"))
 		}
 	}()
-	h, name := s.find(rq)
-	if h == nil {
-		return name, failure(api.New(api.CodeNotFound, "there is no such route"))
+	rt := s.find(rq)
+	if rt == nil {
+		return "none", failure(api.New(api.CodeNotFound, "there is no such route"))
 	}
+	name = rt.name
 	if err := s.cfg.Vault.Alive(); err != nil && name != "health" {
 		return name, failure(api.New(api.CodeInternal, "the daemon has stopped serving; its log says why").WithHint("run: assd verify"))
 	}
-	rq.http.Body = http.MaxBytesReader(w, rq.http.Body, maxBody)
-	body, err := h(rq)
+	leave, err := s.enter(rq, rt)
+	if err != nil {
+		return name, failure(err)
+	}
+	defer leave()
+	rq.http.Body = http.MaxBytesReader(w, rq.http.Body, rt.body)
+	body, err := rt.handle(rq)
 	if err != nil {
 		return name, failure(err)
 	}
 	return name, answer{body: body}
+}
+
+// enter keeps those out, before their body is read, whom the vault does not know;
+// and lets only so many large bodies in at a time.
+func (s *Server) enter(rq *request, rt *route) (leave func(), err error) {
+	if rt.body <= smallBody {
+		return func() {}, nil
+	}
+	if strings.HasSuffix(rt.pattern, pathMark) { // what is no path is told so to anyone
+		if _, err := rq.secretPath(); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.cfg.Vault.Admit(rq.ctx(), rq.who()); err != nil {
+		return nil, err
+	}
+	if 0 <= rq.http.ContentLength && rq.http.ContentLength <= smallBody {
+		return func() {}, nil
+	}
+	select {
+	case s.large <- struct{}{}:
+		return func() { <-s.large }, nil
+	case <-rq.ctx().Done():
+		return nil, rq.ctx().Err()
+	}
 }
 
 func (s *Server) health(*request) (any, error) {

@@ -40,10 +40,20 @@ func Load(path string) (*File, error) {
 	return Parse(b)
 }
 
-// Save replaces the file at path, or removes it when nothing is left in f.
+// behind is where a symbolic link at path leads, else path: what is replaced,
+// removed or kept is the file, and the link stays.
+func behind(path string) string {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		return real
+	}
+	return path
+}
+
+// Save replaces the file at path, or removes it when nothing is left in f. A
+// symbolic link there is kept.
 func Save(path string, f *File) error {
 	if f.Empty() {
-		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := os.Remove(behind(path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("removing ~/.assrc: %w", err)
 		}
 		return nil
@@ -70,9 +80,7 @@ type Draft struct {
 // Begin makes a draft for the file at path. A symbolic link there is kept and
 // its target replaced.
 func Begin(path string) (*Draft, error) {
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		path = real
-	}
+	path = behind(path)
 	f, err := os.CreateTemp(filepath.Dir(path), ".assrc-*") // mode 0600
 	if err != nil {
 		return nil, fmt.Errorf("making a new ~/.assrc: %w", err)
@@ -140,8 +148,10 @@ func (d *Draft) Discard() {
 }
 
 // KeepAside links the file at path to path.old, or path.old.2 and so on, so
-// that replacing it loses nothing. It returns the name.
+// that replacing or removing it loses nothing. Behind a symbolic link that is
+// beside the file, not the link. It returns the name.
 func KeepAside(path string) (string, error) {
+	path = behind(path)
 	for n := 1; n < 100; n++ {
 		name := path + ".old"
 		if n > 1 {

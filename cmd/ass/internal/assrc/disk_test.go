@@ -9,11 +9,16 @@ import (
 	"testing"
 
 	"github.com/agent-secret-store/assd/cmd/ass/internal/assrc"
+	"github.com/agent-secret-store/assd/internal/testenv"
 )
 
 func write(t *testing.T, text string, mode os.FileMode) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), ".assrc")
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, ".assrc")
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -71,8 +76,11 @@ func TestLoadRefusesWhatOthersReach(t *testing.T) {
 	if _, err := assrc.Load(t.TempDir()); err == nil {
 		t.Error("a folder is taken")
 	}
+}
+
+func TestLoadRefusesAnotherUsersFile(t *testing.T) {
 	if os.Geteuid() != 0 {
-		return
+		testenv.Skip(t, "only root can make a file of another user")
 	}
 	theirs := write(t, sample, 0o600)
 	if err := os.Chown(theirs, 54321, 54321); err != nil {
@@ -147,6 +155,22 @@ func TestDraft(t *testing.T) {
 	}
 }
 
+// What a logout through a link removes is what the link leads to.
+func TestSaveNothingThroughALink(t *testing.T) {
+	real := write(t, sample, 0o600)
+	link := filepath.Join(t.TempDir(), ".assrc")
+	if err := os.Symlink(real, link); err != nil {
+		t.Fatal(err)
+	}
+	if err := assrc.Save(link, parse(t, "")); err != nil {
+		t.Fatal(err)
+	}
+	alone(t, real)
+	if f, err := assrc.Load(link); err != nil || !f.Empty() {
+		t.Errorf("behind the link is %v, %v; want nothing", f, err)
+	}
+}
+
 func TestDiscard(t *testing.T) {
 	path := write(t, sample, 0o600)
 	d, err := assrc.Begin(path)
@@ -169,4 +193,23 @@ func TestKeepAside(t *testing.T) {
 		}
 	}
 	alone(t, path, ".assrc", ".assrc.old", ".assrc.old.2", ".assrc.old.3")
+}
+
+// The link would lead to what takes the file's place.
+func TestKeepAsideThroughALink(t *testing.T) {
+	real := write(t, sample, 0o600)
+	link := filepath.Join(t.TempDir(), ".assrc")
+	if err := os.Symlink(real, link); err != nil {
+		t.Fatal(err)
+	}
+	name, err := assrc.KeepAside(link)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := assrc.Save(link, parse(t, "FUTURE=x\n")); err != nil {
+		t.Fatal(err)
+	}
+	if got := read(t, name); got != sample {
+		t.Errorf("aside lies %q, want %q", got, sample)
+	}
 }
