@@ -213,3 +213,65 @@ func TestAClockThatWentBack(t *testing.T) {
 		t.Error(rep.Problem)
 	}
 }
+
+// A clock that jumped ahead once and was put right does not stop time: what
+// passes since, counts.
+func TestTimeGoesOnBehindAJump(t *testing.T) {
+	tr := filled(t, 1)
+	tr.clock = tr.clock.Add(48 * time.Hour)
+	tr.append(event(audit.SecretRead, "a", "K"))
+	jumped := tr.log.Now()
+	tr.clock = tr.clock.Add(-48 * time.Hour)
+	if got := tr.log.Now(); got.Before(jumped) {
+		t.Errorf("time went back by %v", jumped.Sub(got))
+	}
+	tr.append(event(audit.SecretRead, "a", "K"))
+	tr.clock = tr.clock.Add(time.Minute)
+	if got := tr.log.Now().Sub(jumped); got != time.Minute {
+		t.Errorf("after a minute %v have passed", got)
+	}
+	if err := tr.reopen(); err != nil {
+		t.Fatal(err)
+	}
+	tr.clock = tr.clock.Add(time.Minute)
+	if got := tr.log.Now().Sub(jumped); got != time.Minute { // the last event was written at the jump
+		t.Errorf("a minute after a restart %v have passed", got)
+	}
+}
+
+// What was used before the check of the chain was done is looked at afterwards.
+func TestAdoptLooksBack(t *testing.T) {
+	o := audit.Object{Bucket: store.Agents, Key: "agt_a"}
+	for name, edit := range map[string]func(tx *store.Tx, old []byte) error{
+		"put back": func(tx *store.Tx, old []byte) error { return tx.Put(o.Bucket, []byte(o.Key), old) },
+		"removed":  func(tx *store.Tx, _ []byte) error { return tx.Delete(o.Bucket, []byte(o.Key)) },
+		"whole":    func(*store.Tx, []byte) error { return nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			tr := newTrail(t)
+			tr.append(event(audit.AgentCreate, "", ""), change(o.Bucket, o.Key, `{"revoked":false}`))
+			old := tr.get(o.Bucket, []byte(o.Key))
+			tr.append(event(audit.AgentRevoke, "", ""), change(o.Bucket, o.Key, `{"revoked":true}`))
+			whole := tr.get(o.Bucket, []byte(o.Key))
+			tr.edit(func(tx *store.Tx) error { return edit(tx, old) })
+			if err := tr.reopen(); err != nil {
+				t.Fatal(err)
+			}
+			use := func(tx *store.Tx) error {
+				_, err := tr.log.Check(tx, o, tx.Get(o.Bucket, []byte(o.Key)))
+				return err
+			}
+			if err := tr.update(use); err != nil {
+				t.Fatalf("before the check nothing is known yet: %v", err)
+			}
+			// The file is whole again when it is checked: only the use is left.
+			if err := tr.update(func(tx *store.Tx) error { return tx.Put(o.Bucket, []byte(o.Key), whole) }); err != nil {
+				t.Fatal(err)
+			}
+			var tampered *audit.TamperError
+			if err := tr.log.Adopt(tr.verify().Ledger); errors.As(err, &tampered) != (name != "whole") {
+				t.Errorf("looking back: %v", err)
+			}
+		})
+	}
+}

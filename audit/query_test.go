@@ -1,6 +1,7 @@
 package audit_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -107,5 +108,25 @@ func TestQueryStops(t *testing.T) {
 	cancel()
 	if _, _, err := tr.log.Query(ctx, tr.db, audit.Filter{}, 10); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
+	}
+}
+
+// What was changed under the running daemon is not shown as if it were true.
+func TestQueryChecksLinks(t *testing.T) {
+	for name, n := range map[string]uint64{"an old event": 3, "the newest event": 5} {
+		t.Run(name, func(t *testing.T) {
+			tr := filled(t, 4)
+			err := tr.update(func(tx *store.Tx) error {
+				v := bytes.Replace(bytes.Clone(tx.Get(store.Audit, seq(n))), []byte("will"), []byte("mary"), 1)
+				return tx.Put(store.Audit, seq(n), v)
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var tampered *audit.TamperError
+			if _, _, err := tr.log.Query(context.Background(), tr.db, audit.Filter{}, 10); !errors.As(err, &tampered) {
+				t.Errorf("got %v", err)
+			}
+		})
 	}
 }

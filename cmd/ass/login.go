@@ -194,7 +194,7 @@ func (a *app) keep(d *assrc.Draft, t *target, l *login) error {
 	if err := d.Fill(t.rc); err != nil {
 		return err
 	}
-	if err := a.keepAside(old, l.key); err != nil {
+	if _, err := a.keepAside(old, l.key); err != nil {
 		return err
 	}
 	if l.VerifyKey != t.verifyKey && t.verifyKey != "" {
@@ -204,22 +204,23 @@ func (a *app) keep(d *assrc.Draft, t *target, l *login) error {
 }
 
 // keepAside keeps ~/.assrc aside when old, the key in it, is an owner's and is
-// not what takes its place: this version has no way to make an owner another.
-func (a *app) keepAside(old, replacement string) error {
+// not what takes its place: this version has no way to make an owner another. It
+// returns where the file then lies, "" for nowhere.
+func (a *app) keepAside(old, replacement string) (string, error) {
 	if old == replacement || !strings.HasPrefix(old, api.OwnerKeyPrefix) {
-		return nil
+		return "", nil
 	}
 	path, err := rcPath()
 	if err != nil {
-		return err
+		return "", err
 	}
 	name, err := assrc.KeepAside(path)
 	if err != nil {
-		return err
+		return "", err
 	}
 	a.note("The owner key that was in ~/.assrc is kept in " + name +
 		". Nobody can make a new one in this version; remove it when you have no use for it.")
-	return nil
+	return name, nil
 }
 
 func (a *app) printLogin(l *login) error {

@@ -15,6 +15,13 @@ Examples:
   ass logout`
 }
 
+// loggedOut is the JSON of ass logout.
+type loggedOut struct {
+	LoggedOut   bool   `json:"logged_out"`
+	WasLoggedIn bool   `json:"was_logged_in"`
+	KeptIn      string `json:"kept_in,omitempty"` // the file with the owner key
+}
+
 // Run forgets the login.
 func (logoutCmd) Run(a *app) error {
 	path, err := rcPath()
@@ -25,21 +32,26 @@ func (logoutCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	key := rc.Get(assrc.AgentKey)
-	if key != "" {
-		if err := a.keepAside(key, ""); err != nil {
-			return err
-		}
-		rc.Unset(assrc.AgentKey, assrc.APIURL, assrc.CACert, assrc.Fingerprint, assrc.VerifyKey)
-		if err := assrc.Save(path, rc); err != nil {
+	out := loggedOut{LoggedOut: true, WasLoggedIn: rc.Get(assrc.AgentKey) != ""}
+	if out.WasLoggedIn {
+		if out.KeptIn, err = a.forget(path, rc); err != nil {
 			return err
 		}
 	}
-	if a.JSON {
-		return a.json(map[string]bool{"logged_out": true, "was_logged_in": key != ""})
-	}
-	if key == "" {
+	switch {
+	case a.JSON:
+		return a.json(out)
+	case !out.WasLoggedIn:
 		return a.done("Nobody was logged in; ~/.assrc holds no credentials")
 	}
 	return a.done("Logged out. Credentials removed from ~/.assrc")
+}
+
+// forget takes the login out of ~/.assrc and returns where an owner key is kept.
+func (a *app) forget(path string, rc *assrc.File) (keptIn string, err error) {
+	if keptIn, err = a.keepAside(rc.Get(assrc.AgentKey), ""); err != nil {
+		return "", err
+	}
+	rc.Unset(assrc.AgentKey, assrc.APIURL, assrc.CACert, assrc.Fingerprint, assrc.VerifyKey)
+	return keptIn, assrc.Save(path, rc)
 }
