@@ -8,13 +8,15 @@ import (
 	"hash/crc32"
 	"math/big"
 	"strings"
+
+	"github.com/agent-secret-store/assd/vault/api"
 )
 
 // A key is a prefix, 256 random bits in base62, and a CRC-32 in base62, so that
 // a typo is told from a wrong key and scanners can match keys.
 const (
-	ownerPrefix = "ask_live_"
-	agentPrefix = "ask_agent_"
+	ownerPrefix = api.OwnerKeyPrefix
+	agentPrefix = api.AgentKeyPrefix
 	keyBody     = 43 // base62 digits of 256 bits
 	keyCheck    = 6  // base62 digits of 32 bits
 	keyShown    = 6  // characters of the body that listings show

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -30,6 +31,9 @@ func Create(cfg Config) (*Vault, error) {
 	key, err := seal.ReadKeyFile(cfg.keyFile())
 	if errors.Is(err, seal.ErrMissing) {
 		key, err = seal.CreateKeyFile(cfg.keyFile())
+		if errors.Is(err, fs.ErrExist) { // another start was faster
+			err = fmt.Errorf("%w: %q", ErrExists, cfg.Dir)
+		}
 	}
 	if err != nil {
 		return nil, err

@@ -14,12 +14,6 @@ import (
 	"github.com/agent-secret-store/assd/vault/envelope"
 )
 
-// Bounds of what a secret may hold, in bytes.
-const (
-	maxValue    = 1 << 20
-	maxMetadata = 16 << 10
-)
-
 // draft is a write that has been checked, before anyone is looked up.
 type draft struct {
 	payload  envelope.Payload
@@ -63,8 +57,8 @@ func draftSecret(want api.SecretWrite) (d draft, err error) {
 	switch {
 	case want.Value == nil:
 		return d, invalid("value", "missing")
-	case len(*want.Value) > maxValue:
-		return d, api.New(api.CodeTooLarge, fmt.Sprintf("value: longer than %d bytes", maxValue))
+	case len(*want.Value) > api.MaxValue:
+		return d, api.New(api.CodeTooLarge, fmt.Sprintf("value: longer than %d bytes", api.MaxValue))
 	case !utf8.ValidString(*want.Value):
 		return d, invalid("value", "not UTF-8")
 	}
@@ -85,8 +79,8 @@ func draftSecret(want api.SecretWrite) (d draft, err error) {
 			return d, invalid("metadata", "not an object of JSON")
 		}
 	}
-	if len(metadata) > maxMetadata {
-		return d, api.New(api.CodeTooLarge, fmt.Sprintf("metadata: longer than %d bytes", maxMetadata))
+	if len(metadata) > envelope.MaxMetadata {
+		return d, api.New(api.CodeTooLarge, fmt.Sprintf("metadata: longer than %d bytes", envelope.MaxMetadata))
 	}
 	d.payload = envelope.Payload{Value: envelope.NewPlaintext([]byte(*want.Value)), Metadata: metadata}
 	return d, nil

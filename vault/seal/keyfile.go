@@ -32,25 +32,30 @@ var (
 type FileKey struct{ material }
 
 // CreateKeyFile makes a random key and writes it to a new file, mode 0600, on
-// disk (file and directory synced) when it returns. An existing file is an
-// error that wraps [fs.ErrExist] and is left alone.
+// disk (file and directory synced) when it returns. The file appears whole or
+// not at all. An existing file is an error that wraps [fs.ErrExist] and is left
+// alone.
 func CreateKeyFile(path string) (*FileKey, error) {
 	key := &FileKey{newMaterial()}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL|syscall.O_NOFOLLOW, keyFileMode)
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".new-*") // mode 0600
+	if err != nil {
+		return nil, fmt.Errorf("creating key file %q: %w", path, cause(err))
+	}
+	err = writeKey(f, key)
+	if err == nil {
+		err = os.Link(f.Name(), path) // and not Rename, which would replace another's
+	}
+	err = errors.Join(cause(err), os.Remove(f.Name()), syncDir(filepath.Dir(path)))
 	if errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("creating key file %q: %w; a key file is never overwritten, move it away first", path, fs.ErrExist)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("creating key file %q: %w", path, cause(err))
-	}
-	if err := writeKey(f, key); err != nil {
-		os.Remove(path) // never held a whole key that is in use
-		return nil, fmt.Errorf("creating key file %q: %w", path, cause(err))
+		return nil, fmt.Errorf("creating key file %q: %w", path, err)
 	}
 	return key, nil
 }
 
-// writeKey writes, syncs and closes f, then syncs its directory.
+// writeKey writes, syncs and closes f.
 func writeKey(f *os.File, key *FileKey) error {
 	raw, err := key.bytes()
 	if err != nil {
@@ -59,15 +64,16 @@ func writeKey(f *os.File, key *FileKey) error {
 	line := keyLine(raw)
 	defer clear(line)
 	_, err = f.Write(line)
-	err = errors.Join(err, f.Chmod(keyFileMode), f.Sync(), f.Close())
+	return errors.Join(err, f.Chmod(keyFileMode), f.Sync(), f.Close())
+}
+
+// syncDir makes the names in dir durable.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
 	if err != nil {
 		return err
 	}
-	dir, err := os.Open(filepath.Dir(f.Name()))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
+	return errors.Join(d.Sync(), d.Close())
 }
 
 // keyLine is the content of the key file of a key.
