@@ -131,8 +131,9 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 
 func TestAnswersAreBounded(t *testing.T) {
 	for _, status := range []int{200, 500} {
-		sent := 0
+		sent, ended := 0, make(chan struct{})
 		d := startDaemon(t, func(w http.ResponseWriter, r *http.Request) {
+			defer close(ended)
 			w.WriteHeader(status)
 			io.WriteString(w, `{"name":"`)
 			chunk := []byte(strings.Repeat("x", 1<<16))
@@ -146,7 +147,8 @@ func TestAnswersAreBounded(t *testing.T) {
 		if _, err := c.Me(t.Context()); err == nil {
 			t.Errorf("status %d: an endless answer was taken", status)
 		}
-		if sent >= 1<<30 {
+		c.Close()
+		if <-ended; sent >= 1<<30 {
 			t.Errorf("status %d: all of an endless answer was read", status)
 		}
 	}
