@@ -10,7 +10,7 @@ import (
 // ledger remembers which event wrote each record last, so that a record put
 // back to an older genuine state under the running daemon is found when it is
 // used. It knows what was written since the start, and everything once the
-// background check of the chain has filled it in. Owned by the writer goroutine.
+// background check of the chain has filled it in. Owned by whoever the store lets write.
 type ledger struct {
 	last      map[ledgerKey]uint64
 	complete  bool              // adopt has been called: an object that is not here does not exist

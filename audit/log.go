@@ -23,9 +23,9 @@ type Config struct {
 	NewID  func() string      // a fresh event id
 }
 
-// Log appends to the trail. Its methods are called on the store's writer
-// goroutine alone, so it holds no lock; Head, VerifyKey, and Check of a snapshot
-// are safe anywhere.
+// Log appends to the trail. Its methods are called inside the store's write
+// operations, of which there is one at a time, so it holds no lock; Head,
+// VerifyKey, Query, and Check of a snapshot are safe anywhere.
 type Log struct {
 	cfg       Config
 	head      Head      // of what has been appended, committed or not

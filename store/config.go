@@ -29,7 +29,7 @@ type Config struct {
 	// after its operations. An error rolls all of them back, and every caller
 	// gets it.
 	Prepare func(tx *Tx) error
-	// Committed, if not nil, runs on the writer's goroutine after each durable
+	// Committed, if not nil, is run by the writer after each durable
 	// commit, before its callers are answered.
 	Committed func()
 

@@ -13,9 +13,7 @@ type DB struct {
 	path   string
 	bolt   *bolt.DB
 	writer *writer // nil when open for reading only
-
-	mu     sync.RWMutex
-	closed bool // guards writer.queue against being sent to once closed
+	closed sync.Once
 }
 
 // Open opens the vault file, making it if need be, and starts the writer.
@@ -44,12 +42,11 @@ func Open(cfg Config) (*DB, error) {
 		return nil, fmt.Errorf("opening reserve %q: %w", cfg.ReservePath, err)
 	}
 	db.writer = newWriter(cfg, b, r)
-	go db.writer.run()
 	return db, nil
 }
 
-// Update runs op on the writer's goroutine, in a transaction that it shares
-// with other operations, and returns nil when what op did is durable. When op
+// Update runs op, on the goroutine of any of those who call it, in a transaction
+// that it shares with other operations, and returns nil when what op did is durable. When op
 // returns an error, Update returns just that, after the transaction's commit,
 // and nothing that op did stands.
 //
@@ -73,30 +70,10 @@ func (db *DB) UpdateReserved(ctx context.Context, op func(*Tx) error) error {
 }
 
 func (db *DB) submit(r *request) error {
-	if err := db.enqueue(r); err != nil {
-		return fmt.Errorf("writing %q: %w", db.path, err)
-	}
-	return r.wait()
-}
-
-func (db *DB) enqueue(r *request) error {
 	if db.writer == nil {
-		return ErrReadOnly
+		return fmt.Errorf("writing %q: %w", db.path, ErrReadOnly)
 	}
-	db.mu.RLock()
-	defer db.mu.RUnlock()
-	if db.closed {
-		return ErrStopped
-	}
-	if err := db.writer.failed(); err != nil {
-		return err
-	}
-	select {
-	case db.writer.queue <- r:
-		return nil
-	default:
-		return ErrBusy
-	}
+	return db.writer.submit(r)
 }
 
 // Failed returns nil while the store works, and an ErrStopped with its cause
@@ -122,29 +99,14 @@ func (db *DB) Path() string { return db.path }
 // Close refuses further calls with ErrStopped, waits for the operations that
 // are queued and for open snapshots, and unlocks the file. Closing again does
 // nothing.
-func (db *DB) Close() error {
-	if !db.close() {
-		return nil
-	}
-	if db.writer != nil {
-		<-db.writer.exited
-	}
-	if err := db.bolt.Close(); err != nil {
-		return fmt.Errorf("closing %q: %w", db.path, err)
-	}
-	return nil
-}
-
-// close reports whether it was this call that closed.
-func (db *DB) close() bool {
-	db.mu.Lock()
-	defer db.mu.Unlock()
-	if db.closed {
-		return false
-	}
-	db.closed = true
-	if db.writer != nil {
-		close(db.writer.queue)
-	}
-	return true
+func (db *DB) Close() (err error) {
+	db.closed.Do(func() {
+		if db.writer != nil {
+			db.writer.close()
+		}
+		if err = db.bolt.Close(); err != nil {
+			err = fmt.Errorf("closing %q: %w", db.path, err)
+		}
+	})
+	return err
 }

@@ -1,5 +1,5 @@
 // Package store keeps the vault's one file: a bbolt database with fixed
-// buckets, one goroutine that writes to it, and snapshots for those who read.
+// buckets, one writer at a time, and snapshots for those who read.
 //
 // What it guarantees: an Update that returned nil is on the disk (fsynced); an
 // Update that returned an error has changed nothing, except that after

@@ -1,7 +1,7 @@
 package store
 
 // Queued returns how many operations wait for the writer.
-func (db *DB) Queued() int { return len(db.writer.queue) }
+func (db *DB) Queued() int { return db.writer.waiting() }
 
 // MaxBatch is the most operations in one commit.
 const MaxBatch = maxBatch

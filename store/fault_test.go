@@ -256,10 +256,10 @@ func TestReservedSharesABatch(t *testing.T) {
 	normal := newRequest(context.Background(), put("normal"), false)
 	reserved := newRequest(context.Background(), put("reserved"), true)
 	w.serve([]*request{normal, reserved})
-	if err := normal.wait(); !errors.Is(err, ErrFull) {
+	if err := normal.wait(w); !errors.Is(err, ErrFull) {
 		t.Errorf("the normal operation got %v", err)
 	}
-	if err := reserved.wait(); err != nil {
+	if err := reserved.wait(w); err != nil {
 		t.Errorf("the reserved operation got %v", err)
 	}
 	wantReopened(t, db, map[string]bool{"normal": false, "reserved": true})

@@ -15,7 +15,7 @@ func TestRequestEndedBeforeItBegan(t *testing.T) {
 	if r.begin() {
 		t.Error("begun, although its context has ended")
 	}
-	if err := r.wait(); !errors.Is(err, context.Canceled) {
+	if err := r.wait(nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("answered with %v", err)
 	}
 }

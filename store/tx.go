@@ -69,7 +69,7 @@ func (tx *Tx) Delete(b Bucket, key []byte) error {
 
 // OnUndo makes fn run when the operation fails, or the commit that it became
 // part of: for whatever the operation changed in memory. What was handed in
-// last runs first, on the writer's goroutine.
+// last runs first, by the writer.
 func (tx *Tx) OnUndo(fn func()) { tx.hooks = append(tx.hooks, fn) }
 
 // Scan is as in Reader.

@@ -5,12 +5,19 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"slices"
+	"sync"
 	"sync/atomic"
 
 	bolt "go.etcd.io/bbolt"
 )
 
-// A writer is the one goroutine that commits.
+// A writer is who commits: at any time one of the goroutines that called Update,
+// the leader. It commits what has queued, its own request among it, answers
+// everyone, and hands the lead to the first of those that queued meanwhile. So a
+// lone caller commits without waking anyone.
+//
+// Source of the algorithm: LevelDB's writer queue (DBImpl::Write).
 type writer struct {
 	path      string
 	bolt      *bolt.DB
@@ -18,56 +25,114 @@ type writer struct {
 	prepare   func(*Tx) error
 	committed func()
 	commit    func(*bolt.Tx) error // the commit step; tests make it fail
+	most      int                  // requests that may wait
 
-	queue  chan *request // closed to end the writer
-	exited chan struct{} // closed when it has ended
+	mu     sync.Mutex
+	queue  []*request // those that wait
+	led    bool       // somebody leads
+	closed bool
+	idle   sync.Cond // nobody leads any more
 
 	cause   atomic.Pointer[error] // why it stopped for good
 	stopped chan struct{}         // closed then
 }
 
 func newWriter(cfg Config, b *bolt.DB, r *reserve) *writer {
-	return &writer{
+	w := &writer{
 		path:      cfg.Path,
 		bolt:      b,
 		reserve:   r,
 		prepare:   cfg.Prepare,
 		committed: cfg.Committed,
 		commit:    (*bolt.Tx).Commit,
-		queue:     make(chan *request, cfg.Queue),
-		exited:    make(chan struct{}),
+		most:      cfg.Queue,
 		stopped:   make(chan struct{}),
 	}
+	w.idle.L = &w.mu
+	return w
 }
 
-// run serves the queue until it is closed and empty.
-func (w *writer) run() {
-	defer close(w.exited)
-	debug.SetPanicOnFault(true) // a page behind the end of the file: see damage
-	for first := range w.queue {
-		w.serve(w.drain(first))
+// submit queues r and returns its answer. It leads if nobody does.
+func (w *writer) submit(r *request) error {
+	lead, err := w.enqueue(r)
+	if err != nil {
+		return err
 	}
+	if lead {
+		w.lead()
+	}
+	return r.wait(w)
 }
 
-// drain returns first and what else waits, at most maxBatch in all.
-func (w *writer) drain(first *request) []*request {
-	batch := []*request{first}
+// enqueue reports whether the caller has to lead.
+func (w *writer) enqueue(r *request) (lead bool, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch err := w.failed(); {
+	case w.closed:
+		return false, fmt.Errorf("writing %q: %w", w.path, ErrStopped)
+	case err != nil:
+		return false, err
+	case len(w.queue) >= w.most:
+		return false, fmt.Errorf("writing %q: %w", w.path, ErrBusy)
+	}
+	w.queue = append(w.queue, r)
+	lead = !w.led
+	w.led = true
+	return lead, nil
+}
+
+// lead serves one batch and hands the lead on.
+func (w *writer) lead() {
+	// A page behind the end of the file panics: see damage.
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	// Those who were answered just now have their next operation almost ready.
 	// Letting them run once keeps the first of them from getting a commit of
 	// its own.
 	runtime.Gosched()
-	for len(batch) < maxBatch {
-		select {
-		case r, open := <-w.queue:
-			if !open {
-				return batch
-			}
-			batch = append(batch, r)
-		default:
-			return batch
-		}
-	}
+	w.serve(w.take())
+	w.handOn()
+}
+
+// take takes the next batch out of the queue.
+func (w *writer) take() []*request {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n := min(len(w.queue), maxBatch)
+	batch := slices.Clone(w.queue[:n])
+	w.queue = slices.Delete(w.queue, 0, n)
 	return batch
+}
+
+// handOn hands the lead to the first that waits, if anyone does.
+func (w *writer) handOn() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for len(w.queue) > 0 {
+		if next := w.queue[0]; next.promote() {
+			return
+		}
+		w.queue = slices.Delete(w.queue, 0, 1) // it has left
+	}
+	w.led = false
+	w.idle.Broadcast()
+}
+
+// close refuses further requests and waits for those that are queued.
+func (w *writer) close() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.closed = true
+	for w.led {
+		w.idle.Wait()
+	}
+}
+
+// waiting is how many requests wait.
+func (w *writer) waiting() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.queue)
 }
 
 // serve runs a batch and answers everyone in it.

@@ -23,7 +23,7 @@ type denialKey struct {
 	actor, action, namespace, key, reason string
 }
 
-// denials counts equal refusals. It is owned by the store's writer goroutine.
+// denials counts equal refusals. It is owned by whoever the store lets write.
 type denials struct {
 	entries map[denialKey]*denial
 	kinds   map[string]int // different refusals of an actor

@@ -82,7 +82,7 @@ type Vault struct {
 	tokens  *tokenKey
 	cache   recordCache
 
-	denials denials // owned by the writer goroutine
+	denials denials // owned by whoever the store lets write
 	active  activity
 
 	claimed atomic.Bool // goes from false to true and never back
@@ -132,7 +132,7 @@ func (v *Vault) die(err error) {
 	})
 }
 
-// committed runs on the writer goroutine after each durable commit.
+// committed runs after each durable commit, before anyone else may write.
 func (v *Vault) committed() {
 	v.log.Committed()
 	if err := v.heads.Write(v.log.Head()); err != nil {
