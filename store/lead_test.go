@@ -43,8 +43,8 @@ func TestTheLeadIsNeverLost(t *testing.T) {
 			}
 		})
 	}
-	finished := make(chan struct{})
-	go func() { wg.Wait(); close(finished) }()
+	finished := make(chan bool, 1)
+	go func() { wg.Wait(); finished <- true }()
 	select {
 	case <-finished:
 	case <-time.After(60 * time.Second):
