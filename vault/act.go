@@ -173,7 +173,7 @@ func (a *act) settle(ev audit.Event, d policy.Decision) error {
 		return nil
 	case policy.Approve:
 		return refuse(ev, api.New(api.CodeApprovalRequired, d.Reason).
-			WithHint("ask an owner of this vault to do it"), d.Reason)
+			WithHint("approving is not built yet: only an owner of this vault can do it"), d.Reason)
 	default:
 		return refuse(ev, api.New(api.CodeScopeDenied, d.Reason).
 			WithHint("ask for a scope that covers it, or ask an owner to widen the agent's limits"), d.Reason)

@@ -24,10 +24,47 @@ var errInterrupted = &fault{code: codeFailed, message: "interrupted", hint: "not
 // askSecret prints prompt on the terminal and reads one line without echo.
 func askSecret(prompt string) (string, error) {
 	return ask(prompt, func(in, out *os.File) (string, error) {
-		b, err := term.ReadPassword(int(in.Fd()))
+		line, err := readHidden(in)
 		fmt.Fprintln(out)
-		return string(b), err
+		return line, err
 	})
+}
+
+// What a terminal in raw mode sends for the keys that edit a line.
+const (
+	ctrlC     = 0x03
+	ctrlD     = 0x04
+	ctrlU     = 0x15
+	backspace = 0x08
+	del       = 0x7f
+)
+
+// readHidden reads a line without echo. Ctrl-D ends it as Ctrl-C does, unless
+// something was typed: term.ReadPassword would wait for the next line and take
+// that.
+func readHidden(in *os.File) (string, error) {
+	state, err := term.MakeRaw(int(in.Fd()))
+	if err != nil {
+		return "", err
+	}
+	defer term.Restore(int(in.Fd()), state)
+	var line []rune
+	r := bufio.NewReader(in)
+	for {
+		c, _, err := r.ReadRune()
+		switch {
+		case err != nil, c == ctrlC, c == ctrlD && len(line) == 0:
+			return "", errInterrupted
+		case c == '\r', c == '\n', c == ctrlD:
+			return string(line), nil
+		case c == ctrlU:
+			line = nil
+		case c == backspace || c == del:
+			line = line[:max(0, len(line)-1)]
+		default:
+			line = append(line, c)
+		}
+	}
 }
 
 // confirm asks a question on the terminal and reports whether the answer is
@@ -76,6 +113,9 @@ func ask(prompt string, read func(in, out *os.File) (string, error)) (string, er
 	}()
 	select {
 	case r := <-answered:
+		if errors.Is(r.err, errInterrupted) {
+			return "", errInterrupted
+		}
 		if r.err != nil {
 			return "", fmt.Errorf("reading from the terminal: %w", r.err)
 		}

@@ -78,7 +78,11 @@ func (tokensCreateCmd) Help() string {
 
   ass tokens create --scopes "secrets:read:production/*" --ttl 15m
   ass tokens create --scopes "secrets:write:staging/DEPLOY_KEY" --ttl 5m --max-uses 1
-  TOKEN=$(ass tokens create --scopes "secrets:read:staging/*" --quiet)`
+  TOKEN=$(ass tokens create --scopes "secrets:read:staging/*" --quiet)
+  curl --unix-socket /path/to/assd.sock -H "Authorization: Bearer $TOKEN" \
+    http://localhost/v1/secrets/staging/KEY
+
+A token is for programs that speak HTTP; ass itself makes its own from your key.`
 }
 
 // Run issues a token and prints it.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -103,6 +104,9 @@ func (c *serveCmd) listen() (net.Listener, error) {
 	}
 	if cfg.Path == "" {
 		cfg.Path = defaultSocket(c.dataDir())
+	}
+	if cfg.Group != "" && filepath.Dir(cfg.Path) == filepath.Clean(c.dataDir()) {
+		return nil, &exitError{2, errors.New("--socket-group needs a --socket outside the data dir, in a folder open to the group: --socket /run/assd/assd.sock")}
 	}
 	return server.ListenUnix(cfg)
 }

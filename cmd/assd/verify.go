@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/agent-secret-store/assd/audit"
 	"github.com/agent-secret-store/assd/vault"
@@ -39,6 +40,9 @@ type verdict struct {
 func (c *verifyCmd) Run(out output) error {
 	if _, err := audit.ParseKey(c.Key); c.Key != "" && err != nil {
 		return &exitError{2, fmt.Errorf("--key: %w", err)}
+	}
+	if _, err := os.Lstat(c.KeyFile); c.KeyFile != "" && err != nil {
+		return &exitError{2, fmt.Errorf("--key-file: %w", err)}
 	}
 	if c.AcceptRollback {
 		if err := vault.AcceptRollback(c.vault()); err != nil {

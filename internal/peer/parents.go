@@ -130,8 +130,8 @@ func (w *walk) checkOwner(kind string, info fs.FileInfo) error {
 		return fmt.Errorf("checking the owner of %q: %w", w.at, err)
 	}
 	if uid != 0 && uid != w.uid {
-		return fmt.Errorf("%s %q, on the way to %q, belongs to uid %d, neither root nor uid %d: use another path, or as root: chown -h %d %s",
-			kind, w.at, w.path, uid, w.uid, w.uid, shellQuote(w.at))
+		return fmt.Errorf("%s %q, on the way to %q, belongs to uid %d, neither root nor uid %d: use another path",
+			kind, w.at, w.path, uid, w.uid)
 	}
 	return nil
 }

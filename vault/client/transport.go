@@ -76,7 +76,8 @@ func checkSocket(path string, uid int) error {
 		return &RefusedError{URL: SocketURL(path), Reason: "it is not a socket"}
 	}
 	if err := peer.CheckParents(path, uid); err != nil {
-		return &RefusedError{URL: SocketURL(path), Reason: err.Error()}
+		return &RefusedError{URL: SocketURL(path), Reason: err.Error() +
+			"; if its owner is the daemon's user, root says so in " + SystemFile + ": daemon_uid"}
 	}
 	return nil
 }
