@@ -27,6 +27,8 @@ type writer struct {
 	commit    func(*bolt.Tx) error // the commit step; tests make it fail
 	most      int                  // requests that may wait
 
+	company bool // the last batch was of several; the leader's
+
 	mu     sync.Mutex
 	queue  []*request // those that wait
 	led    bool       // somebody leads
@@ -88,9 +90,13 @@ func (w *writer) lead() {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	// Those who were answered just now have their next operation almost ready.
 	// Letting them run once keeps the first of them from getting a commit of
-	// its own.
-	runtime.Gosched()
-	w.serve(w.take())
+	// its own; a lone caller would only be moved to another thread.
+	if w.company {
+		runtime.Gosched()
+	}
+	batch := w.take()
+	w.company = len(batch) > 1
+	w.serve(batch)
 	w.handOn()
 }
 
