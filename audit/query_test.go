@@ -3,6 +3,7 @@ package audit_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"testing"
@@ -128,5 +129,27 @@ func TestQueryChecksLinks(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 		})
+	}
+}
+
+// Whoever rewrites the newest event and its link with it has no say over the
+// head that the log remembers.
+func TestQueryKnowsTheHead(t *testing.T) {
+	tr := filled(t, 4)
+	err := tr.update(func(tx *store.Tx) error {
+		v := bytes.Replace(bytes.Clone(tx.Get(store.Audit, seq(5))), []byte("will"), []byte("mary"), 1)
+		h := sha256.New()
+		h.Write([]byte("ass-audit-v1\n"))
+		h.Write(seq(5))
+		h.Write(tx.Get(store.Audit, seq(4))[:sha256.Size])
+		h.Write(v[sha256.Size:])
+		return tx.Put(store.Audit, seq(5), append(h.Sum(nil), v[sha256.Size:]...))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tampered *audit.TamperError
+	if _, _, err := tr.log.Query(context.Background(), tr.db, audit.Filter{}, 10); !errors.As(err, &tampered) {
+		t.Errorf("got %v", err)
 	}
 }

@@ -357,7 +357,12 @@ func testPutBackWhileRunning(t *testing.T, s *scene) {
 	putBack("secrets", hidden, func() { s.mustPut(s.owner, hidden, "v2", tier("sensitive")) }, read(s.max.APIKey, hidden))
 	putBack("tokens", s.tok.TokenID, func() { s.revokeToken(s.tok) }, read(s.tok.Token, plain))
 	putBack("tokens", s.used.TokenID, func() { s.mustGet(s.used.Token, plain, "value of plain") }, read(s.used.Token, plain))
-	putBack("agents", s.mia.ID, func() { s.revokeAgent("mia") }, read(s.mia.APIKey, plain))
+	// Also where nothing but names is told, from a snapshot.
+	putBack("agents", s.mia.ID, func() { s.revokeAgent("mia") }, func() error {
+		_, err := s.v.Me(ctx, s.as(s.mia.APIKey))
+		wantTampered(t, "who am I, put back", err, "record agents/"+s.mia.ID)
+		return read(s.mia.APIKey, plain)()
+	})
 
 	// The same once more for a vault that was opened since and has touched
 	// none of the records: it learns of them by checking the chain.

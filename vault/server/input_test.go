@@ -204,6 +204,8 @@ func TestBounds(t *testing.T) {
 	d.want(d.call("PUT", target, d.owner, `{"value":"v","metadata":{"m":"`+strings.Repeat("m", 16<<10-8)+`"}}`), "")
 	d.want(d.call("PUT", target, d.owner, `{"value":"v","metadata":{"x":`+strings.Repeat("[", 30)+strings.Repeat("]", 30)+`}}`), "")
 
+	// Small on the wire and large in memory.
+	d.refused("PUT", target, `{"value":"v","metadata":{"a":[`+strings.Repeat("[],", 100_000)+`[]]}}`, "VALIDATION_ERROR", "more than 20000 elements")
 	d.refused("PUT", target, `{"value":"`+large+`x"}`, "PAYLOAD_TOO_LARGE", "value: longer than 1048576 bytes")
 	d.refused("PUT", target, `{"value":"v","metadata":{"m":"`+strings.Repeat("m", 16<<10-7)+`"}}`, "PAYLOAD_TOO_LARGE", "metadata: longer than 16384 bytes")
 	huge := strings.Repeat(" ", 8<<20-len(`{"value":"v"}`))
