@@ -98,6 +98,9 @@ type SecretInfo struct {
 	Metadata   map[string]any `json:"metadata"` // encrypted with the value; null in listings
 	CreatedAt  time.Time      `json:"created_at"`
 	UpdatedAt  time.Time      `json:"updated_at"`
+	// RotationPending says that somebody has asked for a new value that no
+	// one has stored yet.
+	RotationPending bool `json:"rotation_pending"`
 }
 
 // SecretList answers the listings. Namespace is empty when the whole vault
@@ -114,6 +117,35 @@ type SecretWrite struct {
 	AccessTier string         `json:"access_tier,omitempty"` // absent: keeps the tier, "standard" when new
 	Metadata   map[string]any `json:"metadata,omitempty"`
 	LowerTier  bool           `json:"lower_tier,omitempty"` // owners only: AccessTier may be below the tier in force
+}
+
+// SecretRotate is the body of POST /v1/secrets/{ns}/{KEY}/rotate: the next value,
+// under either name, or neither to ask for one.
+type SecretRotate struct {
+	Value    *string `json:"value,omitempty"`
+	NewValue *string `json:"new_value,omitempty"`
+}
+
+// ImportRequest is the body of POST /v1/secrets/import.
+type ImportRequest struct {
+	Namespace  string         `json:"namespace"`
+	Content    *string        `json:"content"` // dotenv text, at most MaxImport bytes
+	SecretType string         `json:"secret_type,omitempty"`
+	AccessTier string         `json:"access_tier,omitempty"`
+	Metadata   map[string]any `json:"metadata,omitempty"`
+	Overwrite  *bool          `json:"overwrite,omitempty"` // absent: true; false skips what exists
+	DryRun     bool           `json:"dry_run,omitempty"`   // says what would be done, and changes nothing
+}
+
+// ImportResponse answers an import. Imported and Keys are the same names, in the
+// order of the text.
+type ImportResponse struct {
+	Namespace     string   `json:"namespace"`
+	Imported      []string `json:"imported"`
+	ImportedCount int      `json:"imported_count"`
+	Keys          []string `json:"keys"`
+	Skipped       int      `json:"skipped"` // existed and were not to be overwritten
+	DryRun        bool     `json:"dry_run"`
 }
 
 // Namespace is one line of GET /v1/namespaces.
@@ -158,6 +190,50 @@ type AgentCreated struct {
 // Agents answers GET /v1/agents: the living ones, oldest first.
 type Agents struct {
 	Items []Agent `json:"items"`
+}
+
+// Statuses of an approval.
+const (
+	ApprovalPending  = "pending"
+	ApprovalApproved = "approved"
+	ApprovalDenied   = "denied"
+	ApprovalExpired  = "expired"
+)
+
+// Approval is an agent's request that waits for an owner, or waited: exactly
+// these acts on exactly these secrets. Nothing in it is the agent's own words.
+type Approval struct {
+	ID              string     `json:"id"`
+	AgentID         string     `json:"agent_id"` // the agent's name, as in the audit trail
+	ActorID         string     `json:"actor_id"` // its random id
+	Status          string     `json:"status"`
+	AccessTier      string     `json:"access_tier"`      // the highest among the secrets
+	RequestedScopes []string   `json:"requested_scopes"` // secrets:ACTION:PATH each
+	Digest          string     `json:"digest"`           // of all that is asked for; an approver may send it back
+	Source          string     `json:"source"`           // where the agent asked from
+	Reason          *string    `json:"reason"`           // the owner's, once decided
+	DecidedBy       *string    `json:"decided_by"`       // the owner's name
+	CreatedAt       time.Time  `json:"created_at"`
+	ExpiresAt       time.Time  `json:"expires_at"` // of the request; once approved, of what it opens
+	ApprovedAt      *time.Time `json:"approved_at"`
+	DeniedAt        *time.Time `json:"denied_at"`
+}
+
+// Approvals answers GET /v1/approvals, newest first.
+type Approvals struct {
+	Items []Approval `json:"items"`
+}
+
+// ApprovalDecision is the body of POST /v1/approvals/{id}/approve and /deny.
+type ApprovalDecision struct {
+	Reason string `json:"reason,omitempty"`
+	Digest string `json:"digest,omitempty"` // what was shown; CONFLICT when it is not what is asked for
+}
+
+// Certificate answers GET /v1/vault/certificate: what the daemon shows on TLS.
+type Certificate struct {
+	Certificate string `json:"certificate"` // PEM
+	Fingerprint string `json:"fingerprint"` // of its public key, as --fingerprint takes it
 }
 
 // Claim answers POST /v1/vault/claim, once in a vault's life.
