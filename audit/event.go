@@ -27,10 +27,20 @@ const (
 	AuthLogin    Action = "auth.login"
 	SecretRotate Action = "secret.rotate"
 	SecretList   Action = "secret.list" // names and tiers, no values
-	AgentList    Action = "agent.list"  // these four only when refused
-	TokenList    Action = "token.list"
-	AuditRead    Action = "audit.read"
-	MeRead       Action = "me.read"
+	SecretImport Action = "secret.import"
+
+	SecretRotationPending Action = "secret.rotation_pending"
+
+	ApprovalRequest Action = "approval.request"
+	ApprovalApprove Action = "approval.approve"
+	ApprovalDeny    Action = "approval.deny"
+	ApprovalExpire  Action = "approval.expire"
+	ApprovalList    Action = "approval.list" // only when refused
+
+	AgentList Action = "agent.list" // these four only when refused
+	TokenList Action = "token.list"
+	AuditRead Action = "audit.read"
+	MeRead    Action = "me.read"
 )
 
 // Denied is the action of a refusal of a.

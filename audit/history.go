@@ -6,7 +6,7 @@ import (
 )
 
 // TokenLife is the longest that a record which expires may be written to after
-// the event that wrote it last: no token lives longer.
+// the event that wrote it last: no token, request or grant lives longer.
 const TokenLife = 168 * time.Hour
 
 // history knows, while the trail is walked, which event wrote each object last.
@@ -22,6 +22,18 @@ func newHistory() history {
 	return history{last: map[ledgerKey]uint64{}, expiring: [2]map[ledgerKey]uint64{{}, {}}}
 }
 
+// removal marks the sequence number of an event that removed its object.
+const removal = 1 << 63
+
+// stateAfter is which event's state an object is in after the last event about
+// it, which may be marked as a removal.
+func stateAfter(last uint64) uint64 {
+	if last&removal != 0 {
+		return removed
+	}
+	return last
+}
+
 // note says which event wrote o last (0: none, or it was removed), and that seq
 // does now.
 func (h *history) note(o Object, seq uint64, removes bool, at time.Time) (last uint64) {
@@ -35,12 +47,12 @@ func (h *history) note(o Object, seq uint64, removes bool, at time.Time) (last u
 		last = n
 	}
 	if into[k] = seq; removes {
-		into[k] = removed
+		into[k] = seq | removal
 	}
-	return last
+	return stateAfter(last)
 }
 
-// all is everything that is remembered.
+// all is the last event about everything that is remembered.
 func (h *history) all() map[ledgerKey]uint64 {
 	for _, m := range []map[ledgerKey]uint64{h.expiring[1], h.expiring[0]} { // the newer one wins
 		maps.Copy(h.last, m)

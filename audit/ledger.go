@@ -66,26 +66,39 @@ func (l *ledger) restore(k ledgerKey, seq uint64, had bool) {
 // is known, and looks back at what was used before it was done.
 func (l *ledger) adopt(base map[ledgerKey]uint64) error {
 	for k, use := range l.unchecked {
-		seq := base[k]
-		// What this process has written since is told by the marks in its
-		// events; a token that is not there opens nothing.
-		if use.seq != seq && seq <= l.opened && !(use.seq == 0 && expires(use.Bucket)) {
+		if last, told := base[k]; !l.bearsOut(last, told, use) {
 			return &TamperError{What: "record " + use.String(), Problem: fmt.Sprintf(
-				"it was used in the state of event %d, and event %d had written it last", use.seq, seq)}
+				"it was used in the state of event %d, and event %d had written it last", use.seq, last&^removal)}
 		}
 	}
-	for k, seq := range base {
+	for k, last := range base {
 		if _, known := l.last[k]; !known {
-			l.last[k] = seq
+			l.last[k] = stateAfter(last)
 		}
 	}
 	l.complete, l.unchecked = true, nil
 	return nil
 }
 
+// bearsOut reports whether the trail, which tells of last as the last event about
+// an object or tells nothing, allows of its use.
+func (l *ledger) bearsOut(last uint64, told bool, u use) bool {
+	switch {
+	case u.seq == stateAfter(last):
+		return true
+	case last&^removal > l.opened: // the marks in this process's own events tell
+		return true
+	}
+	// What has gone opens nothing; nor does what expired so long ago that the
+	// check, which did not find it any more, has forgotten it.
+	return expires(u.Bucket) && (u.seq == removed || !told)
+}
+
 // expires reports whether records of b may go without an event once they have
 // expired; absent, they open nothing.
-func expires(b store.Bucket) bool { return b == store.Tokens }
+func expires(b store.Bucket) bool {
+	return b == store.Tokens || b == store.Approvals || b == store.Grants // whose keys never come again
+}
 
 // check compares the sequence number in a record (0: no record) with the last
 // event known to be about it.

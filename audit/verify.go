@@ -45,6 +45,7 @@ func (l *Log) Adopt(from Ledger) error { return l.ledger.adopt(from.last) }
 var RecordBuckets = []store.Bucket{
 	store.Vault, store.Slots, store.Keys, store.Owners, store.Agents,
 	store.Names, store.Credentials, store.Secrets, store.Namespaces, store.Tokens,
+	store.Approvals, store.Wishes, store.Grants,
 }
 
 // errBad stops a walk; the report says why.
@@ -270,6 +271,11 @@ func (v *verifier) settle() error {
 		}
 	}
 	v.rep.Ledger.last = v.seen.all()
+	for o, rec := range v.live { // also what has expired so long ago that the walk forgot it
+		if rec.last != 0 {
+			v.rep.Ledger.last[keyOf(o)] = rec.last
+		}
+	}
 	return v.catchUp(ahead)
 }
 

@@ -7,3 +7,10 @@ const (
 	DefaultTTL = 15 * time.Minute
 	MaxTTL     = 168 * time.Hour
 )
+
+// How long a request for approval waits for an owner, and how long what an owner
+// has approved stays open, until a policy file says otherwise.
+const (
+	RequestTTL = time.Hour
+	GrantTTL   = time.Hour
+)

@@ -26,13 +26,20 @@ const (
 	Tokens      Bucket = "tokens"
 	Expiry      Bucket = "expiry"
 	Namespaces  Bucket = "namespaces"
+	Approvals   Bucket = "approvals"
+	Wishes      Bucket = "wishes"
+	Grants      Bucket = "grants"
 )
 
-// buckets is all of them; each exists in every vault file.
+// buckets are those that exist in every vault file.
 var buckets = []Bucket{
 	Meta, Audit, Vault, Slots, Keys, Owners, Agents, Names, Credentials,
 	Secrets, Values, Tokens, Expiry, Namespaces,
 }
+
+// later are those that came after the first files of this format were written.
+// Opening a file for writing makes the missing ones; read-only they are empty.
+var later = []Bucket{Approvals, Wishes, Grants}
 
 // formatKey is the key in Meta whose value is the format, a uint32.
 var formatKey = []byte("format")

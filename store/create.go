@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	bolt "go.etcd.io/bbolt"
 )
@@ -63,7 +64,7 @@ func build(path string) error {
 	}
 	defer b.Close() //nolint:errcheck // Update has fsynced
 	return b.Update(func(btx *bolt.Tx) error {
-		for _, name := range buckets {
+		for _, name := range slices.Concat(buckets, later) {
 			if _, err := btx.CreateBucket([]byte(name)); err != nil {
 				return err
 			}

@@ -35,7 +35,38 @@ func openFile(path string, readOnly bool) (*bolt.DB, error) {
 	if errors.Is(err, syscall.ENOMEM) { // a limit on address space (ulimit -v)
 		b, err = openBolt(path, false, 0)
 	}
-	return b, err
+	if err != nil {
+		return nil, err
+	}
+	if err := addLater(b); err != nil {
+		return nil, errors.Join(err, b.Close())
+	}
+	return b, nil
+}
+
+// addLater makes the buckets that an older version of this program did not know.
+func addLater(b *bolt.DB) error {
+	return safely(func() error {
+		defer markDamage()
+		missing := false
+		err := b.View(func(btx *bolt.Tx) error {
+			for _, name := range later {
+				missing = missing || btx.Bucket([]byte(name)) == nil
+			}
+			return nil
+		})
+		if err != nil || !missing {
+			return err
+		}
+		return b.Update(func(btx *bolt.Tx) error {
+			for _, name := range later {
+				if _, err := btx.CreateBucketIfNotExists([]byte(name)); err != nil {
+					return fmt.Errorf("adding bucket %q: %w", string(name), err)
+				}
+			}
+			return nil
+		})
+	})
 }
 
 // openBolt opens path and checks its format; size is that of the map in bytes.

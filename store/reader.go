@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"slices"
 
 	bolt "go.etcd.io/bbolt"
 )
@@ -35,16 +36,27 @@ type view struct{ btx *bolt.Tx }
 
 func (v view) Get(b Bucket, key []byte) []byte {
 	bucket := v.bucket(b)
+	if bucket == nil {
+		return nil
+	}
 	defer markDamage()
 	return bucket.Get(key)
 }
 
 func (v view) Last(b Bucket) (k, val []byte) {
-	return cursor{v.bucket(b).Cursor()}.last()
+	bucket := v.bucket(b)
+	if bucket == nil {
+		return nil, nil
+	}
+	return cursor{bucket.Cursor()}.last()
 }
 
 func (v view) Scan(b Bucket, from []byte, fn func(k, v []byte) (bool, error)) error {
-	c := cursor{v.bucket(b).Cursor()}
+	bucket := v.bucket(b)
+	if bucket == nil {
+		return nil
+	}
+	c := cursor{bucket.Cursor()}
 	for k, val := c.seek(from); k != nil; k, val = c.next() {
 		if more, err := fn(k, val); err != nil || !more {
 			return err
@@ -54,7 +66,11 @@ func (v view) Scan(b Bucket, from []byte, fn func(k, v []byte) (bool, error)) er
 }
 
 func (v view) ScanBack(b Bucket, from []byte, fn func(k, v []byte) (bool, error)) error {
-	c := cursor{v.bucket(b).Cursor()}
+	bucket := v.bucket(b)
+	if bucket == nil {
+		return nil
+	}
+	c := cursor{bucket.Cursor()}
 	for k, val := c.seekBack(from); k != nil; k, val = c.prev(k) {
 		if more, err := fn(k, val); err != nil || !more {
 			return err
@@ -63,11 +79,11 @@ func (v view) ScanBack(b Bucket, from []byte, fn func(k, v []byte) (bool, error)
 	return nil
 }
 
-// bucket panics when b is none of buckets: a mistake in our own code, since
-// Open has seen all of them.
+// bucket is nil for one of the later buckets in an older file, and panics when b
+// is none of ours: a mistake in our own code, since Open has seen all the others.
 func (v view) bucket(b Bucket) *bolt.Bucket {
 	bucket := v.find(b)
-	if bucket == nil {
+	if bucket == nil && !slices.Contains(later, b) {
 		panic(fmt.Sprintf("store: no bucket %q", string(b)))
 	}
 	return bucket
