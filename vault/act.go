@@ -22,14 +22,15 @@ type act struct {
 	tx      *store.Tx
 	req     Request
 	caller  *caller
-	spent   bool   // the use of the token has been counted
-	tokenID string // of the token that acts, also of the one-use token that a key stands for
+	spent   bool     // the use of the token has been counted
+	tokenID string   // of the token that acts, also of the one-use token that a key stands for
+	grants  []*grant // that what is done rests on
 }
 
-// refusal ends an act: err for the caller, ev for the trail.
+// refusal ends an act: err for the caller, the events for the trail.
 type refusal struct {
 	err *api.Error
-	ev  audit.Event
+	evs []audit.Event
 }
 
 func (r *refusal) Error() string { return r.err.Error() }
@@ -98,7 +99,12 @@ func (v *Vault) perform(ctx context.Context, update updater, req Request, fn fun
 			return err
 		}
 		refused = r.err
-		return v.denials.record(tx, v.log, r.ev)
+		for _, ev := range r.evs {
+			if err := v.denials.record(tx, v.log, ev); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	if err == nil && refused != nil {
 		return refused
@@ -122,9 +128,14 @@ func (a *act) identify() (err error) {
 		}
 		return err
 	}
-	ev := a.req.event(audit.AuthFailed, audit.Actor{Kind: unknownKind, Name: a.req.class()})
+	return &refusal{unauthorized(reason), []audit.Event{failedAuth(a.req.Origin, reason)}}
+}
+
+// failedAuth is the event of an attempt that was nobody's.
+func failedAuth(from Origin, reason string) audit.Event {
+	ev := from.event(audit.AuthFailed, audit.Actor{Kind: unknownKind, Name: from.Class()})
 	ev.Outcome, ev.Reason = audit.Denied, reason
-	return &refusal{unauthorized(reason), ev}
+	return ev
 }
 
 // event is an event of this act.
@@ -144,40 +155,65 @@ func (a *act) about(action audit.Action, p policy.Path) audit.Event {
 // refuse turns ev into the refusal of what it says.
 func refuse(ev audit.Event, err *api.Error, reason string) error {
 	ev.Action, ev.Outcome, ev.Reason = ev.Action.Denied(), audit.Denied, reason
-	return &refusal{err, ev}
+	return &refusal{err, []audit.Event{ev}}
 }
 
-// permit asks policy whether the caller may do this to p, whose tier is tier
-// ("" when nothing was ever there), and refuses with ev when it may not.
-func (a *act) permit(ev audit.Event, action policy.Action, p policy.Path, tier policy.Tier) error {
-	return a.settle(ev, policy.Decide(a.caller.request(action, p, tier)))
+// permit asks policy whether the caller may do this to p, where h is (nil: there
+// has never been anything), and refuses with ev when it may not. What waits for
+// an owner's approval opens the request for it.
+func (a *act) permit(ev audit.Event, action policy.Action, p policy.Path, h *header) error {
+	missing, err := a.unapproved(ev, action, p, h)
+	if err != nil || missing == nil {
+		return err
+	}
+	return a.ask(terms{}, *missing)
+}
+
+// unapproved is permit, but for an act that waits for an approval: that it
+// returns, for the caller to ask.
+func (a *act) unapproved(ev audit.Event, action policy.Action, p policy.Path, h *header) (*unapproved, error) {
+	d, g, err := a.v.decide(a.tx, a.caller, action, p, h, a.req.Origin)
+	switch {
+	case err != nil:
+		return nil, err
+	case d.Effect == policy.Approve:
+		return &unapproved{ev, want{action, p.String(), h.id(), h.tier()}, d.Reason}, nil
+	case g != nil:
+		a.grants = append(a.grants, g)
+	}
+	return nil, a.settle(ev, d)
 }
 
 // headerFor is the header at p, if the caller may do this to what is there. A
 // caller that may not see p is refused before anything there is looked at.
 func (a *act) headerFor(ev audit.Event, action policy.Action, p policy.Path) (*header, error) {
+	h, missing, err := a.headerOr(ev, action, p)
+	if err == nil && missing != nil {
+		err = a.ask(terms{}, *missing)
+	}
+	return h, err
+}
+
+// headerOr is headerFor, but for an act that waits for an approval, as unapproved.
+func (a *act) headerOr(ev audit.Event, action policy.Action, p policy.Path) (*header, *unapproved, error) {
 	if d := policy.Decide(a.caller.request(action, p, policy.Standard)); d.Effect != policy.Allow {
-		return nil, a.settle(ev, d)
+		return nil, nil, a.settle(ev, d)
 	}
 	h, err := a.v.header(a.tx, p)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return h, a.permit(ev, action, p, h.tier())
+	missing, err := a.unapproved(ev, action, p, h)
+	return h, missing, err
 }
 
-// settle turns a decision into nil or a refusal.
+// settle turns a decision that does not wait for anyone into nil or a refusal.
 func (a *act) settle(ev audit.Event, d policy.Decision) error {
-	switch d.Effect {
-	case policy.Allow:
+	if d.Effect == policy.Allow {
 		return nil
-	case policy.Approve:
-		return refuse(ev, api.New(api.CodeApprovalRequired, d.Reason).
-			WithHint("approving is not built yet: only an owner of this vault can do it"), d.Reason)
-	default:
-		return refuse(ev, api.New(api.CodeScopeDenied, d.Reason).
-			WithHint("ask for a scope that covers it, or ask an owner to widen the agent's limits"), d.Reason)
 	}
+	return refuse(ev, api.New(api.CodeScopeDenied, d.Reason).
+		WithHint("ask for a scope that covers it, or ask an owner to widen the agent's limits"), d.Reason)
 }
 
 // ownerOnly refuses everyone but an owner's own key.
@@ -202,8 +238,9 @@ func (a *act) record(ev audit.Event, changes ...audit.Change) error {
 }
 
 // spend is record for the secrets routes, where tokens act: it counts the use of
-// a token that has a limit. A key used directly stands for a one-use token made
-// for just this scope, and the trail says so.
+// a token that has a limit, and those of the grants that it rests on. A key used
+// directly stands for a one-use token made for just this scope, and the trail
+// says so.
 func (a *act) spend(ev audit.Event, scope string, changes ...audit.Change) error {
 	switch {
 	case a.spent:
@@ -219,7 +256,11 @@ func (a *act) spend(ev audit.Event, scope string, changes ...audit.Change) error
 		used.Uses++
 		changes = append(changes, put(store.Tokens, used.ID, used))
 	}
-	a.spent = true
+	for _, g := range a.grants {
+		changes = append(changes, g.used()...)
+		ev.Approval = g.Approval
+	}
+	a.spent, a.grants = true, nil
 	ev.TokenID = a.tokenID
 	return a.record(ev, changes...)
 }

@@ -35,10 +35,18 @@ type denial struct {
 	since time.Time   // of the last event
 }
 
-const manyReasons = "many different refusals"
+const (
+	manyReasons = "many different refusals"
+	manySources = "many" // the name of those who are too many to be told apart
+)
 
 // record writes ev, or only counts it.
 func (d *denials) record(tx *store.Tx, log *audit.Log, ev audit.Event) error {
+	return d.recordMany(tx, log, ev, 1)
+}
+
+// recordMany is record for n refusals that are all as ev says.
+func (d *denials) recordMany(tx *store.Tx, log *audit.Log, ev audit.Event, n int) error {
 	k := keyOfDenial(ev)
 	e := d.entries[k]
 	if e == nil {
@@ -47,9 +55,12 @@ func (d *denials) record(tx *store.Tx, log *audit.Log, ev audit.Event) error {
 		}
 	}
 	if e != nil {
-		e.count++
-		tx.OnUndo(func() { e.count-- })
+		e.count += n
+		tx.OnUndo(func() { e.count -= n })
 		return nil
+	}
+	if n > 1 {
+		ev.Count = n
 	}
 	if _, err := log.Append(tx, ev); err != nil {
 		return err
@@ -74,7 +85,7 @@ func (d *denials) fold(k denialKey, ev audit.Event) (denialKey, audit.Event) {
 	ev.Namespace, ev.Key, ev.Subject, ev.Reason = "", "", nil, manyReasons
 	k = denialKey{actor: k.actor, action: k.action, reason: manyReasons}
 	if d.entries[k] == nil && len(d.entries) >= denialTable {
-		k.actor, ev.Actor = "", audit.Actor{Kind: unknownKind, Name: "many"}
+		k.actor, ev.Actor = "", audit.Actor{Kind: unknownKind, Name: manySources}
 	}
 	return k, ev
 }
@@ -133,7 +144,7 @@ func (v *Vault) flushEvery(ctx context.Context, every time.Duration) {
 			return
 		case <-tick.C:
 		}
-		err := v.db.Update(ctx, func(tx *store.Tx) error { return v.denials.flush(tx, v.log, false) })
+		err := v.flush(ctx, false)
 		if err != nil && !errors.Is(err, context.Canceled) {
 			v.cfg.Log.Warn("counted refusals could not be written yet", "error", err)
 		}
@@ -141,6 +152,21 @@ func (v *Vault) flushEvery(ctx context.Context, every time.Duration) {
 }
 
 // flushDenials writes all that was only counted.
-func (v *Vault) flushDenials(ctx context.Context) error {
-	return v.db.Update(ctx, func(tx *store.Tx) error { return v.denials.flush(tx, v.log, true) })
+func (v *Vault) flushDenials(ctx context.Context) error { return v.flush(ctx, true) }
+
+// flush writes what was counted for long enough, or everything.
+func (v *Vault) flush(ctx context.Context, everything bool) error {
+	shed := v.shed.take()
+	err := v.db.Update(ctx, func(tx *store.Tx) error {
+		for class, s := range shed {
+			if err := v.denials.recordMany(tx, v.log, s.event(class), s.n); err != nil {
+				return err
+			}
+		}
+		return v.denials.flush(tx, v.log, everything)
+	})
+	if err != nil {
+		v.shed.giveBack(shed)
+	}
+	return err
 }

@@ -65,6 +65,22 @@ func (v *Vault) Admit(ctx context.Context, req Request) error {
 	return asAPI(err)
 }
 
+// Holder is the id of the identity whose key or token req bears, "" for nobody
+// this vault knows now. What the identity may do is decided elsewhere.
+func (v *Vault) Holder(req Request) (id string) {
+	err := v.db.View(func(s *store.Snapshot) error {
+		c, err := v.resolve(s, req.Credential, req.Origin)
+		if err == nil {
+			id = c.ID
+		}
+		return err
+	})
+	if err != nil {
+		return ""
+	}
+	return id
+}
+
 // refuseLook writes the refusal that look came to.
 func (v *Vault) refuseLook(ctx context.Context, req Request, action audit.Action, ownersOnly bool) error {
 	return v.do(ctx, req, func(a *act) error {

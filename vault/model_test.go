@@ -1,6 +1,7 @@
 package vault_test
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -39,6 +40,7 @@ type mSecret struct {
 	tier     string
 	current  uint64
 	exists   bool
+	pending  bool // flagged for rotation
 	versions map[uint64]string
 }
 
@@ -65,6 +67,8 @@ type model struct {
 	secrets map[string]*mSecret
 	agents  []*mAgent // the first is the owner
 	tokens  []*mToken
+	asked   []*mApproval
+	grants  []*mGrant
 	done    map[audit.Action]int // acts that succeeded, by what the trail calls them
 
 	openedWith uint64    // the last event when the vault was opened
@@ -189,9 +193,9 @@ func (m *model) may(c mCaller, action, p, tier string) api.Code {
 		return api.CodeUnauthorized
 	case !c.who.reaches(action, p), c.tok != nil && !allows(c.tok.scopes, action, p):
 		return api.CodeScopeDenied
-	case c.who.owner:
+	case c.who.owner || !needs(action, tier):
 		return ""
-	case tier == "sensitive" && action == "read", tier == "critical":
+	case m.granted(c.who, action, p) == nil:
 		return api.CodeApprovalRequired
 	}
 	return ""
@@ -228,8 +232,9 @@ func (m *model) drawKey(t *rapid.T) *mAgent {
 
 func (m *model) drawPath(t *rapid.T) string { return rapid.SampledFrom(worldPaths).Draw(t, "path") }
 
-func (m *model) put(t *rapid.T) {
-	c, p := m.drawCaller(t), m.drawPath(t)
+func (m *model) put(t *rapid.T) { m.putAs(t, m.drawCaller(t), m.drawPath(t)) }
+
+func (m *model) putAs(t *rapid.T, c mCaller, p string) {
 	value := rapid.StringMatching(`[a-z]{0,6}`).Draw(t, "value")
 	want := rapid.SampledFrom(worldTiers).Draw(t, "tier")
 	lower := rapid.IntRange(0, 3).Draw(t, "lower") == 0
@@ -240,9 +245,11 @@ func (m *model) put(t *rapid.T) {
 	info, err := m.h.put(c.text(), p, value, func(w *api.SecretWrite) { w.AccessTier, w.LowerTier = want, lower })
 	wantCode(t, "put "+p, err, expect)
 	if err != nil {
+		m.waits(t, c.who, err, mTerms{}, mWish{"write", p})
 		return
 	}
 	m.used(c, audit.SecretWrite)
+	m.spend(c, "write", p)
 	s := m.secrets[p]
 	if s == nil {
 		s = &mSecret{ids: map[string]bool{}, tier: "standard"}
@@ -284,7 +291,10 @@ func (m *model) newVersion(t *rapid.T, s *mSecret, info api.SecretInfo, value st
 		t.Fatalf("a new version has another id")
 	}
 	s.current++
-	s.versions[s.current] = value
+	s.versions[s.current], s.pending = value, false
+	if info.RotationPending {
+		t.Fatalf("written, it still waits for a new value")
+	}
 	for n := range s.versions {
 		if n+10 <= s.current {
 			delete(s.versions, n)
@@ -292,8 +302,9 @@ func (m *model) newVersion(t *rapid.T, s *mSecret, info api.SecretInfo, value st
 	}
 }
 
-func (m *model) get(t *rapid.T) {
-	c, p := m.drawCaller(t), m.drawPath(t)
+func (m *model) get(t *rapid.T) { m.getAs(t, m.drawCaller(t), m.drawPath(t)) }
+
+func (m *model) getAs(t *rapid.T, c mCaller, p string) {
 	n := uint64(0)
 	s := m.secrets[p]
 	if s != nil && rapid.Bool().Draw(t, "an older version") {
@@ -319,16 +330,19 @@ func (m *model) get(t *rapid.T) {
 	got, err := m.h.read(m.h.as(c.text()), p, n)
 	wantCode(t, fmt.Sprintf("get %s version %d", p, n), err, expect)
 	if err != nil {
+		m.waits(t, c.who, err, mTerms{}, mWish{"read", p})
 		return
 	}
 	m.used(c, audit.SecretRead)
+	m.spend(c, "read", p)
 	if got != want {
 		t.Fatalf("%s version %d is %q, want %q", p, n, got, want)
 	}
 }
 
-func (m *model) delete(t *rapid.T) {
-	c, p := m.drawCaller(t), m.drawPath(t)
+func (m *model) delete(t *rapid.T) { m.deleteAs(t, m.drawCaller(t), m.drawPath(t)) }
+
+func (m *model) deleteAs(t *rapid.T, c mCaller, p string) {
 	s := m.secrets[p]
 	expect := m.may(c, "delete", p, m.tier(p))
 	if expect == "" && (s == nil || !s.exists) {
@@ -336,10 +350,13 @@ func (m *model) delete(t *rapid.T) {
 	}
 	err := m.h.delete(c.text(), p)
 	wantCode(t, "delete "+p, err, expect)
-	if err == nil {
-		m.used(c, audit.SecretDelete)
-		s.exists, s.versions = false, nil
+	if err != nil {
+		m.waits(t, c.who, err, mTerms{}, mWish{"delete", p})
+		return
 	}
+	m.used(c, audit.SecretDelete)
+	m.spend(c, "delete", p)
+	s.exists, s.pending, s.versions = false, false, nil
 }
 
 func (m *model) list(t *rapid.T) {
@@ -356,7 +373,7 @@ func (m *model) list(t *rapid.T) {
 			continue
 		}
 		if in == "" || p[:strings.LastIndex(p, "/")] == in {
-			want = append(want, fmt.Sprintf("%s %s %d", p, s.tier, s.current))
+			want = append(want, fmt.Sprintf("%s %s %d %v", p, s.tier, s.current, s.pending))
 		}
 	}
 	list, err := m.h.v.List(ctx, m.h.as(c.text()), at)
@@ -372,7 +389,7 @@ func (m *model) list(t *rapid.T) {
 	m.used(c, audit.SecretList)
 	var got []string
 	for _, i := range list.Items {
-		got = append(got, fmt.Sprintf("%s/%s %s %d", i.Namespace, i.Key, i.AccessTier, i.Version))
+		got = append(got, fmt.Sprintf("%s/%s %s %d %v", i.Namespace, i.Key, i.AccessTier, i.Version, i.RotationPending))
 	}
 	slices.Sort(got)
 	slices.Sort(want)
@@ -461,15 +478,16 @@ func (m *model) issue(t *rapid.T) {
 	case by.revoked:
 		expect = api.CodeUnauthorized
 	default:
-		for _, s := range want.Scopes {
-			if expect = m.mayCarry(by, s); expect != "" {
-				break
+		for _, s := range want.Scopes { // what is beyond reach is told before what waits
+			if code := m.mayCarry(by, s); code != "" && expect != api.CodeScopeDenied {
+				expect = code
 			}
 		}
 	}
 	tok, err := m.h.v.IssueToken(ctx, m.h.as(by.key), want)
 	wantCode(t, fmt.Sprintf("issue %q", want.Scopes), err, expect)
 	if err != nil {
+		m.waits(t, by, err, mTerms{ttl, *cmp.Or(want.MaxUses, new(int))}, m.missing(by, want.Scopes)...)
 		return
 	}
 	m.done[audit.TokenCreate]++
@@ -600,6 +618,8 @@ func (m *model) settle(t *rapid.T) {
 	for _, a := range []audit.Action{
 		audit.SecretRead, audit.SecretWrite, audit.SecretDelete, audit.SecretList,
 		audit.TokenCreate, audit.TokenRevoke, audit.AgentCreate, audit.AgentRevoke,
+		audit.SecretRotate, audit.SecretRotationPending,
+		audit.ApprovalRequest, audit.ApprovalApprove, audit.ApprovalDeny, audit.ApprovalExpire,
 	} {
 		if got[a] != m.done[a] {
 			t.Fatalf("the trail has %d of %s, there were %d", got[a], a, m.done[a])
@@ -624,6 +644,8 @@ func TestModel(t *testing.T) {
 			"put": m.put, "put again": m.put, "put often": m.putOften, "get": m.get, "get again": m.get, "delete": m.delete, "list": m.list,
 			"create agent": m.createAgent, "revoke agent": m.revokeAgent, "list agents": m.listAgents,
 			"issue": m.issue, "issue again": m.issue, "revoke token": m.revokeToken, "list tokens": m.listTokens,
+			"rotate": m.rotate, "flag": m.flag, "approve": m.approve, "approve again": m.approve, "deny": m.deny, "use": m.use, "use again": m.use,
+			"list approvals": m.listApprovals, "sweep": m.sweep,
 			"clock": m.clock, "reopen": m.reopen, "": m.check,
 		})
 		m.settle(t)

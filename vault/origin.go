@@ -25,9 +25,9 @@ func (o Origin) event(action audit.Action, actor audit.Actor) audit.Event {
 	}
 }
 
-// class is what failed authentication is counted by: the uid, the IPv4 address,
+// Class is what failed authentication is counted by: the uid, the IPv4 address,
 // or the IPv6 /64.
-func (o Origin) class() string {
+func (o Origin) Class() string {
 	if o.Local {
 		src := audit.Source{UID: o.Source.UID}
 		return src.String()

@@ -71,7 +71,7 @@ func (v *Vault) open(req Request, path policy.RequestPath, n uint64) (out *opene
 		case err != nil:
 			return err
 		case h.exists():
-			out, err = v.decrypt(s, c, path.Path, h, n)
+			out, err = v.decrypt(s, c, path.Path, h, n, req.Origin)
 		case c.listsAll(path.Namespace):
 			out = &opened{}
 			out.list, err = v.listed(s, c, path.Namespace)
@@ -95,21 +95,33 @@ func (c *caller) listsAll(ns policy.Namespace) bool {
 }
 
 // decrypt opens version n for a caller who may read it.
-func (v *Vault) decrypt(r store.Reader, c *caller, p policy.Path, h *header, n uint64) (*opened, error) {
+func (v *Vault) decrypt(r store.Reader, c *caller, p policy.Path, h *header, n uint64, from Origin) (*opened, error) {
 	ver := h.version(n)
-	if ver == nil || policy.Decide(c.request(policy.Read, p, h.Tier)).Effect != policy.Allow {
+	if ver == nil {
 		return nil, nil
 	}
-	// A copy, as in load: AES-GCM reads what it authenticates twice.
-	sealed := bytes.Clone(r.Get(store.Values, valueKey(h.ID, ver.N)))
-	payload, err := v.keyring.Open(v.place(h.ID, p, ver.N), sealed)
+	if d, _, err := v.decide(r, c, policy.Read, p, h, from); err != nil || d.Effect != policy.Allow {
+		return nil, err
+	}
+	payload, err := v.unseal(r, p, h.ID, ver.N)
 	if err != nil {
-		return nil, &audit.TamperError{
-			What:    fmt.Sprintf("value of %s version %d", p, ver.N),
+		return nil, err
+	}
+	return &opened{id: h.ID, n: ver.N, payload: payload}, nil
+}
+
+// unseal opens a stored value, whoever asks.
+func (v *Vault) unseal(r store.Reader, p policy.Path, secretID string, n uint64) (envelope.Payload, error) {
+	// A copy, as in load: AES-GCM reads what it authenticates twice.
+	sealed := bytes.Clone(r.Get(store.Values, valueKey(secretID, n)))
+	payload, err := v.keyring.Open(v.place(secretID, p, n), sealed)
+	if err != nil {
+		return payload, &audit.TamperError{
+			What:    fmt.Sprintf("value of %s version %d", p, n),
 			Problem: "it does not decrypt: it was changed, moved or removed by something other than assd",
 		}
 	}
-	return &opened{id: h.ID, n: ver.N, payload: payload}, nil
+	return payload, nil
 }
 
 // tryGet decides on what open prepared.
@@ -140,7 +152,7 @@ func (a *act) refuseGet(path policy.RequestPath) error {
 	if path.Path.IsZero() {
 		return a.refuseList(path.Namespace)
 	}
-	if err := a.permit(a.about(audit.SecretRead, path.Path), policy.Read, path.Path, policy.Standard); err != nil {
+	if err := a.permit(a.about(audit.SecretRead, path.Path), policy.Read, path.Path, nil); err != nil {
 		return err
 	}
 	return secretNotFound()
@@ -149,7 +161,7 @@ func (a *act) refuseGet(path policy.RequestPath) error {
 // release decides on the version that was opened, and records the read.
 func (a *act) release(p policy.Path, h *header, n uint64, o *opened) (*Reading, error) {
 	ev := a.about(audit.SecretRead, p)
-	if err := a.permit(ev, policy.Read, p, h.Tier); err != nil {
+	if err := a.permit(ev, policy.Read, p, h); err != nil {
 		return nil, err
 	}
 	ver := h.version(n)

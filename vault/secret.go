@@ -24,7 +24,8 @@ type header struct {
 	Created  time.Time         `json:"created"`
 	Updated  time.Time         `json:"updated"`
 	Deleted  time.Time         `json:"deleted,omitzero"`
-	Versions []version         `json:"versions,omitempty"` // the kept ones, oldest first
+	Pending  time.Time         `json:"rotation_pending,omitzero"` // since when it waits for a new value
+	Versions []version         `json:"versions,omitempty"`        // the kept ones, oldest first
 }
 
 // version is one kept version of a secret.
@@ -41,6 +42,14 @@ func (h *header) tier() policy.Tier {
 		return ""
 	}
 	return h.Tier
+}
+
+// id is that of the secret, "" where there is none.
+func (h *header) id() string {
+	if !h.exists() {
+		return ""
+	}
+	return h.ID
 }
 
 // exists reports whether there is a secret, and not only its tombstone.
@@ -69,6 +78,7 @@ func (h *header) info(p policy.Path) api.SecretInfo {
 	return api.SecretInfo{
 		ID: h.ID, Namespace: p.Namespace().String(), Key: p.Key(), Version: h.Current,
 		SecretType: string(h.Type), AccessTier: string(h.Tier), CreatedAt: h.Created, UpdatedAt: h.Updated,
+		RotationPending: !h.Pending.IsZero(),
 	}
 }
 

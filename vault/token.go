@@ -78,8 +78,9 @@ func (v *Vault) now(r store.Reader) time.Time {
 }
 
 // IssueToken makes a token for the holder of the presented key, within the
-// holder's reach. A scope beyond it is refused, never narrowed; so is one that
-// names a secret whose tier waits for approval.
+// holder's reach. A scope beyond it is refused, never narrowed. One that names a
+// secret whose tier waits for approval is APPROVAL_REQUIRED, with the id of the
+// request that this opens.
 func (v *Vault) IssueToken(ctx context.Context, req Request, want api.TokenRequest) (api.TokenResponse, error) {
 	t, err := draftToken(want)
 	if err != nil {
@@ -90,10 +91,10 @@ func (v *Vault) IssueToken(ctx context.Context, req Request, want api.TokenReque
 		ttl = time.Duration(*want.TTL)
 	}
 	err = v.do(ctx, req, func(a *act) error {
-		if err := a.mayIssue(t); err != nil {
+		t.ID, t.Kind, t.Holder, t.Name = newID("tok"), a.caller.kind, a.caller.ID, a.caller.Name
+		if err := a.mayIssue(t, ttl); err != nil {
 			return err
 		}
-		t.ID, t.Kind, t.Holder, t.Name = newID("tok"), a.caller.kind, a.caller.ID, a.caller.Name
 		t.Created = v.log.Now().Truncate(time.Second)
 		t.Expires = t.Created.Add(ttl)
 		if err := v.dropExpired(a.tx); err != nil {
@@ -142,34 +143,44 @@ func draftToken(want api.TokenRequest) (t token, err error) {
 	return t, nil
 }
 
-// mayIssue refuses a token that would carry more than the caller may.
-func (a *act) mayIssue(t token) error {
+// mayIssue refuses a token that would carry more than the caller may, and asks
+// for approval of what needs one. It uses up no grant: an act does.
+func (a *act) mayIssue(t token, ttl time.Duration) error {
 	if a.caller.token != nil {
 		const reason = "a token cannot make tokens; use the key"
 		return refuse(a.event(audit.TokenCreate), api.New(api.CodeScopeDenied, reason), reason)
 	}
+	var missing []unapproved
 	for _, s := range t.scopes {
-		if err := a.mayCarry(s); err != nil {
+		one, err := a.mayCarry(s)
+		if err != nil {
 			return err
 		}
+		if one != nil {
+			missing = append(missing, *one)
+		}
+	}
+	if len(missing) > 0 {
+		return a.ask(terms{ttl, t.MaxUses, t.Sources}, missing...)
 	}
 	return nil
 }
 
-// mayCarry refuses one scope. The refusal of a scope that names one secret is
-// the refused act itself, since the caller never gets as far as the act.
-func (a *act) mayCarry(s policy.Scope) error {
+// mayCarry refuses one scope, or returns the act that waits for approval. The
+// refusal of a scope that names one secret is the refused act itself, since the
+// caller never gets as far as the act.
+func (a *act) mayCarry(s policy.Scope) (*unapproved, error) {
 	action, path, literal := s.Literal()
 	if !literal {
 		if a.caller.reach.Covers(s) {
-			return nil
+			return nil, nil
 		}
 		const reason = "a scope is beyond what this key may do, and scopes are never narrowed"
-		return refuse(a.event(audit.TokenCreate), api.New(api.CodeScopeDenied, reason).
+		return nil, refuse(a.event(audit.TokenCreate), api.New(api.CodeScopeDenied, reason).
 			WithHint("ask for less, or ask an owner to widen the agent's limits"), reason)
 	}
-	_, err := a.headerFor(a.about(actionEvents[action], path), action, path)
-	return err
+	_, missing, err := a.headerOr(a.about(actionEvents[action], path), action, path)
+	return missing, err
 }
 
 // actionEvents names each action in the trail.

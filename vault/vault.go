@@ -83,6 +83,7 @@ type Vault struct {
 	cache   recordCache
 
 	denials denials // owned by whoever the store lets write
+	shed    shed
 	active  activity
 
 	claimed atomic.Bool // goes from false to true and never back
@@ -152,12 +153,13 @@ func (v *Vault) Close() error {
 	return errors.Join(err, v.db.Close(), v.heads.Close())
 }
 
-// run starts the background work: counted refusals once a minute, and the check
-// of the whole chain.
+// run starts the background work: counted refusals and what has expired once a
+// minute, and the check of the whole chain.
 func (v *Vault) run() {
 	ctx, cancel := context.WithCancel(context.Background())
 	v.stop = cancel
 	v.done.Go(func() { v.flushEvery(ctx, denialWindow) })
+	v.done.Go(func() { v.sweepEvery(ctx, sweepInterval) })
 	v.done.Go(func() { v.checkEvery(ctx, checkInterval) })
 	v.done.Go(func() {
 		select {

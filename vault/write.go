@@ -21,6 +21,15 @@ type draft struct {
 	tier     policy.Tier       // "": keep
 	lower    bool
 	metadata map[string]any
+	rotates  bool // there must be a secret, and its metadata stays
+}
+
+// event names the write in the trail.
+func (d draft) event() audit.Action {
+	if d.rotates {
+		return audit.SecretRotate
+	}
+	return audit.SecretWrite
 }
 
 // sealedDraft is a draft sealed for the place it would take now.
@@ -37,6 +46,11 @@ func (v *Vault) Put(ctx context.Context, req Request, p policy.Path, want api.Se
 	if err != nil {
 		return api.SecretInfo{}, asAPI(err)
 	}
+	return v.write(ctx, req, p, d)
+}
+
+// write stores d at p and wipes it.
+func (v *Vault) write(ctx context.Context, req Request, p policy.Path, d draft) (info api.SecretInfo, err error) {
 	defer d.payload.Wipe()
 	err = untilFresh(func() error {
 		s, err := v.sealDraft(p, d)
@@ -94,19 +108,38 @@ func (v *Vault) sealDraft(p policy.Path, d draft) (s sealedDraft, err error) {
 		if err != nil {
 			return err
 		}
-		s.id, s.n = newID("sec"), 1
-		if h != nil {
-			s.n = h.Current + 1
+		s = h.upcoming()
+		if d.rotates {
+			d, err = v.keepMetadata(snap, p, h, d)
 		}
-		if h.exists() {
-			s.id = h.ID
-		}
-		return nil
+		return err
 	})
 	if err != nil {
 		return s, err
 	}
-	if s.sealed, err = v.keyring.Seal(v.place(s.id, p, s.n), d.payload); err != nil {
+	s, err = v.sealFor(p, s, d.payload)
+	if d.rotates {
+		clear(d.payload.Metadata) // our copy; what the caller handed in has none
+	}
+	return s, err
+}
+
+// upcoming is the id and number of the next version of what h describes, not
+// sealed yet.
+func (h *header) upcoming() sealedDraft {
+	switch {
+	case h == nil:
+		return sealedDraft{id: newID("sec"), n: 1}
+	case h.exists():
+		return sealedDraft{id: h.ID, n: h.Current + 1}
+	default:
+		return sealedDraft{id: newID("sec"), n: h.Current + 1}
+	}
+}
+
+// sealFor seals pay for the place that s has.
+func (v *Vault) sealFor(p policy.Path, s sealedDraft, pay envelope.Payload) (_ sealedDraft, err error) {
+	if s.sealed, err = v.keyring.Seal(v.place(s.id, p, s.n), pay); err != nil {
 		return s, err
 	}
 	s.digest, err = envelope.Digest(s.sealed)
@@ -131,15 +164,25 @@ func (v *Vault) tryPut(ctx context.Context, req Request, p policy.Path, d draft,
 		if err != nil {
 			return err
 		}
+		if d.rotates && !h.exists() {
+			return secretNotFound()
+		}
 		if !s.fits(h) {
 			return errStale
 		}
 		next := h.written(d, s, a.caller, v.log.Now())
-		changes, err := a.store(p, h, &next, s)
+		changes, err := a.store(p, &next, s)
 		if err != nil {
 			return err
 		}
-		ev := a.about(audit.SecretWrite, p)
+		if !h.exists() {
+			count, err := a.recount(p.Namespace(), 1)
+			if err != nil {
+				return err
+			}
+			changes = append(changes, count)
+		}
+		ev := a.about(d.event(), p)
 		ev.Version = s.n
 		info = next.info(p)
 		info.Metadata = d.metadata
@@ -153,7 +196,7 @@ func (v *Vault) tryPut(ctx context.Context, req Request, p policy.Path, d draft,
 
 // writable is the header at p if the caller may write d there.
 func (a *act) writable(p policy.Path, d draft) (*header, error) {
-	ev := a.about(audit.SecretWrite, p)
+	ev := a.about(d.event(), p)
 	h, err := a.headerFor(ev, policy.Write, p)
 	if err != nil {
 		return nil, err
@@ -186,8 +229,9 @@ func (h *header) written(d draft, s sealedDraft, by *caller, now time.Time) head
 	return next
 }
 
-// store writes the sealed value and removes the versions that are too old.
-func (a *act) store(p policy.Path, h, next *header, s sealedDraft) ([]audit.Change, error) {
+// store writes the sealed value and removes the versions that are too old. The
+// namespace's count is left to the caller.
+func (a *act) store(p policy.Path, next *header, s sealedDraft) ([]audit.Change, error) {
 	if err := a.tx.Put(store.Values, valueKey(s.id, s.n), s.sealed); err != nil {
 		return nil, fmt.Errorf("storing value: %w", err)
 	}
@@ -197,12 +241,7 @@ func (a *act) store(p policy.Path, h, next *header, s sealedDraft) ([]audit.Chan
 		}
 		next.Versions = next.Versions[1:]
 	}
-	changes := []audit.Change{put(store.Secrets, p.String(), next)}
-	if h.exists() {
-		return changes, nil
-	}
-	count, err := a.recount(p.Namespace(), 1)
-	return append(changes, count), err
+	return []audit.Change{put(store.Secrets, p.String(), next)}, nil
 }
 
 // Delete removes the secret at p with all its versions and leaves a tombstone.

@@ -53,13 +53,19 @@ type TokenRequest struct {
 
 // TokenResponse carries a token; it is shown once.
 type TokenResponse struct {
-	Token            string    `json:"token,omitempty"`
-	TokenID          string    `json:"token_id,omitempty"`
-	ExpiresAt        time.Time `json:"expires_at,omitzero"`
-	Scopes           []string  `json:"scopes"`
-	AgentID          string    `json:"agent_id"`
-	RequiresApproval bool      `json:"requires_approval,omitempty"`
-	ApprovalID       string    `json:"approval_id,omitempty"`
+	Token     string    `json:"token"`
+	TokenID   string    `json:"token_id"`
+	ExpiresAt time.Time `json:"expires_at"`
+	Scopes    []string  `json:"scopes"`
+	AgentID   string    `json:"agent_id"` // random id of the agent or owner
+}
+
+// TokenWaits answers POST /v1/tokens with 202: an owner has to approve first.
+type TokenWaits struct {
+	RequiresApproval bool     `json:"requires_approval"` // always true
+	ApprovalID       string   `json:"approval_id"`
+	Message          string   `json:"message"`
+	Scopes           []string `json:"scopes"`
 }
 
 // Token is a live token as listed by GET /v1/tokens, without the token itself.
@@ -217,6 +223,8 @@ type Approval struct {
 	ExpiresAt       time.Time  `json:"expires_at"` // of the request; once approved, of what it opens
 	ApprovedAt      *time.Time `json:"approved_at"`
 	DeniedAt        *time.Time `json:"denied_at"`
+	MaxUses         int        `json:"max_uses,omitempty"` // how often it may be used once approved; absent: no limit
+	IPAllowlist     []string   `json:"ip_allowlist"`       // where from; empty: anywhere
 }
 
 // Approvals answers GET /v1/approvals, newest first.

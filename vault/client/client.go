@@ -3,7 +3,8 @@
 // Its promise is about where a key goes. A key leaves the process only after
 // the far end is known to be the daemon that was meant: on a Unix socket every
 // parent of the path belongs to root or to the daemon's user, and the process
-// that answers runs as that user; both are checked before the first byte.
+// that answers runs as that user; over TLS its certificate has the key that was
+// pinned, or is of an issuer that was named. All is checked before the first byte.
 // Redirects are never followed, proxies never asked. A key is never sent to a
 // secrets route: [Client.WithScope] exchanges it for a token of exactly the
 // scope that is needed, and the token alone opens secrets.
@@ -44,6 +45,16 @@ type Config struct {
 	// DaemonUID is the user id that the process behind a Unix socket must
 	// have; nil means our own effective user id.
 	DaemonUID *int
+	// CACert is the path of a PEM file whose certificates replace the system's
+	// roots. This and the next three are for https URLs alone; "" is none.
+	CACert string
+	// Fingerprint pins the daemon's public key, as [api.Fingerprint] prints it.
+	// Without CACert the key is the identity, and neither name nor issuer of
+	// the certificate are asked for; with it, both have to hold.
+	Fingerprint string
+	// ClientCert and ClientKey are the paths of our own certificate and its
+	// key in PEM, for daemons that ask for one.
+	ClientCert, ClientKey string
 	// Timeout bounds one request with its answer; 0 means a minute.
 	Timeout time.Duration
 	// Trace, when not nil, is told of every request after its answer.
@@ -68,8 +79,9 @@ type Client struct {
 	trace    func(Call)
 }
 
-// New makes a client; it does not connect. The errors are about the URL and
-// the key's form, and never repeat the key.
+// New makes a client; it reads the files that cfg names and does not connect.
+// A file that cannot be used is a *[FileError], a setting for TLS with another
+// URL [ErrNotTLS]; no error repeats the key.
 func New(cfg Config) (*Client, error) {
 	endpoint, err := ParseURL(cfg.URL)
 	if err != nil {
@@ -77,6 +89,10 @@ func New(cfg Config) (*Client, error) {
 	}
 	if !headerSafe(cfg.Key) {
 		return nil, errors.New("the key holds blanks or characters that no key has")
+	}
+	transport, err := newTransport(endpoint, cfg)
+	if err != nil {
+		return nil, err
 	}
 	timeout := cfg.Timeout
 	if timeout == 0 {
@@ -88,7 +104,7 @@ func New(cfg Config) (*Client, error) {
 		base:     endpoint.base(),
 		trace:    cfg.Trace,
 		http: &http.Client{
-			Transport:     newTransport(endpoint, cfg.DaemonUID),
+			Transport:     transport,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 			Timeout:       timeout,
 		},

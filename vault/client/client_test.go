@@ -84,7 +84,12 @@ func TestRoutes(t *testing.T) {
 	e8 := c.RevokeAgent(ctx, "a/../b?c")
 	at := time.Date(2026, 3, 1, 1, 0, 0, 5, time.FixedZone("", 3600))
 	_, e9 := c.Audit(ctx, client.AuditQuery{Namespace: "p/q", Agent: "a", Action: "secret.read", Since: at, Until: at, Limit: 7, Cursor: "c"})
-	if err := errors.Join(e1, e2, e3, e4, e5, e6, e7, e8, e9); err != nil {
+	_, e10 := c.Certificate(ctx)
+	_, e11 := c.Approvals(ctx, "")
+	_, e12 := c.Approvals(ctx, api.ApprovalPending)
+	_, e13 := c.Approve(ctx, "apr_1", api.ApprovalDecision{Reason: "r", Digest: "d"})
+	_, e14 := c.Deny(ctx, "a/../b", api.ApprovalDecision{})
+	if err := errors.Join(e1, e2, e3, e4, e5, e6, e7, e8, e9, e10, e11, e12, e13, e14); err != nil {
 		t.Fatal(err)
 	}
 	mine := "Bearer " + key
@@ -99,6 +104,11 @@ func TestRoutes(t *testing.T) {
 		{"DELETE", "/v1/agents/a%2F..%2Fb%3Fc", mine, ""},
 		{"GET", "/v1/audit?action=secret.read&agent=a&cursor=c&limit=7&namespace=p%2Fq" +
 			"&since=2026-03-01T00%3A00%3A00.000000005Z&until=2026-03-01T00%3A00%3A00.000000005Z", mine, ""},
+		{"GET", "/v1/vault/certificate", "", ""},
+		{"GET", "/v1/approvals", mine, ""},
+		{"GET", "/v1/approvals?status=pending", mine, ""},
+		{"POST", "/v1/approvals/apr_1/approve", mine, `{"reason":"r","digest":"d"}`},
+		{"POST", "/v1/approvals/a%2F..%2Fb/deny", mine, `{}`},
 	}
 	if diff := cmp.Diff(want, d.requests(), cmp.AllowUnexported(seen{})); diff != "" {
 		t.Error(diff)
@@ -202,7 +212,7 @@ func TestRefusalThatIsNotTheDaemons(t *testing.T) {
 
 func TestTokenThatWaitsForApproval(t *testing.T) {
 	d := startDaemon(t, func(w http.ResponseWriter, _ *http.Request) {
-		reply(w, 202, api.TokenResponse{RequiresApproval: true, ApprovalID: "apr_7"})
+		reply(w, 202, api.TokenWaits{RequiresApproval: true, ApprovalID: "apr_7"})
 	})
 	_, err := newClient(t, client.Config{URL: d.url, Key: key}).WithScope(t.Context(), "secrets:read:a/B")
 	e, ok := errors.AsType[*api.Error](err)

@@ -64,6 +64,15 @@ func (e Endpoint) Socket() string {
 	return ""
 }
 
+// TLS reports whether the daemon is talked to over TLS.
+func (e Endpoint) TLS() bool { return e.scheme == "https" }
+
+// host is the host of a URL that has one, without port and brackets.
+func (e Endpoint) host() string {
+	host, _, _ := net.SplitHostPort(e.place) // ParseURL has joined it
+	return host
+}
+
 // String is the normal form; [ParseURL] reads it back.
 func (e Endpoint) String() string {
 	switch {

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"github.com/agent-secret-store/assd/vault/api"
@@ -48,6 +50,9 @@ func cause(err error) string {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
 		return "the connection was closed"
 	}
+	if plain := (tls.RecordHeaderError{}); errors.As(err, &plain) {
+		return "what answers there does not speak TLS"
+	}
 	if no := syscall.Errno(0); errors.As(err, &no) {
 		return no.Error()
 	}
@@ -67,6 +72,9 @@ func (e *UnreachableError) Hint() string {
 	if e.Unsure {
 		return "look before you repeat it: ass status"
 	}
+	if strings.HasPrefix(e.URL, "https:") {
+		return "look whether assd runs there with --listen, and whether host and port are right"
+	}
 	return "start it with: assd"
 }
 
@@ -74,6 +82,7 @@ func (e *UnreachableError) Hint() string {
 type RefusedError struct {
 	URL    string
 	Reason string
+	Fix    string // what to type next; "" means what helps with a socket
 }
 
 func (e *RefusedError) Error() string {
@@ -88,7 +97,45 @@ func (e *RefusedError) ExitCode() int { return api.ExitDenied }
 
 // Hint says what to type next.
 func (e *RefusedError) Hint() string {
+	if e.Fix != "" {
+		return e.Fix
+	}
 	return "the daemon's user is your own, or the daemon_uid in " + SystemFile
+}
+
+// CertificateRequiredError says that the daemon takes only clients that show a
+// certificate, and that it did not take ours.
+type CertificateRequiredError struct {
+	URL string
+	Err error
+}
+
+func (e *CertificateRequiredError) Error() string {
+	return fmt.Sprintf("the daemon at %s takes only clients with a certificate that it knows: %s", e.URL, e.Err)
+}
+
+func (e *CertificateRequiredError) Unwrap() error { return e.Err }
+
+// Code is REFUSED.
+func (e *CertificateRequiredError) Code() api.Code { return CodeRefused }
+
+// ExitCode is the exit code of ass for e.
+func (e *CertificateRequiredError) ExitCode() int { return api.ExitDenied }
+
+// Hint says what to type next.
+func (e *CertificateRequiredError) Hint() string {
+	return "give yours with --client-cert FILE --client-key FILE; the daemon's operator knows who issues them (--client-ca)"
+}
+
+// clientCertAlert finds the TLS alert by which a daemon refuses our certificate,
+// or that we have none. With TLS 1.3 it comes after the handshake, where a
+// request has been sent. crypto/tls exports no type for it.
+func clientCertAlert(err error) error {
+	alert, ok := errors.AsType[*net.OpError](err)
+	if !ok || alert.Op != "remote error" || !strings.Contains(alert.Err.Error(), "certificate") {
+		return nil
+	}
+	return alert.Err
 }
 
 // transportError tells an error of the connection from our own refusals, which
@@ -99,6 +146,9 @@ func (c *Client) transportError(method string, err error) error {
 	}
 	if gone, ok := errors.AsType[*UnreachableError](err); ok {
 		return gone
+	}
+	if alert := clientCertAlert(err); alert != nil {
+		return &CertificateRequiredError{URL: c.URL(), Err: alert}
 	}
 	return &UnreachableError{URL: c.URL(), Err: err, Unsure: method != http.MethodGet}
 }

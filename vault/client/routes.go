@@ -32,7 +32,11 @@ func (c *Client) Me(ctx context.Context) (*api.Me, error) {
 // IssueToken exchanges the key for a token. An answer that waits for a person
 // (202) is the error APPROVAL_REQUIRED here, with the id of the request.
 func (c *Client) IssueToken(ctx context.Context, req api.TokenRequest) (*api.TokenResponse, error) {
-	var out api.TokenResponse
+	var out struct {
+		api.TokenResponse
+		RequiresApproval bool   `json:"requires_approval"` // of api.TokenWaits
+		ApprovalID       string `json:"approval_id"`
+	}
 	if err := c.asOwn(ctx, call{method: http.MethodPost, path: "/v1/tokens", body: req}, &out); err != nil {
 		return nil, err
 	}
@@ -41,7 +45,7 @@ func (c *Client) IssueToken(ctx context.Context, req api.TokenRequest) (*api.Tok
 		refusal.ApprovalID = out.ApprovalID
 		return nil, refusal
 	}
-	return &out, nil
+	return &out.TokenResponse, nil
 }
 
 // Tokens lists live tokens: an owner's view of all, an agent's of its own.
@@ -70,6 +74,40 @@ func (c *Client) CreateAgent(ctx context.Context, req api.AgentCreate) (*api.Age
 // RevokeAgent ends an agent and all its tokens at once, by id or name.
 func (c *Client) RevokeAgent(ctx context.Context, idOrName string) error {
 	return c.asOwn(ctx, call{method: http.MethodDelete, path: "/v1/agents/" + url.PathEscape(idOrName)}, nil)
+}
+
+// Certificate tells what the daemon shows on TLS; it sends no key.
+func (c *Client) Certificate(ctx context.Context) (*api.Certificate, error) {
+	var out api.Certificate
+	return &out, c.do(ctx, call{method: http.MethodGet, path: "/v1/vault/certificate"}, &out)
+}
+
+// Approvals lists agents' requests of one status, or all for "", newest first.
+// Owners only.
+func (c *Client) Approvals(ctx context.Context, status string) (*api.Approvals, error) {
+	cl := call{method: http.MethodGet, path: "/v1/approvals", limit: maxListing}
+	if status != "" {
+		cl.query = url.Values{"status": {status}}
+	}
+	var out api.Approvals
+	return &out, c.asOwn(ctx, cl, &out)
+}
+
+// Approve grants a request. With the digest of what was shown, it is CONFLICT
+// when that is not what is asked for. Owners only.
+func (c *Client) Approve(ctx context.Context, id string, d api.ApprovalDecision) (*api.Approval, error) {
+	return c.decide(ctx, id, "approve", d)
+}
+
+// Deny refuses a request, as [Client.Approve] grants it.
+func (c *Client) Deny(ctx context.Context, id string, d api.ApprovalDecision) (*api.Approval, error) {
+	return c.decide(ctx, id, "deny", d)
+}
+
+func (c *Client) decide(ctx context.Context, id, act string, d api.ApprovalDecision) (*api.Approval, error) {
+	var out api.Approval
+	cl := call{method: http.MethodPost, path: "/v1/approvals/" + url.PathEscape(id) + "/" + act, body: d}
+	return &out, c.asOwn(ctx, cl, &out)
 }
 
 // AuditQuery chooses events; a zero field does not filter.

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,34 +14,77 @@ import (
 	"github.com/agent-secret-store/assd/internal/peer"
 )
 
+// connectTime bounds the making of a connection, and the TLS handshake on it.
+const connectTime = 10 * time.Second
+
 // newTransport makes the one transport of a client. No proxy from the
 // environment is used: a key goes to the daemon and nowhere else.
-func newTransport(e Endpoint, daemonUID *int) *http.Transport {
+func newTransport(e Endpoint, cfg Config) (*http.Transport, error) {
 	t := &http.Transport{
 		DisableCompression:     true,
 		MaxIdleConns:           4,
 		IdleConnTimeout:        30 * time.Second,
-		TLSHandshakeTimeout:    10 * time.Second,
 		MaxResponseHeaderBytes: maxHeaders,
 	}
-	dialer := &net.Dialer{Timeout: 10 * time.Second}
-	t.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
-		conn, err := dialer.DialContext(ctx, network, addr)
-		if err != nil {
-			return nil, &UnreachableError{URL: e.String(), Err: err}
+	d := &dialer{url: e.String(), net: net.Dialer{Timeout: connectTime}}
+	if e.TLS() {
+		var err error
+		if d.tls, err = newTLS(e, cfg); err != nil {
+			return nil, err
 		}
-		return conn, nil
+		t.DialTLSContext = d.dialTLS
+		return t, nil
 	}
+	if cfg.hasTLS() {
+		return nil, ErrNotTLS
+	}
+	t.DialContext = d.dial
 	if socket := e.Socket(); socket != "" {
 		uid := ownUID()
-		if daemonUID != nil {
-			uid = *daemonUID
+		if cfg.DaemonUID != nil {
+			uid = *cfg.DaemonUID
 		}
 		t.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return dialSocket(ctx, dialer, socket, uid)
+			return dialSocket(ctx, &d.net, socket, uid)
 		}
 	}
-	return t
+	return t, nil
+}
+
+// dialer connects to the daemon at url.
+type dialer struct {
+	url string
+	net net.Dialer
+	tls *tls.Config // nil for plain connections
+}
+
+func (d *dialer) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	conn, err := d.net.DialContext(ctx, network, addr)
+	if err != nil {
+		return nil, &UnreachableError{URL: d.url, Err: err}
+	}
+	return conn, nil
+}
+
+// dialTLS connects and finishes the handshake, and with it the check of who is
+// there. It does so itself, and not net/http, because an error here means that
+// nothing of a request was sent.
+func (d *dialer) dialTLS(ctx context.Context, network, addr string) (net.Conn, error) {
+	raw, err := d.dial(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, connectTime)
+	defer cancel()
+	conn := tls.Client(raw, d.tls)
+	if err := conn.HandshakeContext(ctx); err != nil {
+		raw.Close()
+		if refused, ok := errors.AsType[*RefusedError](err); ok {
+			return nil, refused
+		}
+		return nil, &UnreachableError{URL: d.url, Err: err}
+	}
+	return conn, nil
 }
 
 // ownUID is our effective user id; systems without one have no Unix peers

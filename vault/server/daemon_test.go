@@ -174,7 +174,9 @@ func (d *daemon) send(raw string) reply {
 	if _, err := body.ReadFrom(res.Body); err != nil && res.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
 		d.t.Fatalf("half an answer to %.80q: %v", raw, err)
 	}
-	return reply{res.StatusCode, res.Header, body.Bytes()}
+	r := reply{res.StatusCode, res.Header, body.Bytes()}
+	d.checkDocumented(raw, r)
+	return r
 }
 
 // call is one request, its target sent as it stands, and the checked answer.
@@ -233,7 +235,7 @@ func faultOf(r reply) string {
 		return ""
 	case r.header.Get("Content-Type") != "application/json; charset=utf-8":
 		return "it is not JSON by its type"
-	case r.status == http.StatusOK:
+	case r.status == http.StatusOK, r.status == http.StatusAccepted:
 		if !json.Valid(r.body) {
 			return "its body is not JSON"
 		}

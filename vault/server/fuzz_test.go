@@ -32,6 +32,7 @@ func FuzzRequestTarget(f *testing.F) {
 	f.Add("CONNECT", "h:1", "", "")
 	d := start(f)
 	d.put("a/K", d.secret("the value that fuzzing must not find in errors"))
+	contract := contractOf(f, d.srv)
 	f.Fuzz(func(t *testing.T, method, target, header, body string) {
 		raw := method + " " + target + " HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer " + d.owner + "\r\n" + header + "\r\n"
 		if !strings.Contains(header, "Transfer-Encoding") {
@@ -44,7 +45,11 @@ func FuzzRequestTarget(f *testing.F) {
 		rec := httptest.NewRecorder()
 		d.srv.ServeHTTP(rec, req)
 		r := reply{rec.Code, rec.Header(), rec.Body.Bytes()}
-		if problem := faultOf(r); problem != "" || r.code() == "INTERNAL" {
+		problem := faultOf(r)
+		if problem == "" {
+			problem = contract.checkAnswer(req, r)
+		}
+		if problem != "" || r.code() == "INTERNAL" {
 			t.Fatalf("%.300q: %s: %d %v %.300s", raw, problem, r.status, r.header, r.body)
 		}
 		for _, s := range d.secrets {

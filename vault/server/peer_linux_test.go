@@ -23,7 +23,9 @@ func TestMain(m *testing.M) {
 	if socket := os.Getenv(askEnv); socket != "" {
 		os.Exit(ask(socket))
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	reportUnseen()
+	os.Exit(code)
 }
 
 // ask prints what the daemon answers to a request for its health.

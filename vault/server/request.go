@@ -16,7 +16,8 @@ type request struct {
 	http   *http.Request
 	origin vault.Origin
 	vault  *vault.Vault
-	rest   string // what a pattern's last piece matched, escaped as sent
+	rest   string         // what a pattern's variable piece matched, escaped as sent
+	asks   *vault.Request // who asks, once it has been read
 }
 
 func newRequest(s *Server, r *http.Request) *request {
@@ -33,6 +34,9 @@ func (rq *request) ctx() context.Context { return rq.http.Context() }
 
 // who is the caller as it presents itself: one Authorization header, Bearer.
 func (rq *request) who() vault.Request {
+	if rq.asks != nil {
+		return *rq.asks
+	}
 	text := ""
 	if h := rq.http.Header.Values("Authorization"); len(h) == 1 {
 		scheme, rest, _ := strings.Cut(h[0], " ")
@@ -40,7 +44,8 @@ func (rq *request) who() vault.Request {
 			text = strings.TrimSpace(rest)
 		}
 	}
-	return vault.Request{Credential: rq.vault.Present(text), Origin: rq.origin}
+	rq.asks = &vault.Request{Credential: rq.vault.Present(text), Origin: rq.origin}
+	return *rq.asks
 }
 
 type originKey struct{}

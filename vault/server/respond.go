@@ -2,7 +2,6 @@ package server
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -17,6 +16,9 @@ type answer struct {
 	err  error
 }
 
+// accepted is the body of an answer that waits for an owner: 202.
+type accepted struct{ body any }
+
 func failure(err error) answer { return answer{err: err} }
 
 func (a answer) status() int {
@@ -25,15 +27,20 @@ func (a answer) status() int {
 		return api.CodeOf(a.err).Status()
 	case a.body == nil:
 		return http.StatusNoContent
-	default:
-		return http.StatusOK
 	}
+	if _, waits := a.body.(accepted); waits {
+		return http.StatusAccepted
+	}
+	return http.StatusOK
 }
 
 // write sends a. An error that is not meant for the wire is logged, and the
 // client is told no more than where to look.
 func (s *Server) write(w http.ResponseWriter, rq *request, a answer) {
 	body := a.body
+	if waits, ok := body.(accepted); ok {
+		body = waits.body
+	}
 	if a.err != nil {
 		body = s.errorBody(w, rq, a.err)
 	}
@@ -61,9 +68,7 @@ func (s *Server) write(w http.ResponseWriter, rq *request, a answer) {
 func (s *Server) errorBody(w http.ResponseWriter, rq *request, err error) any {
 	e, ok := errors.AsType[*api.Error](err)
 	if !ok {
-		if !errors.Is(err, context.Canceled) {
-			s.cfg.Log.Error("a request failed", "error", err, "request_id", rq.origin.RequestID)
-		}
+		s.cfg.Log.Error("a request failed", "error", err, "request_id", rq.origin.RequestID)
 		e = api.New(api.CodeInternal, "internal error; the daemon's log says more under "+rq.origin.RequestID)
 	}
 	if e.Code == api.CodeUnauthorized {

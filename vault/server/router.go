@@ -11,8 +11,9 @@ import (
 // handler answers a request with a body to be sent as JSON: nil is 204.
 type handler func(*request) (any, error)
 
-// route is one row of the table. A pattern ends in "/{id}" (one piece), in
-// "/{path}" (the rest, as sent), or is literal.
+// route is one row of the table. A pattern is literal, or has one "/{id}" (one
+// piece) or one "/{path}" (one piece or more, as sent) with nothing behind it or a
+// literal piece.
 type route struct {
 	method, pattern, name string
 	handle                handler
@@ -28,6 +29,8 @@ func (s *Server) table() []route {
 	return []route{
 		{"GET", "/v1/health", "health", s.health, 0},
 		{"GET", "/.well-known/jwks.json", "jwks", s.jwks, 0},
+		{"GET", "/v1/openapi.json", "openapi", s.openapi, 0},
+		{"GET", "/v1/vault/certificate", "certificate", s.certificate, 0},
 		{"POST", "/v1/vault/claim", "claim", s.claim, smallBody},
 		{"GET", "/v1/me", "me", s.me, 0},
 		{"GET", "/v1/me/status", "me", s.me, 0},
@@ -38,10 +41,16 @@ func (s *Server) table() []route {
 		{"GET", "/v1/secrets/{path}", "secret.get", s.getSecret, 0},
 		{"PUT", "/v1/secrets/{path}", "secret.put", s.putSecret, maxBody},
 		{"DELETE", "/v1/secrets/{path}", "secret.delete", s.deleteSecret, 0},
+		{"POST", "/v1/secrets/import", "secret.import", s.importSecrets, maxImportBody},
+		{"POST", "/v1/secrets/{path}/rotate", "secret.rotate", s.rotateSecret, maxBody},
 		{"GET", "/v1/namespaces", "namespaces", s.listNamespaces, 0},
 		{"GET", "/v1/agents", "agent.list", s.listAgents, 0},
 		{"POST", "/v1/agents", "agent.create", s.createAgent, maxBody},
 		{"DELETE", "/v1/agents/{id}", "agent.revoke", s.revokeAgent, 0},
+		{"GET", "/v1/approvals", "approval.list", s.listApprovals, 0},
+		{"GET", "/v1/approvals/agent/{id}", "approval.get", s.ownApproval, 0},
+		{"POST", "/v1/approvals/{id}/approve", "approval.approve", s.approve, smallBody},
+		{"POST", "/v1/approvals/{id}/deny", "approval.deny", s.deny, smallBody},
 		{"GET", "/v1/audit", "audit", s.audit, 0},
 	}
 }
@@ -58,21 +67,46 @@ func (s *Server) find(rq *request) *route {
 	return nil
 }
 
+// match reports whether path is one of rt's, and keeps in rq what stands for the
+// pattern's variable piece. A literal piece behind a secret's path may be encoded,
+// as any piece of that may.
 func (rt route) match(path string, rq *request) bool {
-	if base, ok := strings.CutSuffix(rt.pattern, pathMark); ok {
+	if base, sub, ok := strings.Cut(rt.pattern, pathMark); ok {
 		rest, ok := strings.CutPrefix(path, base+"/")
 		rq.rest = rest
-		return ok
+		return ok && (sub == "" || endsIn(rest, sub[1:]))
 	}
-	if base, ok := strings.CutSuffix(rt.pattern, idMark); ok {
+	if base, tail, ok := strings.Cut(rt.pattern, idMark); ok {
 		rest, ok := strings.CutPrefix(path, base+"/")
+		rest, ends := strings.CutSuffix(rest, tail)
 		rq.rest = rest
-		return ok && !strings.Contains(rest, "/")
+		return ok && ends && !strings.Contains(rest, "/")
 	}
 	return path == rt.pattern
 }
 
-// id is the one piece behind a pattern's "/{id}", decoded once. Such a route
+// endsIn reports whether the last piece of an escaped path is name.
+func endsIn(escaped, name string) bool {
+	last, err := url.PathUnescape(escaped[strings.LastIndexByte(escaped, '/')+1:])
+	return err == nil && last == name
+}
+
+// open reports whether rt asks for no key.
+func (rt route) open() bool {
+	switch rt.name {
+	case "health", "jwks", "openapi", "certificate", "claim":
+		return true
+	}
+	return false
+}
+
+// sub is the literal piece behind the path of a secret, or "".
+func (rt route) sub() string {
+	_, sub, _ := strings.Cut(rt.pattern, pathMark)
+	return strings.TrimPrefix(sub, "/")
+}
+
+// id is the one piece that a pattern has as "/{id}", decoded once. Such a route
 // takes no query.
 func (rq *request) id() (string, error) {
 	if _, err := rq.query(); err != nil {
@@ -80,7 +114,7 @@ func (rq *request) id() (string, error) {
 	}
 	id, err := url.PathUnescape(rq.rest)
 	if err != nil || id == "" || len(id) > maxSegment || strings.ContainsFunc(id, notInName) {
-		return "", api.New(api.CodeValidation, "id: 1 to 128 characters of A-Z a-z 0-9 _ . - are expected at the end of the path")
+		return "", api.New(api.CodeValidation, "id: 1 to 128 characters of A-Z a-z 0-9 _ . - are expected in the path")
 	}
 	return id, nil
 }

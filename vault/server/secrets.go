@@ -17,9 +17,9 @@ func (rq *request) path() (policy.RequestPath, error) {
 	return p, nil
 }
 
-// secretPath is the rest of the URL where it must name a secret, and no query
-// may narrow what is done to it.
-func (rq *request) secretPath() (policy.Path, error) {
+// secretPath is the rest of the URL where it must name a secret with this behind
+// it, and no query may narrow what is done to it.
+func (rq *request) secretPath(sub string) (policy.Path, error) {
 	p, err := rq.path()
 	if err != nil {
 		return policy.Path{}, err
@@ -27,7 +27,7 @@ func (rq *request) secretPath() (policy.Path, error) {
 	if _, err := rq.query(); err != nil {
 		return policy.Path{}, err
 	}
-	if p.Sub != "" {
+	if p.Sub != sub {
 		return policy.Path{}, api.New(api.CodeNotFound, "there is no such route")
 	}
 	path, err := p.Secret()
@@ -111,7 +111,7 @@ func versionOf(q map[string]string) (uint64, error) {
 }
 
 func (s *Server) putSecret(rq *request) (any, error) {
-	p, err := rq.secretPath()
+	p, err := rq.secretPath("")
 	if err != nil {
 		return nil, err
 	}
@@ -123,11 +123,23 @@ func (s *Server) putSecret(rq *request) (any, error) {
 }
 
 func (s *Server) deleteSecret(rq *request) (any, error) {
-	p, err := rq.secretPath()
+	p, err := rq.secretPath("")
 	if err != nil {
 		return nil, err
 	}
 	return nil, s.cfg.Vault.Delete(rq.ctx(), rq.who(), p)
+}
+
+func (s *Server) rotateSecret(rq *request) (any, error) {
+	p, err := rq.secretPath(policy.SubRotate)
+	if err != nil {
+		return nil, err
+	}
+	want, err := decode[api.SecretRotate](rq)
+	if err != nil {
+		return nil, err
+	}
+	return s.cfg.Vault.Rotate(rq.ctx(), rq.who(), p, want)
 }
 
 func (s *Server) listNamespaces(rq *request) (any, error) {

@@ -16,12 +16,15 @@ package server
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"math"
 	"net"
 	"net/http"
 	"os/user"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -29,29 +32,46 @@ import (
 	"github.com/agent-secret-store/assd/policy"
 	"github.com/agent-secret-store/assd/vault"
 	"github.com/agent-secret-store/assd/vault/api"
+	"github.com/agent-secret-store/assd/vault/server/certs"
 )
 
-// Config is what a Server needs. All fields are required.
+// Config is what a Server needs. What does not say otherwise is required.
 type Config struct {
 	Vault   *vault.Vault
 	Log     hclog.Logger
 	Version string // of assd, as health tells it
 	// MayClaim reports whether a local peer with this uid may claim the vault.
 	MayClaim func(uid int) bool
+	// FailedAuthPerMinute is how often a minute one source may fail to
+	// authenticate; 0: no limit.
+	FailedAuthPerMinute int
+	// RequestsPerSecond is how often one key, with all its tokens, may be used;
+	// 0: no limit.
+	RequestsPerSecond float64
+	// Certificates are what ServeTLS shows; nil without TLS.
+	Certificates *certs.Keeper
 }
 
 // Server serves one vault.
 type Server struct {
-	cfg    Config
-	routes []route
-	large  chan struct{} // one for each large body under way
-	http   *http.Server
+	cfg      Config
+	routes   []route
+	large    chan struct{} // one for each large body under way
+	failures *limiter      // of authentication, by source
+	perKey   *limiter      // requests, by holder of the key
+	huge     chan struct{} // one for each that may be over maxBody
+	http     *http.Server
+
+	document func() (json.RawMessage, error) // that describes the routes, made once
 }
 
 // New is a Server; Serve makes it answer.
 func New(cfg Config) *Server {
-	s := &Server{cfg: cfg, large: make(chan struct{}, maxLarge)}
+	s := &Server{cfg: cfg, large: make(chan struct{}, maxLarge), huge: make(chan struct{}, maxHuge)}
+	s.failures = newLimiter(float64(cfg.FailedAuthPerMinute)/60, cfg.FailedAuthPerMinute)
+	s.perKey = newLimiter(cfg.RequestsPerSecond, int(math.Ceil(cfg.RequestsPerSecond)))
 	s.routes = s.table()
+	s.document = sync.OnceValues(func() (json.RawMessage, error) { return describeAPI(cfg.Version, s.routes) })
 	s.http = &http.Server{
 		Handler:           s,
 		ReadHeaderTimeout: readHeaderTimeout,
@@ -63,6 +83,18 @@ func New(cfg Config) *Server {
 		ErrorLog:          cfg.Log.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
 		// "OPTIONS *" is for us to answer too.
 		DisableGeneralOptionsHandler: true,
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams:          maxStreams,
+			MaxReadFrameSize:              maxFrame,
+			MaxReceiveBufferPerStream:     maxStreamBuffer,
+			MaxReceiveBufferPerConnection: maxConnBuffer,
+			MaxDecoderHeaderTableSize:     maxHeaderTable,
+			MaxEncoderHeaderTableSize:     maxHeaderTable,
+			WriteByteTimeout:              writeTimeout,
+		},
+	}
+	if cfg.Certificates != nil {
+		s.http.TLSConfig = cfg.Certificates.TLSConfig()
 	}
 	return s
 }
@@ -94,6 +126,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	head.Set("X-Content-Type-Options", "nosniff")
 	head.Set("X-Request-Id", rq.origin.RequestID)
 	name, a := s.answer(rq, w)
+	if errors.Is(a.err, context.Canceled) {
+		panic(http.ErrAbortHandler) // the client has gone, or has closed its half: net/http closes the rest
+	}
 	s.write(w, rq, a)
 	if s.cfg.Log.IsDebug() {
 		// Not the method: a client can send anything as one. The route says it.
@@ -117,17 +152,23 @@ func (s *Server) answer(rq *request, w http.ResponseWriter) (name string, a answ
 	if err := s.cfg.Vault.Alive(); err != nil && name != "health" {
 		return name, failure(api.New(api.CodeInternal, "the daemon has stopped serving; its log says why").WithHint("run: assd verify"))
 	}
+	body, err := s.serve(rq, rt, w)
+	s.settle(rq, err)
+	return name, answer{body, err}
+}
+
+// serve runs the handler, if the caller may come in now.
+func (s *Server) serve(rq *request, rt *route, w http.ResponseWriter) (any, error) {
+	if err := s.meter(rq, rt); err != nil {
+		return nil, err
+	}
 	leave, err := s.enter(rq, rt)
 	if err != nil {
-		return name, failure(err)
+		return nil, err
 	}
 	defer leave()
 	rq.http.Body = http.MaxBytesReader(w, rq.http.Body, rt.body)
-	body, err := rt.handle(rq)
-	if err != nil {
-		return name, failure(err)
-	}
-	return name, answer{body: body}
+	return rt.handle(rq)
 }
 
 // enter keeps those out, before their body is read, whom the vault does not know;
@@ -136,20 +177,27 @@ func (s *Server) enter(rq *request, rt *route) (leave func(), err error) {
 	if rt.body <= smallBody {
 		return func() {}, nil
 	}
-	if strings.HasSuffix(rt.pattern, pathMark) { // what is no path is told so to anyone
-		if _, err := rq.secretPath(); err != nil {
+	if strings.Contains(rt.pattern, pathMark) { // what is no path is told so to anyone
+		if _, err := rq.secretPath(rt.sub()); err != nil {
 			return nil, err
 		}
 	}
 	if err := s.cfg.Vault.Admit(rq.ctx(), rq.who()); err != nil {
 		return nil, err
 	}
-	if 0 <= rq.http.ContentLength && rq.http.ContentLength <= smallBody {
+	size, slots := rt.body, s.large
+	if 0 <= rq.http.ContentLength && rq.http.ContentLength < size {
+		size = rq.http.ContentLength
+	}
+	if size <= smallBody {
 		return func() {}, nil
 	}
+	if size > maxBody {
+		slots = s.huge
+	}
 	select {
-	case s.large <- struct{}{}:
-		return func() { <-s.large }, nil
+	case slots <- struct{}{}:
+		return func() { <-slots }, nil
 	case <-rq.ctx().Done():
 		return nil, rq.ctx().Err()
 	}

@@ -1,7 +1,13 @@
 package server
 
-import "github.com/agent-secret-store/assd/vault/api"
+import (
+	"errors"
 
+	"github.com/agent-secret-store/assd/vault/api"
+)
+
+// issueToken answers 202 where a token waits for an owner's approval: the
+// published clients look for requires_approval in a success.
 func (s *Server) issueToken(rq *request) (any, error) {
 	if _, err := rq.query(); err != nil {
 		return nil, err
@@ -10,7 +16,11 @@ func (s *Server) issueToken(rq *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.cfg.Vault.IssueToken(rq.ctx(), rq.who(), want)
+	token, err := s.cfg.Vault.IssueToken(rq.ctx(), rq.who(), want)
+	if e, ok := errors.AsType[*api.Error](err); ok && e.Code == api.CodeApprovalRequired {
+		return accepted{api.TokenWaits{RequiresApproval: true, ApprovalID: e.ApprovalID, Message: e.Message, Scopes: want.Scopes}}, nil
+	}
+	return token, err
 }
 
 func (s *Server) listTokens(rq *request) (any, error) {

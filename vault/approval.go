@@ -1,0 +1,289 @@
+package vault
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/agent-secret-store/assd/audit"
+	"github.com/agent-secret-store/assd/policy"
+	"github.com/agent-secret-store/assd/store"
+	"github.com/agent-secret-store/assd/vault/api"
+)
+
+// Bounds of requests for approval.
+const (
+	maxOpen   = 32                  // open ones of one agent
+	maxReason = 1024                // bytes of an owner's reason
+	waitAgain = time.Minute         // when an agent with too many may try again
+	idTries   = 8                   // for an id that nobody has
+	keptEnded = 30 * 24 * time.Hour // how long a request that has ended is listed
+)
+
+// want is one act that an agent asks an owner to approve.
+type want struct {
+	Action policy.Action `json:"action"`
+	Path   string        `json:"path"`
+	Secret string        `json:"secret"` // id; "" where there is none
+	Tier   policy.Tier   `json:"tier"`
+}
+
+// terms are what a token that was asked for would have been bound to; zero when
+// a key or an older token acted.
+type terms struct {
+	TTL     time.Duration `json:"ttl,omitempty"`
+	MaxUses int           `json:"max_uses,omitempty"`
+	Sources []string      `json:"sources,omitempty"`
+}
+
+// approval is the record of a request.
+type approval struct {
+	ID       string    `json:"id"`
+	Agent    string    `json:"agent"` // id
+	Name     string    `json:"name"`  // of the agent when it asked
+	Wants    []want    `json:"wants"`
+	Terms    terms     `json:"terms"`
+	Digest   string    `json:"digest"`
+	Source   string    `json:"source"`
+	Created  time.Time `json:"created"`
+	Expires  time.Time `json:"expires"`
+	Decided  time.Time `json:"decided,omitzero"`
+	Approved bool      `json:"approved,omitempty"`
+	Until    time.Time `json:"until,omitzero"` // of the grants
+	By       string    `json:"by,omitempty"`   // name of the owner who decided
+	Reason   string    `json:"reason,omitempty"`
+	Expired  bool      `json:"expired,omitempty"`
+}
+
+// status is how it stands at that time.
+func (r *approval) status(now time.Time) string {
+	switch {
+	case !r.Decided.IsZero() && r.Approved:
+		return api.ApprovalApproved
+	case !r.Decided.IsZero():
+		return api.ApprovalDenied
+	case r.Expired || !now.Before(r.Expires):
+		return api.ApprovalExpired
+	}
+	return api.ApprovalPending
+}
+
+// ended is when it stopped to wait.
+func (r *approval) ended() time.Time {
+	if !r.Decided.IsZero() {
+		return r.Decided
+	}
+	return r.Expires
+}
+
+const digestLabel = "ass-request-v1\n"
+
+// digest is of all that is asked for, each part with its length before it.
+func (r *approval) digest() string {
+	h := sha256.New()
+	h.Write([]byte(digestLabel))
+	part := func(s string) {
+		h.Write(binary.BigEndian.AppendUint32(nil, uint32(len(s))))
+		h.Write([]byte(s))
+	}
+	part(r.Agent)
+	for _, w := range r.Wants {
+		for _, s := range []string{string(w.Action), w.Path, w.Secret, string(w.Tier)} {
+			part(s)
+		}
+	}
+	part(fmt.Sprintf("%d wants, ttl %d, uses %d", len(r.Wants), r.Terms.TTL, r.Terms.MaxUses))
+	for _, s := range r.Terms.Sources {
+		part(s)
+	}
+	return "sha256:" + hex.EncodeToString(h.Sum(nil))
+}
+
+// wishKey is where an open request is found by what it asks for.
+func (r *approval) wishKey() string { return r.Agent + "/" + r.Digest }
+
+// wish is the record there.
+type wish struct {
+	Approval string `json:"approval"`
+}
+
+// unapproved is an act that waits for an owner, with the event of its refusal.
+type unapproved struct {
+	ev     audit.Event
+	want   want
+	reason string
+}
+
+// ask refuses acts that need an owner's approval. It opens the request for them,
+// or finds the one that is open.
+func (a *act) ask(t terms, acts ...unapproved) error {
+	r := &approval{Agent: a.caller.ID, Name: a.caller.Name, Terms: t, Source: a.req.Source.String()}
+	for _, u := range acts {
+		r.Wants = append(r.Wants, u.want)
+	}
+	slices.SortFunc(r.Wants, func(x, y want) int {
+		return strings.Compare(x.Path+":"+string(x.Action), y.Path+":"+string(y.Action))
+	})
+	r.Wants = slices.Compact(r.Wants)
+	r.Digest = r.digest()
+	id, full, err := a.request(r)
+	if err != nil {
+		return err
+	}
+	refused := &refusal{err: approvalRequired(acts[0].reason, id)}
+	if full {
+		refused.err = tooManyRequests()
+	}
+	for _, u := range acts {
+		u.ev.Action, u.ev.Outcome, u.ev.Reason, u.ev.Approval = u.ev.Action.Denied(), audit.Denied, u.reason, id
+		refused.evs = append(refused.evs, u.ev)
+	}
+	return refused
+}
+
+func approvalRequired(reason, id string) *api.Error {
+	err := api.New(api.CodeApprovalRequired, reason+": request "+id+" waits for one").
+		WithHint("an owner approves it with: ass approvals approve " + id)
+	err.ApprovalID = id
+	err.Details = map[string]any{"approval_id": id}
+	return err
+}
+
+// request is the id of the open request that asks for the same as r; if there is
+// none, r becomes one, unless the agent has too many.
+func (a *act) request(r *approval) (id string, full bool, err error) {
+	open, err := a.openRequest(r.wishKey())
+	if err != nil {
+		return "", false, err
+	}
+	if open != nil {
+		return open.ID, false, nil
+	}
+	n, err := a.countOpen(r.Agent)
+	if err != nil || n >= maxOpen {
+		return "", true, err
+	}
+	if r.ID, err = a.newApprovalID(); err != nil {
+		return "", false, err
+	}
+	r.Created = a.v.log.Now()
+	r.Expires = r.Created.Add(policy.RequestTTL)
+	ev := a.approvalEvent(audit.ApprovalRequest, r)
+	return r.ID, false, a.record(ev, put(store.Approvals, r.ID, r), put(store.Wishes, r.wishKey(), wish{r.ID}))
+}
+
+func tooManyRequests() *api.Error {
+	return &api.Error{
+		Code: api.CodeRateLimited, RetryAfter: int(waitAgain / time.Second),
+		Message: fmt.Sprintf("%d requests of this agent wait for approval already", maxOpen),
+		Hint:    "an owner decides them with: ass approvals list",
+	}
+}
+
+// openRequest is the request found at a wish's key, if it is still open. One
+// whose time is over is closed on the way.
+func (a *act) openRequest(key string) (*approval, error) {
+	w, err := load[wish](a.v, a.tx, store.Wishes, key)
+	if err != nil || w == nil {
+		return nil, err
+	}
+	r, err := load[approval](a.v, a.tx, store.Approvals, w.Approval)
+	if err != nil || r == nil {
+		return nil, err
+	}
+	if r.status(a.v.log.Now()) == api.ApprovalPending {
+		return r, nil
+	}
+	return nil, a.v.expire(a.tx, key, r)
+}
+
+// countOpen counts the wishes of an agent.
+func (a *act) countOpen(agent string) (n int, err error) {
+	prefix := agent + "/"
+	err = a.tx.Scan(store.Wishes, []byte(prefix), func(k, _ []byte) (bool, error) {
+		if !strings.HasPrefix(string(k), prefix) {
+			return false, nil
+		}
+		n++
+		return n < maxOpen, nil
+	})
+	return n, err
+}
+
+// newApprovalID is an id of twelve characters: that many the tables of the
+// published command line show.
+func (a *act) newApprovalID() (string, error) {
+	for range idTries {
+		id := newID("apr")[:len("apr_")+8]
+		r, err := load[approval](a.v, a.tx, store.Approvals, id)
+		if err != nil || r == nil {
+			return id, err
+		}
+	}
+	return "", fmt.Errorf("no id for a request was free in %d tries", idTries)
+}
+
+// approvalEvent is an event of this act about a request.
+func (a *act) approvalEvent(action audit.Action, r *approval) audit.Event {
+	ev := a.event(action)
+	r.tell(&ev)
+	return ev
+}
+
+// tell puts into ev what r asks for.
+func (r *approval) tell(ev *audit.Event) {
+	ev.Approval = r.ID
+	ev.Subject = &audit.Subject{ID: r.ID, Name: r.Name}
+	if len(r.Wants) == 1 {
+		if p, err := policy.ParsePath(r.Wants[0].Path); err == nil {
+			ev.Namespace, ev.Key = p.Namespace().String(), p.Key()
+		}
+	}
+	ev.Reason = "for " + cut(strings.Join(r.scopes(), " "))
+}
+
+// scopes are the acts as scopes.
+func (r *approval) scopes() []string {
+	out := make([]string, len(r.Wants))
+	for i, w := range r.Wants {
+		out[i] = fmt.Sprintf("secrets:%s:%s", w.Action, w.Path)
+	}
+	return out
+}
+
+// tier is the strictest of the secrets asked for.
+func (r *approval) tier() policy.Tier {
+	var top policy.Tier
+	for _, w := range r.Wants {
+		if w.Tier.AtLeast(top) {
+			top = w.Tier
+		}
+	}
+	return top
+}
+
+// describe is r as the API tells it.
+func (r *approval) describe(now time.Time) api.Approval {
+	out := api.Approval{
+		ID: r.ID, AgentID: r.Name, ActorID: r.Agent, Status: r.status(now), AccessTier: string(r.tier()),
+		RequestedScopes: r.scopes(), Digest: r.Digest, Source: r.Source, CreatedAt: r.Created, ExpiresAt: r.Expires,
+		MaxUses: r.Terms.MaxUses, IPAllowlist: append([]string{}, r.Terms.Sources...),
+	}
+	if r.Decided.IsZero() {
+		return out
+	}
+	out.DecidedBy = &r.By
+	if r.Reason != "" {
+		out.Reason = &r.Reason
+	}
+	if !r.Approved {
+		out.DeniedAt = &r.Decided
+		return out
+	}
+	out.ApprovedAt, out.ExpiresAt = &r.Decided, r.Until
+	return out
+}

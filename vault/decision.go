@@ -1,0 +1,186 @@
+package vault
+
+import (
+	"context"
+	"fmt"
+	"sort"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/agent-secret-store/assd/audit"
+	"github.com/agent-secret-store/assd/policy"
+	"github.com/agent-secret-store/assd/store"
+	"github.com/agent-secret-store/assd/vault/api"
+)
+
+// Approve opens what a request asks for, for owners: one grant for each act.
+func (v *Vault) Approve(ctx context.Context, req Request, id string, want api.ApprovalDecision) (api.Approval, error) {
+	return v.conclude(ctx, req, v.do, id, want, audit.ApprovalApprove)
+}
+
+// Deny refuses a request, for owners; also when the disk is full.
+func (v *Vault) Deny(ctx context.Context, req Request, id string, want api.ApprovalDecision) (api.Approval, error) {
+	return v.conclude(ctx, req, v.doReserved, id, want, audit.ApprovalDeny)
+}
+
+type doer func(context.Context, Request, func(*act) error) error
+
+// conclude writes an owner's decision. A decided request stays decided.
+func (v *Vault) conclude(ctx context.Context, req Request, do doer, id string, want api.ApprovalDecision, as audit.Action) (out api.Approval, err error) {
+	if err := checkReason(want.Reason); err != nil {
+		return out, err
+	}
+	err = do(ctx, req, func(a *act) error {
+		if err := a.ownerOnly(as); err != nil {
+			return err
+		}
+		r, err := a.pending(id, want.Digest)
+		if err != nil {
+			return err
+		}
+		now := v.log.Now()
+		next := *r
+		next.Decided, next.By, next.Reason = now, a.caller.Name, want.Reason
+		changes := []audit.Change{remove(store.Wishes, r.wishKey())}
+		if as == audit.ApprovalApprove {
+			next.Approved, next.Until = true, now.Add(policy.GrantTTL)
+			grants, err := a.grantsFor(&next)
+			if err != nil {
+				return err
+			}
+			changes = append(changes, grants...)
+		}
+		ev := a.approvalEvent(as, &next)
+		if want.Reason != "" {
+			ev.Reason += "; " + want.Reason
+		}
+		out = next.describe(now)
+		return a.record(ev, append(changes, put(store.Approvals, r.ID, next))...)
+	})
+	return out, err
+}
+
+// checkReason bounds what an owner writes: it is kept in the trail and printed.
+func checkReason(s string) error {
+	if len(s) > maxReason || strings.ContainsFunc(s, unicode.IsControl) {
+		return invalid("reason", fmt.Sprintf("at most %d bytes of text in one line", maxReason))
+	}
+	return nil
+}
+
+// pending is the request with that id, if it waits and asks for what was shown.
+func (a *act) pending(id, shown string) (*approval, error) {
+	r, err := load[approval](a.v, a.tx, store.Approvals, id)
+	switch {
+	case err != nil:
+		return nil, err
+	case r == nil:
+		return nil, approvalNotFound()
+	case r.status(a.v.log.Now()) != api.ApprovalPending:
+		return nil, api.New(api.CodeConflict, "this request is "+r.status(a.v.log.Now())+" already").
+			WithHint("ass approvals list shows what is open; the agent can ask anew")
+	case shown != "" && shown != r.Digest:
+		return nil, api.New(api.CodeConflict, "this request asks for something else than what was shown").
+			WithHint("look again: ass approvals list")
+	}
+	return r, nil
+}
+
+func approvalNotFound() *api.Error {
+	return api.New(api.CodeNotFound, "there is no such request").WithHint("ass approvals list shows them")
+}
+
+// grantsFor is the grants that r opens. What has changed since it was asked for
+// is not what an owner has looked at, and is refused.
+func (a *act) grantsFor(r *approval) ([]audit.Change, error) {
+	who, err := load[identity](a.v, a.tx, store.Agents, r.Agent)
+	if err != nil {
+		return nil, err
+	}
+	if who == nil || !who.Revoked.IsZero() {
+		return nil, api.New(api.CodeConflict, "the agent that asked has been revoked").WithHint("deny it")
+	}
+	var out []audit.Change
+	for _, w := range r.Wants {
+		p, err := policy.ParsePath(w.Path)
+		if err != nil {
+			return nil, fmt.Errorf("reading request %s: %w", r.ID, err)
+		}
+		h, err := a.v.header(a.tx, p)
+		if err != nil {
+			return nil, err
+		}
+		if h.id() != w.Secret || h.tier() != w.Tier {
+			return nil, api.New(api.CodeConflict, w.Path+" is not any more what it was when the agent asked").
+				WithHint("deny it; the agent can ask anew")
+		}
+		out = append(out, put(store.Grants, grantPrefix(r.Agent, w.Action, p)+r.ID, r.grant(w)))
+	}
+	return out, nil
+}
+
+// grant is what r opens for one act: to read, as often as was asked for; to
+// change something, once.
+func (r *approval) grant(w want) grant {
+	g := grant{Approval: r.ID, Secret: w.Secret, Tier: w.Tier, Until: r.Until, Uses: r.Terms.MaxUses, Sources: r.Terms.Sources}
+	if w.Action != policy.Read {
+		g.Uses = 1
+	}
+	return g
+}
+
+// Approvals lists requests, newest first, for owners: those of one status, or
+// all for "".
+func (v *Vault) Approvals(ctx context.Context, req Request, status string) ([]api.Approval, error) {
+	list := []api.Approval{}
+	err := v.look(ctx, req, audit.ApprovalList, true, func(r store.Reader, _ *caller) error {
+		now := v.now(r)
+		return r.Scan(store.Approvals, nil, func(k, _ []byte) (bool, error) {
+			one, err := load[approval](v, r, store.Approvals, string(k))
+			if err == nil && one != nil && (status == "" || one.status(now) == status) {
+				list = append(list, one.describe(now))
+			}
+			return err == nil && len(list) < maxListed, err
+		})
+	})
+	sort.SliceStable(list, func(i, j int) bool { return list[i].CreatedAt.After(list[j].CreatedAt) })
+	return list, err
+}
+
+// OwnApproval is a request as the agent that made it sees it; owners see any.
+func (v *Vault) OwnApproval(ctx context.Context, req Request, id string) (out api.Approval, err error) {
+	err = v.look(ctx, req, audit.ApprovalList, false, func(r store.Reader, c *caller) error {
+		one, err := load[approval](v, r, store.Approvals, id)
+		switch {
+		case err != nil:
+			return err
+		case one == nil || !c.owner() && one.Agent != c.ID:
+			return approvalNotFound()
+		}
+		out = one.describe(v.now(r))
+		return nil
+	})
+	return out, err
+}
+
+// expire closes a request that nobody answered in time. One that is too old for
+// the verifier to follow a change of it goes without a trace of its own: its
+// approval.request stays.
+func (v *Vault) expire(tx *store.Tx, wishKey string, r *approval) error {
+	ev := audit.Event{Actor: daemonActor, Action: audit.ApprovalExpire, Outcome: audit.OK}
+	r.tell(&ev)
+	changes := []audit.Change{remove(store.Wishes, wishKey)}
+	if v.log.Now().Sub(r.Created) < lastChange {
+		next := *r
+		next.Expired = true
+		changes = append(changes, put(store.Approvals, r.ID, next))
+	} else if err := v.log.Drop(tx, audit.Object{Bucket: store.Approvals, Key: r.ID}); err != nil {
+		return err
+	}
+	_, err := v.log.Append(tx, ev, changes...)
+	return err
+}
+
+// lastChange is how long after it was made a request may still be changed.
+const lastChange = audit.TokenLife - time.Hour

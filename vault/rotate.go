@@ -1,0 +1,74 @@
+package vault
+
+import (
+	"bytes"
+	"context"
+
+	"github.com/agent-secret-store/assd/audit"
+	"github.com/agent-secret-store/assd/policy"
+	"github.com/agent-secret-store/assd/store"
+	"github.com/agent-secret-store/assd/vault/api"
+	"github.com/agent-secret-store/assd/vault/envelope"
+)
+
+// Rotate stores the next value of the secret at p, where one is given. Without
+// one the secret is flagged as waiting for it, until the next write. Type, tier
+// and metadata stay as they are; there must be a secret.
+func (v *Vault) Rotate(ctx context.Context, req Request, p policy.Path, want api.SecretRotate) (api.SecretInfo, error) {
+	value := want.Value
+	switch {
+	case value == nil:
+		value = want.NewValue
+	case want.NewValue != nil:
+		return api.SecretInfo{}, invalid("new_value", "give value or new_value, not both")
+	}
+	if value == nil {
+		return v.flag(ctx, req, p)
+	}
+	d, err := draftSecret(api.SecretWrite{Value: value})
+	if err != nil {
+		return api.SecretInfo{}, asAPI(err)
+	}
+	d.rotates = true
+	return v.write(ctx, req, p, d)
+}
+
+// flag marks the secret at p as waiting for a new value.
+func (v *Vault) flag(ctx context.Context, req Request, p policy.Path) (info api.SecretInfo, err error) {
+	err = v.do(ctx, req, func(a *act) error {
+		ev := a.about(audit.SecretRotate, p)
+		h, err := a.headerFor(ev, policy.Rotate, p)
+		if err != nil {
+			return err
+		}
+		if !h.exists() {
+			return secretNotFound()
+		}
+		next := *h
+		next.Pending = v.log.Now()
+		ev.Version, ev.Reason = h.Current, "flagged: nothing makes its next value"
+		if err := a.spend(ev, "secrets:rotate:"+p.String()); err != nil {
+			return err
+		}
+		flagged := a.about(audit.SecretRotationPending, p)
+		flagged.Version = h.Current
+		info = next.info(p)
+		return a.record(flagged, put(store.Secrets, p.String(), next))
+	})
+	return info, err
+}
+
+// keepMetadata is d with the metadata of the newest version of the secret that h
+// describes: it is sealed with the value, so it is opened and sealed again.
+func (v *Vault) keepMetadata(r store.Reader, p policy.Path, h *header, d draft) (draft, error) {
+	if !h.exists() {
+		return d, nil
+	}
+	old, err := v.unseal(r, p, h.ID, h.Current)
+	if err != nil {
+		return d, err
+	}
+	defer old.Wipe()
+	d.payload = envelope.Payload{Value: d.payload.Value, Metadata: bytes.Clone(old.Metadata)}
+	return d, nil
+}

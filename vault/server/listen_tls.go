@@ -1,0 +1,124 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+)
+
+// ListenTCP binds the address, HOST:PORT, that TLS is to be served on. An empty
+// host is every address of this machine, 0.0.0.0 every IPv4 address. The listener
+// is bounded in how many connections it has at once, in all and from one source.
+func ListenTCP(addr string) (net.Listener, error) {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil || port == "" {
+		return nil, fmt.Errorf("%q is no address to listen on: HOST:PORT is expected with --listen, for example 127.0.0.1:8443", addr)
+	}
+	network := "tcp"
+	if ip, err := netip.ParseAddr(host); err == nil && ip.Is4() {
+		network = "tcp4" // or 0.0.0.0 would take IPv6 as well
+	}
+	l, err := (&net.ListenConfig{}).Listen(context.Background(), network, addr)
+	if err != nil {
+		if e, ok := errors.AsType[*net.OpError](err); ok {
+			err = e.Err // the rest is said already
+		}
+		return nil, fmt.Errorf("listening on %q: %w; choose another address with --listen", addr, err)
+	}
+	return &remoteListener{
+		TCPListener: l.(*net.TCPListener), closed: make(chan struct{}),
+		slots: make(chan struct{}, maxConns), perSource: map[netip.Prefix]int{},
+	}, nil
+}
+
+// ServeTLS answers requests on l, over TLS, until Shutdown; then it returns nil.
+// Config.Certificates says what is shown.
+func (s *Server) ServeTLS(l net.Listener) error {
+	if err := s.http.ServeTLS(l, "", ""); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// remoteListener accepts peers from the network.
+type remoteListener struct {
+	*net.TCPListener
+	slots     chan struct{}
+	once      sync.Once
+	closed    chan struct{}
+	mu        sync.Mutex
+	perSource map[netip.Prefix]int // connections
+}
+
+// remoteConn is a connection that counts until it is closed.
+type remoteConn struct {
+	*net.TCPConn
+	once sync.Once
+	done func()
+}
+
+// Accept waits while there is no room for another connection. One too many from
+// its source is closed at once.
+func (l *remoteListener) Accept() (net.Conn, error) {
+	for {
+		select {
+		case l.slots <- struct{}{}:
+		case <-l.closed: // or a full listener could not be shut down
+			return nil, net.ErrClosed
+		}
+		c, err := l.AcceptTCP()
+		if err != nil {
+			<-l.slots
+			return nil, err
+		}
+		if from := sourceOf(c); l.count(from, 1) {
+			return &remoteConn{TCPConn: c, done: func() { l.count(from, -1); <-l.slots }}, nil
+		}
+		c.Close()
+		<-l.slots
+	}
+}
+
+// count counts the connections of a source; it reports whether there may be one
+// more, so that one source does not keep the others out.
+func (l *remoteListener) count(from netip.Prefix, n int) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.perSource[from]+n > maxPerSource {
+		return false
+	}
+	if l.perSource[from] += n; l.perSource[from] <= 0 {
+		delete(l.perSource, from)
+	}
+	return true
+}
+
+// Close stops accepting.
+func (l *remoteListener) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return l.TCPListener.Close()
+}
+
+// Close closes the connection and makes room for another.
+func (c *remoteConn) Close() error {
+	c.once.Do(c.done)
+	return c.TCPConn.Close()
+}
+
+// sourceBits is how much of an IPv6 address says whose it is: the rest one host
+// chooses as it likes.
+const sourceBits = 64
+
+// sourceOf is what connections are counted by: the IPv4 address, or the IPv6 /64.
+func sourceOf(c net.Conn) netip.Prefix {
+	addr := originOf(c).Addr
+	bits := addr.BitLen()
+	if addr.Is6() {
+		bits = sourceBits
+	}
+	return netip.PrefixFrom(addr, bits).Masked()
+}

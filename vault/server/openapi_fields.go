@@ -1,0 +1,257 @@
+package server
+
+import (
+	"maps"
+
+	"github.com/agent-secret-store/assd/policy"
+	"github.com/agent-secret-store/assd/vault/api"
+)
+
+// Bounds that package vault keeps to itself; the tests try each.
+const (
+	maxDescription = 1024
+	maxUses        = 1_000_000_000
+	maxSources     = 64
+	maxReason      = 1024
+)
+
+// fieldDoc says what a field means, and what its Go type does not say of it.
+type fieldDoc struct {
+	text  string
+	rules []rule
+}
+
+func says(text string, rules ...rule) fieldDoc { return fieldDoc{text, rules} }
+
+// typeDocs describe the wire types by their names.
+var typeDocs = map[string]string{
+	"Health":           "How the daemon is.",
+	"Me":               "The holder of the key that was sent, and what it can reach.",
+	"TokenRequest":     "What a token is to be good for.",
+	"TokenResponse":    "A token, shown once.",
+	"TokenWaits":       "That an owner has to approve first. Ask again then.",
+	"Token":            "A live token, without its text.",
+	"Tokens":           "The live tokens, newest first.",
+	"Secret":           "A secret with its value.",
+	"SecretInfo":       "A secret without its value.",
+	"SecretList":       "The secrets directly in a namespace, or in the whole vault, that the caller may see. Never values.",
+	"SecretWrite":      "The next version of a secret.",
+	"SecretRotate":     "The next value, under either name, or neither to ask for one.",
+	"ImportRequest":    "A dotenv text to be stored, all of it or nothing.",
+	"ImportResponse":   "What an import did, or would do.",
+	"Namespace":        "A namespace that holds a secret which the caller may see.",
+	"Namespaces":       "The namespaces, in the order of their names.",
+	"AgentCreate":      "An agent to be made.",
+	"Agent":            "An agent, never its key.",
+	"AgentCreated":     "A new agent, with its key, which is shown only here.",
+	"Agents":           "The living agents, oldest first.",
+	"Approval":         "An agent's request that waits for an owner, or waited: exactly these acts on exactly these secrets. Nothing in it is the agent's own words.",
+	"Approvals":        "The approvals, newest first.",
+	"ApprovalDecision": "Why an owner decides so, and on what.",
+	"Certificate":      "What the daemon shows on TLS.",
+	"Claim":            "The first owner and its key, which is shown only here.",
+	"AuditEvent":       "An event of the trail.",
+	"AuditPage":        "A page of the trail, newest first.",
+	"JWKS":             "A JSON Web Key Set (RFC 7517) with the Ed25519 keys that sign tokens.",
+	"ErrorBody":        "How an error travels.",
+	"Error":            "What went wrong. It never holds a value, a key or a token.",
+}
+
+// fieldDocs describe the fields of the wire types, by type and name on the wire.
+var fieldDocs = func() map[string]fieldDoc {
+	all := map[string]fieldDoc{}
+	for _, table := range []map[string]fieldDoc{identityFields, tokenFields, secretFields, importFields, approvalFields, auditFields, otherFields} {
+		maps.Copy(all, table)
+	}
+	return all
+}()
+
+var identityFields = map[string]fieldDoc{
+	"Me.id":                  says("The random id of the owner or agent."),
+	"Me.email":               says("Always empty: a vault of one's own needs none."),
+	"Me.name":                says("Its name.", isName),
+	"Me.plan":                says("There is one plan.", always("self-hosted")),
+	"Me.subscription_status": says("There is no billing.", always("active")),
+	"Me.has_subscription":    says("There is no billing.", always(true)),
+	"Me.secret_count":        says("How many secrets the caller can reach.", from(0)),
+	"Me.agent_count":         says("How many living agents there are; for an agent 1, itself.", from(0)),
+	"Me.namespace_count":     says("How many namespaces hold a secret that the caller can reach.", from(0)),
+	"Me.tenant":              says("The id of this vault.", idOf("ten")),
+	"Me.kind":                says("Whether a person or an agent.", isKind),
+	"Me.chain":               says("How the check of the whole audit chain stands: `running`, `ok`, or what is broken. For owners only."),
+	"Me.verify_key":          says("The key that signs the heads of the audit chain: `ed25519:` and base64. Compare it with the one kept at login.", matching("^ed25519:")),
+
+	"AgentCreate.name":               says("Unique among the living regardless of case; never of the form of an id.", isName),
+	"AgentCreate.description":        says("For people; at most 1024 bytes.", longest(maxDescription)),
+	"AgentCreate.allowed_namespaces": says("The namespaces that the agent may reach, each with all below it, or `*`. Absent or empty: every namespace.", atMost(policy.MaxReachNamespaces), each(matching(reachPattern))),
+	"AgentCreate.allowed_scopes":     says("What the agent may do. Absent or empty: `secrets:read:*`.", atMost(policy.MaxScopes), each(matching(scopePattern))),
+
+	"Agent.id":                 says("Random and never used again.", idOf("agt")),
+	"Agent.name":               says("Its name.", isName),
+	"Agent.description":        says("For people."),
+	"Agent.api_key_prefix":     says("How its key begins, to tell keys apart."),
+	"Agent.allowed_namespaces": says("The namespaces that it may reach, each with all below it; `*` is all.", each(matching(reachPattern))),
+	"Agent.allowed_scopes":     says("What it may do.", each(matching(scopePattern))),
+	"Agent.active":             says("False once revoked."),
+	"Agent.created_at":         says("When it was made."),
+	"Agent.last_active_at":     says("When its key or a token of it was last used, as far as this run of the daemon knows."),
+	"AgentCreated.api_key":     says("The key of the agent. Only a hash of it is kept.", matching("^"+api.AgentKeyPrefix)),
+	"Agents.items":             says("The agents."),
+
+	"Claim.owner_key":  says("The key of the owner. Only a hash of it is kept.", matching("^"+api.OwnerKeyPrefix)),
+	"Claim.owner_id":   says("The random id of the owner.", idOf("own")),
+	"Claim.name":       says("The owner's name, that of the operating system's user.", isName),
+	"Claim.tenant":     says("The id of this vault.", idOf("ten")),
+	"Claim.verify_key": says("The key that signs the heads of the audit chain: `ed25519:` and base64. Keep it.", matching("^ed25519:")),
+}
+
+var tokenFields = map[string]fieldDoc{
+	"TokenRequest.scopes": says("What the token may do: `secrets:{read|write|delete|rotate|*}:{path or pattern}`, `namespaces:read`, or a short form like `read:secrets`, "+
+		"which means the action wherever the caller may do it. In a pattern, `*` that is a whole last segment covers all below; inside a segment it stays inside it. "+
+		"A scope beyond the caller's reach is refused, never narrowed. At most 4096 bytes together.", notEmpty, atMost(policy.MaxScopes), each(matching(scopePattern))),
+	"TokenRequest.ttl":          says("How long the token lives: a whole number with a unit, `90s`, `15m`, `1h`, `7d`, or a number of seconds. Absent: 15 minutes. At most 168 hours."),
+	"TokenRequest.max_uses":     says("How often the token may be used. Absent: no limit.", from(1), upTo(maxUses)),
+	"TokenRequest.ip_allowlist": says("Where the token may be used: addresses, networks like `10.0.0.0/8`, or `local` for the Unix socket. Absent or empty: anywhere.", atMost(maxSources)),
+
+	"TokenResponse.token":      says("The token, a JWT signed with Ed25519. It is shown once."),
+	"TokenResponse.token_id":   says("Its id, as in listings and in the audit trail.", idOf("tok")),
+	"TokenResponse.expires_at": says("When it ends."),
+	"TokenResponse.scopes":     says("The scopes as they were asked for.", each(matching(scopePattern))),
+	"TokenResponse.agent_id":   says("The random id of the agent or owner that the token acts for."),
+
+	"TokenWaits.requires_approval": says("That no token was made.", always(true)),
+	"TokenWaits.approval_id":       says("The approval that is waited for.", isApproval),
+	"TokenWaits.message":           says("Why, for people."),
+	"TokenWaits.scopes":            says("The scopes as they were asked for.", each(matching(scopePattern))),
+
+	"Token.id":           says("Its id.", idOf("tok")),
+	"Token.agent_id":     says("The random id of the agent or owner that it acts for."),
+	"Token.agent_name":   says("The name of that agent or owner.", isName),
+	"Token.scopes":       says("What it may do.", each(matching(scopePattern))),
+	"Token.uses":         says("How often it was used; counted only where there is a limit.", from(0)),
+	"Token.max_uses":     says("How often it may be used; null for no limit.", from(1)),
+	"Token.ip_allowlist": says("Where it may be used; empty for anywhere."),
+	"Token.created_at":   says("When it was made."),
+	"Token.expires_at":   says("When it ends."),
+	"Tokens.items":       says("The tokens."),
+}
+
+var secretFields = map[string]fieldDoc{
+	"SecretInfo.id":               says("Random; another once the secret was deleted and made again.", idOf("sec")),
+	"SecretInfo.namespace":        says("All segments of its path but the last.", isNamespace),
+	"SecretInfo.key":              says("The last segment of its path.", isKey),
+	"SecretInfo.version":          says("Counted from 1 for each path, and on after a deletion.", from(1)),
+	"SecretInfo.secret_type":      says("What it is used for. It decides nothing.", isSecretType),
+	"SecretInfo.access_tier":      says("What an agent needs besides its scopes: nothing, an owner's approval to read, or one to read and to change.", isTier),
+	"SecretInfo.metadata":         says("What was stored with the value, encrypted as it is; null in listings and where there is none.", orNull),
+	"SecretInfo.created_at":       says("When the secret was made."),
+	"SecretInfo.updated_at":       says("When this version was stored."),
+	"SecretInfo.rotation_pending": says("That somebody has asked for a new value that no one has stored yet."),
+	"Secret.value":                says("The value, as it was stored.", longest(api.MaxValue)),
+	"SecretList.namespace":        says("The namespace asked for; empty for the whole vault.", longest(policy.MaxNamespace)),
+	"SecretList.items":            says("The secrets, in the order of their paths."),
+
+	"SecretWrite.value":       says("The value; it may be empty. At most 1 MiB of UTF-8.", longest(api.MaxValue)),
+	"SecretWrite.secret_type": says("What it is used for. Absent: it keeps its type; `custom` when new.", isSecretType),
+	"SecretWrite.access_tier": says("The tier. Absent or lower: it keeps its tier, and the answer shows it; `standard` when new.", isTier),
+	"SecretWrite.metadata":    says("Anything to be kept with the value, encrypted as it is. At most 16 KiB of JSON; an object or null."),
+	"SecretWrite.lower_tier":  says("That `access_tier` is meant although it is below the tier in force. For owners only.", absent(false)),
+
+	"SecretRotate.value":     says("The next value. At most 1 MiB of UTF-8. To send one needs the scope to write.", longest(api.MaxValue)),
+	"SecretRotate.new_value": says("The same under another name; give one of the two.", longest(api.MaxValue)),
+
+	"Namespace.name":         says("Its name.", isNamespace),
+	"Namespace.namespace":    says("The same, under the name that listings use.", isNamespace),
+	"Namespace.secret_count": says("How many secrets directly in it the caller may see.", from(1)),
+	"Namespaces.items":       says("The namespaces."),
+}
+
+var importFields = map[string]fieldDoc{
+	"ImportRequest.namespace":   says("Where the secrets go.", isNamespace),
+	"ImportRequest.content":     says("The dotenv text, at most 16 MiB and 10,000 names. `$` is literal, a name that comes twice an error.", longest(api.MaxImport)),
+	"ImportRequest.secret_type": says("The type of all of them, as in a write.", isSecretType),
+	"ImportRequest.access_tier": says("The tier of all of them, as in a write.", isTier),
+	"ImportRequest.metadata":    says("What is kept with each of them, as in a write."),
+	"ImportRequest.overwrite":   says("Whether a secret that exists gets a new version; false passes it over.", absent(true)),
+	"ImportRequest.dry_run":     says("Only to say what would be done.", absent(false)),
+
+	"ImportResponse.namespace":      says("Where the secrets went.", isNamespace),
+	"ImportResponse.imported":       says("The keys that were stored, in the order of the text.", each(isKey)),
+	"ImportResponse.imported_count": says("How many they are.", from(0)),
+	"ImportResponse.keys":           says("The same keys, under the name that other clients read.", each(isKey)),
+	"ImportResponse.skipped":        says("How many existed and were not to be overwritten.", from(0)),
+	"ImportResponse.dry_run":        says("Whether nothing was changed because nothing was to be."),
+}
+
+var approvalFields = map[string]fieldDoc{
+	"Approval.id":               says("Its id.", isApproval),
+	"Approval.agent_id":         says("The name of the agent that asks, as in the audit trail.", isName),
+	"Approval.actor_id":         says("The random id of that agent.", idOf("agt")),
+	"Approval.status":           says("How it stands.", isStatus),
+	"Approval.access_tier":      says("The highest tier among the secrets.", isTier),
+	"Approval.requested_scopes": says("What is asked for, as `secrets:ACTION:PATH`, one secret each; never a pattern.", each(matching(scopePattern))),
+	"Approval.digest":           says("Of all that is asked for. An approver may send it back, to decide on what was shown and nothing else.", matching(digestPattern)),
+	"Approval.source":           says("Where the agent asked from: `local uid 1000 pid 4242`, or an address."),
+	"Approval.reason":           says("The owner's, once decided."),
+	"Approval.decided_by":       says("The name of the owner who decided."),
+	"Approval.created_at":       says("When it was asked for."),
+	"Approval.expires_at":       says("When the request ends; once approved, when that which it opens ends."),
+	"Approval.approved_at":      says("When it was approved."),
+	"Approval.denied_at":        says("When it was denied."),
+	"Approval.max_uses":         says("How often what is asked for may be used once approved; absent for no limit.", from(1)),
+	"Approval.ip_allowlist":     says("Where it may be used from; empty for anywhere."),
+	"Approvals.items":           says("The approvals."),
+	"ApprovalDecision.reason":   says("Why, in one line, for the trail and for the agent. At most 1024 bytes.", longest(maxReason)),
+	"ApprovalDecision.digest":   says("The digest that was shown. `CONFLICT` when it is not that of what is asked for."),
+}
+
+var auditFields = map[string]fieldDoc{
+	"AuditEvent.seq":           says("Its number in the chain, from 1.", from(1)),
+	"AuditEvent.id":            says("Its id.", idOf("evt")),
+	"AuditEvent.timestamp":     says("When."),
+	"AuditEvent.action":        says("What was done, like `secret.read`; a refused one ends in `.denied`."),
+	"AuditEvent.outcome":       says("How it ended.", oneOf("ok", "denied")),
+	"AuditEvent.agent_id":      says("The name of the agent or owner who acted."),
+	"AuditEvent.actor_id":      says("Its random id; empty when nobody was recognised."),
+	"AuditEvent.actor_type":    says("`owner`, `agent`, `daemon`, or `unknown` when nobody was recognised.", oneOf(api.KindOwner, api.KindAgent, "daemon", "unknown")),
+	"AuditEvent.namespace":     says("The namespace acted on; else empty."),
+	"AuditEvent.resource":      says("The key of the secret, or the name or id of what was acted on; else empty."),
+	"AuditEvent.version":       says("The version that was really served or written.", from(1)),
+	"AuditEvent.reason":        says("Why, in words."),
+	"AuditEvent.source":        says("Where the request came from: `local uid 1000 pid 4242`, or an address."),
+	"AuditEvent.request_id":    says("The `X-Request-Id` of the answer.", idOf("req")),
+	"AuditEvent.token_id":      says("The token that acted or was acted on.", idOf("tok")),
+	"AuditEvent.approval_id":   says("The approval that it belongs to.", isApproval),
+	"AuditEvent.count":         says("How many equal refusals this event stands for.", from(1)),
+	"AuditEvent.event_type":    says("The same as `action`."),
+	"AuditEvent.created_at":    says("The same as `timestamp`."),
+	"AuditEvent.resource_type": says("What the action begins with, like `secret`."),
+	"AuditEvent.resource_id":   says("The path of the secret, or the id of what was acted on."),
+	"AuditEvent.ip_address":    says("The address that the request came from; null on the Unix socket."),
+	"AuditEvent.metadata":      says("Nothing yet."),
+	"AuditPage.events":         says("The events, newest first."),
+	"AuditPage.total":          says("How many events there are; absent when a filter would have to be counted."),
+	"AuditPage.page":           says("Which page this is.", from(1)),
+	"AuditPage.limit":          says("How many events a page has at most.", from(1), upTo(maxEvents)),
+	"AuditPage.next_cursor":    says("To be sent as `cursor` for the next page; absent on the last.", matching(digitsPattern)),
+}
+
+var otherFields = map[string]fieldDoc{
+	"Health.status":  says("`failed` once the store or the audit chain is broken.", oneOf("ok", "failed")),
+	"Health.version": says("The version of assd."),
+	"Health.service": says("Who answers.", always("assd")),
+	"Health.sealed":  says("Whether the vault is sealed."),
+
+	"Certificate.certificate": says("The certificate, as PEM."),
+	"Certificate.fingerprint": says("Of its public key, as `--fingerprint` takes it: `sha256:` and the SHA-256 of the SubjectPublicKeyInfo.", matching(digestPattern)),
+
+	"JWKS.keys": says("The keys: `kty`, `crv`, `alg`, `use`, `kid`, `x`."),
+
+	"Error.code":            says("What went wrong, for programs."),
+	"Error.message":         says("What went wrong, for people."),
+	"Error.hint":            says("What to do or to type next."),
+	"Error.details":         says("More for programs: `approval_id` of an approval that is waited for."),
+	"ErrorBody.error":       says("The error."),
+	"ErrorBody.detail":      says("The message again, for clients that look here."),
+	"ErrorBody.approval_id": says("The approval that is waited for, with `APPROVAL_REQUIRED`.", isApproval),
+}

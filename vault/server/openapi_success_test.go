@@ -1,0 +1,75 @@
+package server_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/agent-secret-store/assd/vault/api"
+	"github.com/agent-secret-store/assd/vault/server"
+	"github.com/agent-secret-store/assd/vault/server/certs"
+)
+
+// TestEveryDocumentedSuccess reaches each success of each operation of the
+// document. That each is as the document says is checked as it comes.
+func TestEveryDocumentedSuccess(t *testing.T) {
+	d := unclaimed(t)
+	c := newContract(t, d.document())
+	d.owner = d.secret(into[api.Claim](d, d.call("POST", "/v1/vault/claim", "", "")).OwnerKey)
+	agent := d.agent("bot", `["secrets:*:*"]`, `[]`)
+	ask := func(path string) string {
+		d.want(d.call("PUT", "/v1/secrets/"+path, d.owner, `{"value":"v","access_tier":"sensitive"}`), "")
+		r := d.call("POST", "/v1/tokens", agent, `{"scopes":["secrets:read:`+path+`"],"max_uses":2,"ip_allowlist":["local"]}`)
+		c.saw("tokenIssue", r)
+		return into[api.TokenWaits](d, r).ApprovalID
+	}
+	token := into[api.TokenResponse](d, d.call("POST", "/v1/tokens", agent, `{"scopes":["read:secrets"],"ttl":"1h","max_uses":9}`))
+	approved, denied := ask("hot/ONE"), ask("hot/TWO")
+	for _, line := range []string{
+		"GET /v1/health", "GET /.well-known/jwks.json", "GET /v1/openapi.json", "GET /v1/me", "GET /v1/me/status",
+		`POST /v1/tokens {"scopes":["read:secrets"]}`, "GET /v1/tokens", "DELETE /v1/tokens/" + token.TokenID,
+		`PUT /v1/secrets/a/K {"value":"v","metadata":{"n":1}}`, "GET /v1/secrets/a/K", "GET /v1/secrets/a", "GET /v1/secrets", "GET /v1/namespaces",
+		"POST /v1/secrets/a/K/rotate", "GET /v1/secrets/a", `POST /v1/secrets/a/K/rotate {"new_value":"w"}`, "DELETE /v1/secrets/a/K",
+		`POST /v1/secrets/import {"namespace":"a","content":"A=b"}`,
+		`POST /v1/agents {"name":"n","description":"d"}`, "GET /v1/agents", "DELETE /v1/agents/n",
+		"GET /v1/approvals", "GET /v1/approvals/agent/" + approved, `POST /v1/approvals/` + approved + `/approve {"reason":"yes"}`,
+		"POST /v1/approvals/" + denied + "/deny", "GET /v1/approvals?status=approved", "GET /v1/approvals/agent/" + denied, "GET /v1/audit",
+	} {
+		method, rest, _ := strings.Cut(line, " ")
+		target, body, _ := strings.Cut(rest, " ")
+		r := d.want(d.call(method, target, d.owner, body), "")
+		path, _, _ := strings.Cut(target, "?")
+		op, _ := c.find(method, path)
+		c.saw(c.name(op), r)
+	}
+	c.saw("claim", reply{status: http.StatusOK})
+	c.saw("certificate", d.overTLS("/v1/vault/certificate"))
+	for _, op := range c.operations {
+		for outcome := range c.outcomes(op) {
+			if status, err := strconv.Atoi(outcome); err == nil && !c.seen[c.name(op)+" "+outcome] {
+				t.Errorf("%s was not seen to end in %d", c.name(op), status)
+			}
+		}
+	}
+}
+
+// overTLS is what a server of this vault that has a certificate answers.
+func (d *daemon) overTLS(target string) reply {
+	d.t.Helper()
+	keeper, err := certs.Open(certs.Config{Dir: filepath.Join(d.t.TempDir(), "tls"), Log: d.logger()})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	srv := server.New(server.Config{Vault: d.vault, Log: d.logger(), Version: "9.9.9", Certificates: keeper})
+	req, rec := httptest.NewRequest("GET", target, nil), httptest.NewRecorder()
+	srv.ServeHTTP(rec, req)
+	r := reply{rec.Code, rec.Header(), rec.Body.Bytes()}
+	if problem := contractOf(d.t, d.srv).check(req, nil, r); problem != "" || !json.Valid(r.body) {
+		d.t.Errorf("%s: %s: %s", target, problem, r.body)
+	}
+	return r
+}

@@ -1,0 +1,130 @@
+package vault
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/agent-secret-store/assd/audit"
+	"github.com/agent-secret-store/assd/store"
+	"github.com/agent-secret-store/assd/vault/api"
+)
+
+const (
+	sweepInterval = time.Minute
+	sweepAtOnce   = 256 // records in one operation: the writer keeps everyone waiting
+)
+
+// sweepEvery closes what nobody answered and removes what has ended. Neither
+// opens anything while it is still there.
+func (v *Vault) sweepEvery(ctx context.Context, every time.Duration) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if err := v.Sweep(ctx); err != nil && !errors.Is(err, context.Canceled) {
+			v.cfg.Log.Warn("expired requests could not be closed yet", "error", err)
+		}
+	}
+}
+
+// Sweep closes requests whose time is over, with an event each, and removes
+// grants that have ended and requests that ended long ago.
+func (v *Vault) Sweep(ctx context.Context) error {
+	for {
+		var stale staleKeys
+		if err := v.db.View(func(s *store.Snapshot) (err error) {
+			stale, err = v.findStale(s)
+			return err
+		}); err != nil || stale.empty() {
+			return err
+		}
+		if err := v.db.Update(ctx, func(tx *store.Tx) error { return v.removeStale(tx, stale) }); err != nil {
+			return err
+		}
+	}
+}
+
+// staleKeys are what a sweep is to look at again, where it writes.
+type staleKeys struct{ wishes, approvals, grants []string }
+
+func (s staleKeys) empty() bool { return len(s.wishes)+len(s.approvals)+len(s.grants) == 0 }
+
+func (v *Vault) findStale(r store.Reader) (out staleKeys, err error) {
+	now := v.now(r)
+	if out.wishes, err = pick(v, r, store.Wishes, func(w *wish) (bool, error) {
+		one, err := load[approval](v, r, store.Approvals, w.Approval)
+		return one == nil || one.status(now) != api.ApprovalPending, err
+	}); err != nil {
+		return out, err
+	}
+	if out.approvals, err = pick(v, r, store.Approvals, func(a *approval) (bool, error) {
+		return a.status(now) != api.ApprovalPending && now.Sub(a.ended()) > keptEnded, nil
+	}); err != nil {
+		return out, err
+	}
+	out.grants, err = pick(v, r, store.Grants, func(g *grant) (bool, error) { return !now.Before(g.Until), nil })
+	return out, err
+}
+
+// pick is the keys of the records in b that stale says yes to, at most
+// sweepAtOnce.
+func pick[T any](v *Vault, r store.Reader, b store.Bucket, stale func(*T) (bool, error)) (keys []string, err error) {
+	err = r.Scan(b, nil, func(k, _ []byte) (bool, error) {
+		key := string(k)
+		x, err := load[T](v, r, b, key)
+		if err != nil || x == nil {
+			return err == nil, err
+		}
+		gone, err := stale(x)
+		if gone {
+			keys = append(keys, key)
+		}
+		return err == nil && len(keys) < sweepAtOnce, err
+	})
+	return keys, err
+}
+
+// removeStale looks at each key once more and removes what is still stale.
+func (v *Vault) removeStale(tx *store.Tx, stale staleKeys) error {
+	for _, key := range stale.wishes {
+		if err := v.closeWish(tx, key); err != nil {
+			return err
+		}
+	}
+	again, err := v.findStale(tx)
+	if err != nil {
+		return err
+	}
+	for b, keys := range map[store.Bucket][]string{store.Approvals: again.approvals, store.Grants: again.grants} {
+		for _, key := range keys {
+			if err := v.log.Drop(tx, audit.Object{Bucket: b, Key: key}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// closeWish closes the request behind a wish, if its time is over.
+func (v *Vault) closeWish(tx *store.Tx, key string) error {
+	w, err := load[wish](v, tx, store.Wishes, key)
+	if err != nil || w == nil {
+		return err
+	}
+	r, err := load[approval](v, tx, store.Approvals, w.Approval)
+	if err != nil {
+		return err
+	}
+	if r == nil { // it lost its record: something other than assd removed that
+		r = &approval{ID: w.Approval}
+	}
+	if r.status(v.log.Now()) == api.ApprovalPending {
+		return nil
+	}
+	return v.expire(tx, key, r)
+}
