@@ -67,13 +67,17 @@ func run(args []string, stdout, stderr io.Writer) (err error) {
 	if err != nil {
 		return &exitError{2, fmt.Errorf("%w (see assd --help)", err)}
 	}
-	return ctx.Run(out)
+	lim, err := file.limits()
+	if err != nil {
+		return &exitError{2, fmt.Errorf("%w (see assd serve --help)", err)}
+	}
+	return ctx.Run(out, lim)
 }
 
 func parse(c *cli, args []string, out output, options ...kong.Option) (*kong.Context, error) {
 	options = append(options,
 		kong.Name("assd"),
-		kong.Description("The daemon of Agent Secret Store: one vault, one file of data, one socket."),
+		kong.Description("The daemon of Agent Secret Store: one vault, one file of data, a local socket, and TLS where it is asked for."),
 		kong.Vars{"version": "assd/" + version, "data_dir": defaultDataDir(), "socket": defaultSocket("DATA_DIR")},
 		kong.Writers(out.stdout, out.stderr),
 		kong.Exit(func(code int) { panic(exited(code)) }),

@@ -15,10 +15,21 @@ import (
 // maxConfig is the most that is read of a configuration file, in bytes.
 const maxConfig = 1 << 20
 
-// fileConfig is a configuration file: values for flags by their names.
+// fileConfig is a configuration file: values for flags by their names, and the
+// table [limits].
 type fileConfig struct {
 	path   string
 	values map[string]any
+	table  any // [limits]; nil: none
+}
+
+// limits are those of the table, or the defaults.
+func (c *fileConfig) limits() (limits, error) {
+	l, err := readLimits(c.table)
+	if err != nil {
+		return l, fmt.Errorf("configuration %q: %w", c.path, err)
+	}
+	return l, nil
 }
 
 // configFile reads the configuration file that the arguments and the
@@ -86,6 +97,8 @@ func readConfig(path string, must bool) (*fileConfig, error) {
 	if err := toml.Unmarshal(b, &c.values); err != nil {
 		return nil, fmt.Errorf("configuration %q: %w", path, err)
 	}
+	c.table = c.values["limits"]
+	delete(c.values, "limits")
 	return c, nil
 }
 

@@ -32,9 +32,9 @@ type fullVault struct {
 
 const fullValue = "the value that a full disk must not release"
 
-// startFull runs an assd in dir. It is started by this very thread, in whose
-// mount namespace it then is.
-func startFull(t *testing.T, dir string) *fullVault {
+// startFull runs an assd in dir, with these flags besides. It is started by this
+// very thread, in whose mount namespace it then is.
+func startFull(t *testing.T, dir string, flags ...string) *fullVault {
 	run, err := os.MkdirTemp("", "assd")
 	if err != nil {
 		t.Fatal(err)
@@ -49,7 +49,7 @@ func startFull(t *testing.T, dir string) *fullVault {
 		t.Fatalf("init: %v", err)
 	}
 	v.owner = claim.Key
-	cmd := exec.Command("assd", "--data-dir", dir, "--socket", v.process.socket, "--log-level", "debug")
+	cmd := exec.Command("assd", append([]string{"--data-dir", dir, "--socket", v.process.socket, "--log-level", "debug"}, flags...)...)
 	cmd.Stderr = &v.err
 	v.process.cmd = cmd
 	if err := cmd.Start(); err != nil {

@@ -1,5 +1,5 @@
 // Command assd is the daemon of Agent Secret Store: it keeps one vault and
-// serves it on a Unix socket.
+// serves it on a Unix socket, and over TLS where it is told to.
 //
 // It owns flags, configuration, listeners, signals and exit codes, and nothing
 // of the vault itself. It exits 0 after a drain, 1 with one line on standard

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/coreos/go-systemd/v22/activation"
-	"github.com/coreos/go-systemd/v22/daemon"
+	systemd "github.com/coreos/go-systemd/v22/daemon"
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/agent-secret-store/assd/internal/peer"
@@ -26,51 +26,107 @@ type serveCmd struct {
 	dataFlags   `embed:""`
 	Socket      string `env:"ASSD_SOCKET" placeholder:"PATH" help:"Unix socket to serve on (default: ${socket})."`
 	SocketGroup string `env:"ASSD_SOCKET_GROUP" placeholder:"GROUP" help:"Serve a whole group of users, as a system service: socket 0660, its folder 0750. Without it, only your own user."`
+	tlsFlags    `embed:""`
 	LogLevel    string `env:"ASSD_LOG_LEVEL" enum:"trace,debug,info,warn,error" default:"info" help:"trace, debug, info, warn or error."`
 	LogFormat   string `env:"ASSD_LOG_FORMAT" enum:"text,json" default:"text" help:"text or json; the log goes to standard error."`
 }
 
 func (serveCmd) Help() string {
-	return `Serves the vault until SIGTERM or SIGINT, then finishes what is under way.
+	return fmt.Sprintf(`Serves the vault until SIGTERM or SIGINT, then finishes what is under way.
 Without a vault in the data dir it creates one, unclaimed: the first "ass login"
 of the same user claims it.
+
+With --listen it is served over TLS 1.3 too. Without --tls-cert the certificate
+is made once; its fingerprint is logged, for "ass login --fingerprint".
+
+The configuration file may also have, with these defaults:
+  [limits]
+  failed_auth_per_minute = %d  # of one source; 0: no limit
+  requests_per_second = 0      # of one key; 0: no limit
 
 Examples:
   assd &
   assd --data-dir /srv/vault --socket /run/vault/assd.sock
-  ASSD_LOG_FORMAT=json assd`
+  assd --listen :8443 --tls-san vault.example.com
+  assd --listen :8443 --tls-cert cert.pem --tls-key key.pem --client-ca ca.pem
+  ASSD_LOG_FORMAT=json assd`, server.DefaultFailedAuthPerMinute)
 }
 
 // Run serves until a signal, or until the vault must not be served any longer.
-func (c *serveCmd) Run(out output) error {
+func (c *serveCmd) Run(out output, lim limits) error {
+	if err := c.tlsFlags.check(); err != nil {
+		return err
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	log := hclog.New(&hclog.LoggerOptions{
 		Name: "assd", Level: hclog.LevelFromString(c.LogLevel), JSONFormat: c.LogFormat == "json", Output: out.stderr,
 	})
-	// The socket first: a start that fails on it leaves no new vault behind.
-	// Nobody is answered before serve.
-	l, err := c.listen()
+	d, err := c.bind(log)
 	if err != nil {
 		return err
 	}
-	v, err := c.open(log)
+	if err := d.open(c, lim); err != nil {
+		return errors.Join(err, d.close())
+	}
+	return d.serve(ctx)
+}
+
+// daemon is what is bound, open and served.
+type daemon struct {
+	log     hclog.Logger
+	socket  net.Listener
+	network *network
+	vault   *vault.Vault
+	srv     *server.Server
+}
+
+// bind takes the addresses first: a start that fails on one leaves no new vault
+// behind. Nobody is answered before serve.
+func (c *serveCmd) bind(log hclog.Logger) (*daemon, error) {
+	l, err := c.listen()
 	if err != nil {
-		return errors.Join(err, l.Close())
+		return nil, err
+	}
+	n, err := c.tlsFlags.bind(c.dataDir(), log)
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return &daemon{log: log, socket: l, network: n}, nil
+}
+
+// open opens the vault, and then what lies in its locked data dir.
+func (d *daemon) open(c *serveCmd, lim limits) (err error) {
+	if d.vault, err = c.open(d.log); err != nil {
+		return err
 	}
 	uid, err := peer.OwnerUID(c.dataDir())
 	if err != nil {
-		return errors.Join(err, l.Close(), v.Close())
+		return err
 	}
-	srv := server.New(server.Config{
-		Vault: v, Log: log, Version: version,
-		MayClaim: func(peer int) bool { return peer == uid || c.SocketGroup != "" && peer == 0 },
+	if err := d.network.open(d.log); err != nil {
+		return err
+	}
+	d.srv = server.New(server.Config{
+		Vault: d.vault, Log: d.log, Version: version,
+		MayClaim:            func(peer int) bool { return peer == uid || c.SocketGroup != "" && peer == 0 },
+		Certificates:        d.network.certificates(),
+		FailedAuthPerMinute: lim.failedAuth, RequestsPerSecond: lim.requests,
 	})
-	log.Info("serving", "socket", l.Addr().String(), "data_dir", c.dataDir(), "tenant", v.Tenant(), "claimed", v.Claimed())
-	if !v.Claimed() {
-		log.Info("this vault has no owner yet: run ass login to claim it")
+	d.log.Info("serving", "socket", d.socket.Addr().String(), "data_dir", c.dataDir(), "tenant", d.vault.Tenant(), "claimed", d.vault.Claimed())
+	if !d.vault.Claimed() {
+		d.log.Info("this vault has no owner yet: run ass login to claim it")
 	}
-	return serve(ctx, v, srv, l, log)
+	return nil
+}
+
+// close closes what is bound and open.
+func (d *daemon) close() error {
+	err := errors.Join(closed(d.socket), d.network.close())
+	if d.vault != nil {
+		err = errors.Join(err, d.vault.Close())
+	}
+	return err
 }
 
 // open opens the vault, or creates it where there is none.
@@ -111,30 +167,30 @@ func (c *serveCmd) listen() (net.Listener, error) {
 	return server.ListenUnix(cfg)
 }
 
-// serve answers until ctx ends or the vault dies, drains, and closes the vault.
-func serve(ctx context.Context, v *vault.Vault, srv *server.Server, l net.Listener, log hclog.Logger) error {
-	failed := make(chan error, 1)
-	go func() { failed <- srv.Serve(l) }()
+// serve answers until ctx ends or the vault dies, drains, and closes all.
+func (d *daemon) serve(ctx context.Context) error {
+	stop := d.network.watch()
+	defer stop()
+	failed := make(chan error, 2)
+	go func() { failed <- d.srv.Serve(d.socket) }()
+	d.network.serve(d.srv, failed)
 	// Only systemd listens for this; without it there is nobody to tell.
-	if _, err := daemon.SdNotify(false, daemon.SdNotifyReady); err != nil {
-		log.Warn("systemd could not be told that the daemon is ready", "error", err)
+	if _, err := systemd.SdNotify(false, systemd.SdNotifyReady); err != nil {
+		d.log.Warn("systemd could not be told that the daemon is ready", "error", err)
 	}
 	var err error
 	select {
 	case <-ctx.Done():
-		log.Info("stopping: finishing what is under way")
-	case <-v.Dead():
-		err = v.Err()
+		d.log.Info("stopping: finishing what is under way")
+	case <-d.vault.Dead():
+		err = d.vault.Err()
 	case err = <-failed:
 	}
 	drain, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
-	if shut := srv.Shutdown(drain); shut != nil {
-		log.Warn("some requests were cut off", "error", shut)
+	if shut := d.srv.Shutdown(drain); shut != nil {
+		d.log.Warn("some requests were cut off", "error", shut)
 	}
-	// Shutdown closes it only if Serve had got hold of it.
-	if closing := l.Close(); closing != nil && !errors.Is(closing, net.ErrClosed) {
-		err = errors.Join(err, closing)
-	}
-	return errors.Join(err, v.Close())
+	// Shutdown closes a listener only if Serve had got hold of it.
+	return errors.Join(err, d.close())
 }

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/agent-secret-store/assd/vault/server"
+	"github.com/agent-secret-store/assd/vault/server/certs"
+)
+
+// tlsFlags say whether and how the vault is served over the network.
+type tlsFlags struct {
+	Listen   string   `env:"ASSD_LISTEN" placeholder:"HOST:PORT" help:"Serve on this address too, over TLS: 127.0.0.1:8443, or :8443 for every address of this machine."`
+	TLSCert  string   `name:"tls-cert" env:"ASSD_TLS_CERT" placeholder:"FILE" help:"Certificate to show, PEM, with those above it (default: one made once, in tls/ of the data dir). Read again when it changes, or on SIGHUP."`
+	TLSKey   string   `name:"tls-key" env:"ASSD_TLS_KEY" placeholder:"FILE" help:"Its private key, PEM."`
+	TLSSAN   []string `name:"tls-san" env:"ASSD_TLS_SAN" placeholder:"NAME" help:"Further host name or address for the certificate that is made; may be repeated."`
+	ClientCA string   `name:"client-ca" env:"ASSD_CLIENT_CA" placeholder:"FILE" help:"Over TLS take only clients with a certificate from a CA in this file, PEM."`
+}
+
+// check refuses flags that do not go together, with exit code 2.
+func (f tlsFlags) check() error {
+	given := f.TLSCert != "" || f.TLSKey != "" || len(f.TLSSAN) > 0 || f.ClientCA != ""
+	var err error
+	switch {
+	case (f.TLSCert == "") != (f.TLSKey == ""):
+		err = errors.New("--tls-cert and --tls-key go together: give both or neither")
+	case f.Listen == "" && given:
+		err = errors.New("--tls-cert, --tls-key, --tls-san and --client-ca need --listen")
+	case f.TLSCert != "" && len(f.TLSSAN) > 0:
+		err = errors.New("--tls-san is for the certificate that assd makes: leave it out with --tls-cert")
+	default:
+		_, err = f.names()
+	}
+	if err != nil {
+		return &exitError{2, err}
+	}
+	return nil
+}
+
+func (f tlsFlags) names() ([]certs.Name, error) {
+	var names []certs.Name
+	for _, s := range f.TLSSAN {
+		n, err := certs.ParseName(s)
+		if err != nil {
+			return nil, fmt.Errorf("--tls-san %q: %w", s, err)
+		}
+		names = append(names, n)
+	}
+	return names, nil
+}
+
+// network is the TLS side of the daemon. The nil network is none.
+type network struct {
+	listener net.Listener
+	cfg      certs.Config
+	keeper   *certs.Keeper
+}
+
+// bind takes the address and reads the operator's files. Nothing is made yet,
+// and nobody is answered.
+func (f tlsFlags) bind(dataDir string, log hclog.Logger) (*network, error) {
+	if f.Listen == "" {
+		return nil, nil
+	}
+	names, err := f.names()
+	if err != nil {
+		return nil, err
+	}
+	l, err := server.ListenTCP(f.Listen)
+	if err != nil {
+		return nil, err
+	}
+	host, _, _ := net.SplitHostPort(f.Listen) // as ListenTCP did
+	bound, err := netip.ParseAddrPort(l.Addr().String())
+	n := &network{listener: l, cfg: certs.Config{
+		CertFile: f.TLSCert, KeyFile: f.TLSKey, ClientCAFile: f.ClientCA,
+		Dir: filepath.Join(dataDir, "tls"), Host: host, Bound: bound.Addr(), Names: names, Log: log,
+	}}
+	if err == nil {
+		err = n.cfg.Check()
+	}
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return n, nil
+}
+
+// open makes the certificate, if there is to be one made, and loads it. The
+// vault must be open: its lock keeps other starts out of the data dir.
+func (n *network) open(log hclog.Logger) error {
+	if n == nil {
+		return nil
+	}
+	var err error
+	if n.keeper, err = certs.Open(n.cfg); err != nil {
+		return err
+	}
+	log.Info("serving TLS", "address", n.listener.Addr().String(), "fingerprint", n.keeper.Certificate().Fingerprint)
+	return nil
+}
+
+// certificates is what a server needs of n.
+func (n *network) certificates() *certs.Keeper {
+	if n == nil {
+		return nil
+	}
+	return n.keeper
+}
+
+// watch keeps the certificate as its files are, and loads it again on SIGHUP,
+// until stop is called.
+func (n *network) watch() (stop func()) {
+	if n == nil {
+		return func() {}
+	}
+	again := make(chan os.Signal, 1)
+	signal.Notify(again, syscall.SIGHUP)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		n.keeper.Watch(ctx, again)
+	}()
+	return func() {
+		signal.Stop(again)
+		cancel()
+		<-done
+	}
+}
+
+// serve answers over TLS and sends what ends it to failed.
+func (n *network) serve(srv *server.Server, failed chan<- error) {
+	if n != nil {
+		go func() { failed <- srv.ServeTLS(n.listener) }()
+	}
+}
+
+func (n *network) close() error {
+	if n == nil {
+		return nil
+	}
+	return closed(n.listener)
+}
+
+// closed closes a listener that may be closed already.
+func closed(l net.Listener) error {
+	if err := l.Close(); !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	return nil
+}
