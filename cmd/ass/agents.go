@@ -99,7 +99,7 @@ func (c *agentsCreateCmd) Run(a *app) error {
 		return err
 	}
 	if len(c.Namespace) == 0 && len(c.Scope) == 0 {
-		a.note("It reads every namespace; sensitive and critical secrets stay with owners.\n" +
+		a.note("It reads every namespace; sensitive and critical secrets need an approval each.\n" +
 			"Limits are set when an agent is made: --namespace, --scope.")
 	}
 	switch {

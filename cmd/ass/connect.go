@@ -25,6 +25,8 @@ type target struct {
 	rc        *assrc.File    // ~/.assrc
 	system    *client.System // nil without a system install
 	own       bool           // rc names this endpoint
+	trust     trust          // what vouches for it
+	kept      trust          // what rc says about that
 }
 
 // connect makes the client of a command that needs a key.
@@ -49,14 +51,29 @@ func (a *app) dial(t *target, key string) (*client.Client, error) {
 	if t.system != nil && t.endpoint.String() == t.system.URL() {
 		cfg.DaemonUID = t.system.DaemonUID
 	}
+	t.trust.apply(&cfg)
 	if a.Verbose {
 		cfg.Trace = a.trace
 	}
 	c, err := client.New(cfg)
 	if err != nil {
-		return nil, usage(err.Error(), "look at the key that was given, or run: ass login")
+		return nil, settingFault(err)
 	}
 	return c, nil
+}
+
+// settingFault says what to do about a setting that no client can be made of.
+func settingFault(err error) error {
+	if e, ok := errors.AsType[*client.FileError](err); ok {
+		return &fault{code: codeFailed, message: e.Error(), hint: "ass vault cert on the daemon's machine prints its certificate; see also ass --help"}
+	}
+	switch {
+	case errors.Is(err, client.ErrNotTLS):
+		return usage(err.Error(), "leave out --ca-cert, --fingerprint, --client-cert and --client-key and their variables, or give --api-url https://host:port")
+	case errors.Is(err, client.ErrClientPair):
+		return usage(err.Error(), "--client-cert FILE --client-key FILE")
+	}
+	return usage(err.Error(), "look at the key that was given, or run: ass login")
 }
 
 func (a *app) trace(c client.Call) {
@@ -118,11 +135,28 @@ func (a *app) place() (*target, error) {
 	if t.endpoint, err = client.ParseURL(url); err != nil {
 		return nil, usage(err.Error(), "set it with --api-url or ASS_API_URL")
 	}
-	if t.own = t.isOwn(); t.own {
-		t.verifyKey = rc.Get(assrc.VerifyKey)
+	if err := a.vouch(t); err != nil {
+		return nil, err
 	}
 	a.debug("the daemon is " + foreign(t.endpoint.String(), maxMessage))
 	return t, nil
+}
+
+// vouch finds what vouches for t's endpoint: what is given, else what is kept,
+// which counts for the one endpoint that ~/.assrc names.
+func (a *app) vouch(t *target) (err error) {
+	if t.trust, err = a.givenTrust(); err != nil {
+		return err
+	}
+	if t.own = t.isOwn(); !t.own {
+		return nil
+	}
+	t.verifyKey = t.rc.Get(assrc.VerifyKey)
+	if t.kept, err = keptTrust(t.rc); err != nil {
+		return err
+	}
+	t.trust = t.trust.or(t.kept)
+	return nil
 }
 
 // isOwn reports whether ~/.assrc names t's endpoint: as the URL stored there,
@@ -150,14 +184,12 @@ func (a *app) mayUseKept(t *target) error {
 			exit:    api.ExitDenied,
 		}
 	}
-	for _, name := range []string{assrc.CACert, assrc.Fingerprint} {
-		if v := os.Getenv(name); v != "" && v != t.rc.Get(name) {
-			return &fault{
-				code:    client.CodeRefused,
-				message: "the key in ~/.assrc was kept with another " + name + " and is not sent",
-				hint:    "unset " + name + ", or give the key with ASS_AGENT_KEY or --api-key",
-				exit:    api.ExitDenied,
-			}
+	if name := t.trust.differs(t.kept); name != "" {
+		return &fault{
+			code:    client.CodeRefused,
+			message: "the key in ~/.assrc was kept with another " + name + " and is not sent",
+			hint:    "leave out what was given instead, or give the key too, with ASS_AGENT_KEY or --api-key; ass login keeps both",
+			exit:    api.ExitDenied,
 		}
 	}
 	return nil

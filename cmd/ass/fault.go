@@ -80,7 +80,9 @@ func describe(err error) report {
 
 func describeAPI(e *api.Error) report {
 	r := report{Code: e.Code, Message: e.Message, Hint: e.Hint, ApprovalID: e.ApprovalID, Details: e.Details, exit: e.ExitCode()}
-	if r.Hint == "" {
+	// The daemon cannot know which command it was, and names one that has just
+	// said the same.
+	if r.Hint == "" || e.Code == api.CodeUnauthorized {
 		r.Hint = defaultHint(e)
 	}
 	return r
@@ -93,11 +95,11 @@ func defaultHint(e *api.Error) string {
 	case api.CodeValidation:
 		return "run the command with --help"
 	case api.CodeUnauthorized:
-		return "log in again with: ass login"
+		return "log in with a key that is accepted: ass login --api-key KEY"
 	case api.CodeScopeDenied:
 		return "see whose key is used with: ass whoami; an owner sets what an agent reaches"
 	case api.CodeApprovalRequired:
-		return "an owner has to approve it first"
+		return approvalHint(e.ApprovalID)
 	case api.CodeSecretNotFound:
 		return "see what there is with: ass secrets list"
 	case api.CodeRateLimited:
@@ -106,6 +108,15 @@ func defaultHint(e *api.Error) string {
 		return "free space on the daemon's disk"
 	}
 	return "look at the daemon with: ass status"
+}
+
+// approvalHint says how an owner approves a request. An id that is not of the
+// usual form does not get into a line that is there to be copied.
+func approvalHint(id string) string {
+	if !approvalID.MatchString(id) {
+		return "an owner approves it: ass approvals list"
+	}
+	return "an owner approves it with: ass approvals approve " + id
 }
 
 // fail prints err to stderr and returns its exit code.

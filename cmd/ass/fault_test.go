@@ -61,3 +61,27 @@ func TestDescribeKeepsTheDaemonsHint(t *testing.T) {
 		t.Errorf("got %+v, want the daemon's hint and approval id", got)
 	}
 }
+
+// No hint sends its reader to a command that will say the same again.
+func TestHintOfAKeyThatIsRefused(t *testing.T) {
+	e := api.New(api.CodeUnauthorized, "m").WithHint("check the key with ass whoami")
+	if got := describe(e).Hint; got != "log in with a key that is accepted: ass login --api-key KEY" {
+		t.Errorf("the hint is %q", got)
+	}
+}
+
+// A command that is there to be copied holds no text that somebody else chose.
+func TestApprovalHint(t *testing.T) {
+	for id, want := range map[string]string{
+		"apr_1Ab":         "an owner approves it with: ass approvals approve apr_1Ab",
+		"":                "an owner approves it: ass approvals list",
+		"apr_1; rm -rf ~": "an owner approves it: ass approvals list",
+		"apr_1\n":         "an owner approves it: ass approvals list",
+	} {
+		e := api.New(api.CodeApprovalRequired, "m")
+		e.ApprovalID = id
+		if got := describe(e).Hint; got != want {
+			t.Errorf("%q: the hint is %q, want %q", id, got, want)
+		}
+	}
+}

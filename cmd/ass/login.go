@@ -17,13 +17,16 @@ type loginCmd struct {
 func (loginCmd) Help() string {
 	return `The first login over the local socket claims a vault that nobody owns yet. Later
 logins ask for a key, which is checked and kept in ~/.assrc with the daemon that
-it belongs to.
+it belongs to. For a daemon on https the key of its certificate, or who vouches for
+it, is kept as well: compare the fingerprint with what assd printed.
 
 Examples:
 
   ass login
   ASS_AGENT_KEY=ask_agent_... ass login
-  ass login --api-url unix:///run/assd/assd.sock`
+  ass login --api-url unix:///run/assd/assd.sock
+  ass login --api-url https://vault.internal:8443 --fingerprint sha256:...
+  ass login --api-url https://vault.internal:8443 --ca-cert assd.pem`
 }
 
 // login is what a login leaves: who, where, and the key to keep.
@@ -52,26 +55,54 @@ func (c *loginCmd) Run(a *app) error {
 	if key != "" {
 		return a.loginWith(t, key)
 	}
-	if kept := t.rc.Get(assrc.AgentKey); kept != "" && t.own {
-		l, err := a.identify(t, kept)
-		if err == nil {
-			l.kept = true
-			return a.printLogin(l)
-		}
-		if !errors.Is(err, &api.Error{Code: api.CodeUnauthorized}) {
-			return err
-		}
-		a.note("The key in ~/.assrc is not accepted any more.")
+	if done, err := a.loginKept(t); done || err != nil {
+		return err
 	}
 	return a.claimOrAsk(t)
+}
+
+// loginKept reports whether the login that is there still works. Its key is
+// tried only where it may be used.
+func (a *app) loginKept(t *target) (bool, error) {
+	kept := t.rc.Get(assrc.AgentKey)
+	if kept == "" || !t.own {
+		return false, nil
+	}
+	if name := t.trust.differs(t.kept); name != "" {
+		a.note("The key in ~/.assrc was kept with another " + name + " and is not sent.")
+		return false, nil
+	}
+	l, err := a.identify(t, kept)
+	switch {
+	case err == nil && t.trust != t.kept: // a client certificate is new
+		return true, a.loginAs(t, l)
+	case err == nil:
+		l.kept = true
+		return true, a.printLogin(l)
+	case errors.Is(err, &api.Error{Code: api.CodeUnauthorized}):
+		a.note("The key in ~/.assrc is not accepted any more.")
+		return false, nil
+	}
+	return false, err
 }
 
 // loginWith checks a key and keeps it.
 func (a *app) loginWith(t *target, key string) error {
 	l, err := a.identify(t, key)
+	if refusal, ok := errors.AsType[*api.Error](err); ok && refusal.Code == api.CodeUnauthorized {
+		return &fault{
+			code: refusal.Code, message: refusal.Message,
+			hint: "look whether all of the key was copied; for one that was revoked an owner makes another: ass agents create --name NAME",
+		}
+	}
 	if err != nil {
 		return err
 	}
+	return a.loginAs(t, l)
+}
+
+// loginAs keeps a login that was checked.
+func (a *app) loginAs(t *target, l *login) error {
 	d, err := begin()
 	if err != nil {
 		return err
@@ -103,7 +134,11 @@ func (a *app) identify(t *target, key string) (*login, error) {
 // somebody has.
 func (a *app) claimOrAsk(t *target) error {
 	why := ""
-	if t.endpoint.Socket() != "" {
+	if t.endpoint.Socket() == "" {
+		if err := a.reach(t); err != nil {
+			return err
+		}
+	} else {
 		err := a.claim(t)
 		refusal, refused := errors.AsType[*api.Error](err)
 		if !refused || refusal.Code != api.CodeConflict && refusal.Code != api.CodeScopeDenied {
@@ -116,6 +151,18 @@ func (a *app) claimOrAsk(t *target) error {
 		return err
 	}
 	return a.loginWith(t, key)
+}
+
+// reach looks whether the daemon answers and is the one that was meant, before
+// anybody types a key for it.
+func (a *app) reach(t *target) error {
+	c, err := a.dial(t, "")
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	_, err = c.Health(a.ctx)
+	return err
 }
 
 // askKey asks for a key, after saying why one is needed.
@@ -181,11 +228,10 @@ func begin() (*assrc.Draft, error) {
 // login aside, since it may be the only copy, and puts the draft in place.
 func (a *app) keep(d *assrc.Draft, t *target, l *login) error {
 	old := t.rc.Get(assrc.AgentKey)
-	if !t.own {
-		t.rc.Unset(assrc.CACert, assrc.Fingerprint)
-	}
 	for _, kv := range [][2]string{
 		{assrc.AgentKey, l.key}, {assrc.APIURL, l.APIURL}, {assrc.VerifyKey, l.VerifyKey},
+		{assrc.CACert, t.trust.caCert}, {assrc.Fingerprint, t.trust.fingerprint},
+		{assrc.ClientCert, t.trust.clientCert}, {assrc.ClientKey, t.trust.clientKey},
 	} {
 		if err := t.rc.Set(kv[0], kv[1]); err != nil {
 			return err

@@ -52,6 +52,7 @@ func (a *app) forget(path string, rc *assrc.File) (keptIn string, err error) {
 	if keptIn, err = a.keepAside(rc.Get(assrc.AgentKey), ""); err != nil {
 		return "", err
 	}
-	rc.Unset(assrc.AgentKey, assrc.APIURL, assrc.CACert, assrc.Fingerprint, assrc.VerifyKey)
+	rc.Unset(assrc.AgentKey, assrc.APIURL, assrc.VerifyKey,
+		assrc.CACert, assrc.Fingerprint, assrc.ClientCert, assrc.ClientKey)
 	return keptIn, assrc.Save(path, rc)
 }

@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
@@ -69,6 +70,7 @@ func TestScript(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"daemon":   daemonCmd,
 			"exit":     exitCmd,
+			"issue":    issueCmd,
 			"listener": listenerCmd,
 			"makefile": makefileCmd,
 			"mode":     modeCmd,
@@ -148,43 +150,77 @@ func (w *world) end(t testscript.T) {
 // daemon is one assd with its own vault.
 type daemon struct {
 	data, socket string
+	tls          string    // host:port, "" before it is served
 	cmd          *exec.Cmd // nil when it does not run
 	log          *os.File
 }
 
-// daemonCmd is "daemon start|stop|kill [NAME]". Without a name it is the one at
-// the default socket; the socket of another is in $NAME_SOCKET.
+// daemonCmd is "daemon start|tls|stop|kill [NAME] [FLAG…]". Without a name it is
+// the one at the default socket; the socket of another is in $NAME_SOCKET. With
+// tls it serves TLS as well, at $NAME_URL, or $TLS_URL without a name.
 func daemonCmd(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) < 1 || len(args) > 2 {
-		ts.Fatalf("usage: daemon start|stop|kill [name]")
+	if neg || len(args) < 1 {
+		ts.Fatalf("usage: daemon start|tls|stop|kill [name] [flag...]")
 	}
-	name, sub := "", "assd"
-	if len(args) == 2 {
-		name, sub = args[1], "assd-"+args[1]
+	verb, name, flags := args[0], "", args[1:]
+	if len(flags) > 0 && !strings.HasPrefix(flags[0], "-") {
+		name, flags = flags[0], flags[1:]
 	}
-	w := worldOf(ts)
-	d := w.daemons[name]
-	if d == nil {
-		d = &daemon{data: ts.MkAbs(filepath.Join("data", sub)), socket: filepath.Join(ts.Getenv("XDG_RUNTIME_DIR"), sub, "assd.sock")}
-		w.daemons[name] = d
-		if name != "" {
-			ts.Setenv(name+"_SOCKET", d.socket)
-		}
-	}
-	switch args[0] {
+	d := daemonOf(ts, name)
+	switch verb {
 	case "start":
-		ts.Check(d.start(ts))
+		ts.Check(d.start(ts, flags))
+	case "tls":
+		ts.Check(d.startTLS(ts, name, flags))
 	case "stop":
 		ts.Check(d.stop(syscall.SIGTERM))
 	case "kill":
 		ts.Check(d.stop(syscall.SIGKILL))
 	default:
-		ts.Fatalf("daemon %s?", args[0])
+		ts.Fatalf("daemon %s?", verb)
 	}
 }
 
+// daemonOf is the script's daemon of that name.
+func daemonOf(ts *testscript.TestScript, name string) *daemon {
+	w, sub := worldOf(ts), "assd"
+	if name != "" {
+		sub += "-" + name
+	}
+	if w.daemons[name] == nil {
+		w.daemons[name] = &daemon{
+			data:   ts.MkAbs(filepath.Join("data", sub)),
+			socket: filepath.Join(ts.Getenv("XDG_RUNTIME_DIR"), sub, "assd.sock"),
+		}
+		if name != "" {
+			ts.Setenv(name+"_SOCKET", w.daemons[name].socket)
+		}
+	}
+	return w.daemons[name]
+}
+
+// startTLS runs the daemon with a TLS address, which stays the same when it is
+// started again.
+func (d *daemon) startTLS(ts *testscript.TestScript, name string, flags []string) error {
+	if d.tls == "" {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		d.tls = l.Addr().String()
+		if err := l.Close(); err != nil {
+			return err
+		}
+		ts.Setenv(cmp.Or(name, "TLS")+"_URL", "https://"+d.tls)
+	}
+	if err := d.start(ts, append([]string{"--listen", d.tls}, flags...)); err != nil {
+		return err
+	}
+	return d.await("tcp", d.tls)
+}
+
 // start runs the daemon and waits until it takes connections.
-func (d *daemon) start(ts *testscript.TestScript) error {
+func (d *daemon) start(ts *testscript.TestScript, flags []string) error {
 	if err := os.MkdirAll(filepath.Dir(d.data), 0o700); err != nil {
 		return err
 	}
@@ -192,21 +228,28 @@ func (d *daemon) start(ts *testscript.TestScript) error {
 	if d.log, err = os.OpenFile(d.data+".log", os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600); err != nil {
 		return err
 	}
-	d.cmd = exec.Command(filepath.Join(bin, "assd"), "serve", "--data-dir", d.data, "--socket", d.socket)
+	args := append([]string{"serve", "--data-dir", d.data, "--socket", d.socket}, flags...)
+	d.cmd = exec.Command(filepath.Join(bin, "assd"), args...)
+	d.cmd.Dir = ts.MkAbs(".")
 	d.cmd.Env = []string{"HOME=" + ts.Getenv("HOME"), "PATH=" + ts.Getenv("PATH")}
 	d.cmd.Stdout, d.cmd.Stderr = d.log, d.log
 	if err := d.cmd.Start(); err != nil {
 		return err
 	}
+	return d.await("unix", d.socket)
+}
+
+// await waits until the daemon takes connections at addr.
+func (d *daemon) await(network, addr string) error {
 	for range 500 {
-		c, err := net.Dial("unix", d.socket)
+		c, err := net.Dial(network, addr)
 		if err == nil {
 			return c.Close()
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
 	log, _ := os.ReadFile(d.data + ".log")
-	return fmt.Errorf("the daemon does not listen:\n%s", log)
+	return fmt.Errorf("the daemon does not listen at %s:\n%s", addr, log)
 }
 
 // stop ends the daemon; after SIGTERM it must drain and exit with 0.

@@ -23,20 +23,23 @@ Examples:
 
 // health is what ass status knows.
 type health struct {
-	APIURL     string `json:"api_url"`
-	Reachable  bool   `json:"reachable"`
-	Status     string `json:"status"`
-	Version    string `json:"version"`
-	Sealed     bool   `json:"sealed"`
-	Auth       string `json:"auth"` // valid, invalid, none, or unknown when the daemon did not say
-	Plan       string `json:"plan,omitempty"`
-	Secrets    int    `json:"secrets"`
-	Namespaces int    `json:"namespaces"`
-	Chain      string `json:"chain,omitempty"`
-	VerifyKey  string `json:"verify_key,omitempty"`
+	APIURL      string `json:"api_url"`
+	CACert      string `json:"ca_cert,omitempty"`
+	Fingerprint string `json:"fingerprint,omitempty"`
+	Reachable   bool   `json:"reachable"`
+	Status      string `json:"status"`
+	Version     string `json:"version"`
+	Sealed      bool   `json:"sealed"`
+	Auth        string `json:"auth"` // valid, invalid, none, or unknown when the daemon did not say
+	Plan        string `json:"plan,omitempty"`
+	Secrets     int    `json:"secrets"`
+	Namespaces  int    `json:"namespaces"`
+	Chain       string `json:"chain,omitempty"`
+	VerifyKey   string `json:"verify_key,omitempty"`
 	// SameVerifyKey says whether VerifyKey is the one kept at login; absent
 	// when none was kept.
-	SameVerifyKey *bool `json:"verify_key_matches,omitempty"`
+	SameVerifyKey *bool  `json:"verify_key_matches,omitempty"`
+	tls           string // what vouches for the daemon, "" without TLS
 }
 
 // Run asks for health first, which needs no key, then for what the key sees.
@@ -55,6 +58,10 @@ func (statusCmd) Run(a *app) error {
 		return err
 	}
 	s := health{APIURL: c.URL(), Reachable: true, Status: h.Status, Version: h.Version, Sealed: h.Sealed, Auth: "none"}
+	s.CACert, s.Fingerprint = t.trust.caCert, t.trust.fingerprint
+	if t.endpoint.TLS() {
+		s.tls = t.trust.String()
+	}
 	var wrong error
 	switch {
 	case t.key == "":
@@ -106,6 +113,9 @@ func (s *health) print(a *app) error {
 		return nil
 	}
 	rows := []row{{"API", foreign(s.APIURL, maxMessage) + " " + a.good("✓") + " reachable"}}
+	if s.tls != "" {
+		rows = append(rows, row{"TLS", foreign(s.tls, maxMessage)})
+	}
 	if s.Sealed {
 		rows = append(rows, row{"Seal", a.bad("✗") + " sealed"})
 	}

@@ -21,6 +21,8 @@ const (
 	APIURL      = "ASS_API_URL"     // the one daemon that the key goes to
 	CACert      = "ASS_CA_CERT"     // certificate file that vouches for it
 	Fingerprint = "ASS_FINGERPRINT" // or the fingerprint of its own
+	ClientCert  = "ASS_CLIENT_CERT" // our own certificate, for a daemon that asks for one
+	ClientKey   = "ASS_CLIENT_KEY"  // and the file of its key
 	VerifyKey   = "ASS_VERIFY_KEY"  // key that signs its audit trail
 )
 

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/agent-secret-store/assd/cmd/ass/internal/assrc"
+	"github.com/agent-secret-store/assd/vault/api"
+	"github.com/agent-secret-store/assd/vault/client"
+)
+
+// trust is what vouches for a daemon on TLS, and for us to it. "" is none; the
+// paths are absolute.
+type trust struct {
+	caCert, fingerprint   string // for the daemon
+	clientCert, clientKey string // for us
+}
+
+// givenTrust is what flags and environment say, each setting for itself.
+func (a *app) givenTrust() (t trust, err error) {
+	if t.caCert, err = givenFile(a.CACert, "--ca-cert", assrc.CACert); err != nil {
+		return t, err
+	}
+	if t.fingerprint, err = givenFingerprint(a.Fingerprint); err != nil {
+		return t, err
+	}
+	if t.clientCert, err = givenFile(a.ClientCert, "--client-cert", assrc.ClientCert); err != nil {
+		return t, err
+	}
+	t.clientKey, err = givenFile(a.ClientKey, "--client-key", assrc.ClientKey)
+	return t, err
+}
+
+// given is the value of a flag or, without one, of the environment.
+func given(flag *string, name, env string) (string, error) {
+	if flag == nil {
+		return os.Getenv(env), nil
+	}
+	if *flag == "" {
+		return "", usage(name+" is empty", "leave it out to use "+env+" or ~/.assrc")
+	}
+	return *flag, nil
+}
+
+func givenFile(flag *string, name, env string) (string, error) {
+	path, err := given(flag, name, env)
+	if err != nil || path == "" {
+		return "", err
+	}
+	if path, err = filepath.Abs(path); err != nil {
+		return "", usage(name+" is relative, and there is no working directory: "+err.Error(), "give an absolute path")
+	}
+	return path, nil
+}
+
+func givenFingerprint(flag *string) (string, error) {
+	s, err := given(flag, "--fingerprint", assrc.Fingerprint)
+	if err != nil || s == "" {
+		return "", err
+	}
+	if s, err = api.ParseFingerprint(strings.TrimSpace(s)); err != nil {
+		return "", usage(err.Error(), "copy the one that assd printed at its start, or ass vault cert on its machine")
+	}
+	return s, nil
+}
+
+// keptTrust is what ~/.assrc says. A relative path there would mean another file
+// in every folder.
+func keptTrust(rc *assrc.File) (trust, error) {
+	t := trust{
+		caCert: rc.Get(assrc.CACert), fingerprint: rc.Get(assrc.Fingerprint),
+		clientCert: rc.Get(assrc.ClientCert), clientKey: rc.Get(assrc.ClientKey),
+	}
+	for name, path := range map[string]string{assrc.CACert: t.caCert, assrc.ClientCert: t.clientCert, assrc.ClientKey: t.clientKey} {
+		if path != "" && !filepath.IsAbs(path) {
+			return t, &fault{code: codeFailed, message: name + " in ~/.assrc is not an absolute path", hint: "correct it, or remove the line and run: ass login"}
+		}
+	}
+	if t.fingerprint != "" {
+		var err error
+		if t.fingerprint, err = api.ParseFingerprint(t.fingerprint); err != nil {
+			return t, &fault{code: codeFailed, message: "ASS_FINGERPRINT in ~/.assrc: " + err.Error(), hint: "correct it, or remove the line and run: ass login"}
+		}
+	}
+	return t, nil
+}
+
+// or fills t with what is kept for the same daemon. CA and fingerprint belong
+// together: what is given beside them replaces both, unless it says the same.
+func (t trust) or(kept trust) trust {
+	agrees := (t.caCert == "" || t.caCert == kept.caCert) && (t.fingerprint == "" || t.fingerprint == kept.fingerprint)
+	if agrees {
+		t.caCert, t.fingerprint = kept.caCert, kept.fingerprint
+	}
+	if t.clientCert == "" && t.clientKey == "" {
+		t.clientCert, t.clientKey = kept.clientCert, kept.clientKey
+	}
+	return t
+}
+
+// differs names the setting in which t vouches for another daemon than kept
+// does, "" for none.
+func (t trust) differs(kept trust) string {
+	switch {
+	case t.caCert != kept.caCert:
+		return assrc.CACert
+	case t.fingerprint != kept.fingerprint:
+		return assrc.Fingerprint
+	}
+	return ""
+}
+
+// apply puts t into the settings of a client.
+func (t trust) apply(cfg *client.Config) {
+	cfg.CACert, cfg.Fingerprint = t.caCert, t.fingerprint
+	cfg.ClientCert, cfg.ClientKey = t.clientCert, t.clientKey
+}
+
+// String says what vouches for the daemon.
+func (t trust) String() string {
+	switch {
+	case t.caCert != "" && t.fingerprint != "":
+		return "key " + t.fingerprint + ", issuer in " + t.caCert
+	case t.fingerprint != "":
+		return "key " + t.fingerprint
+	case t.caCert != "":
+		return "issuer in " + t.caCert
+	}
+	return "issuer among those of this system"
+}

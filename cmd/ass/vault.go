@@ -1,0 +1,88 @@
+package main
+
+import (
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/agent-secret-store/assd/vault/api"
+)
+
+type vaultCmd struct {
+	Cert vaultCertCmd `cmd:"" help:"Print the daemon's certificate for other machines."`
+}
+
+type vaultCertCmd struct{}
+
+// Help shows examples.
+func (vaultCertCmd) Help() string {
+	return `Prints what the daemon shows on TLS, as PEM; it needs no key. The fingerprint is
+that of the certificate's public key, and stays when the certificate is renewed.
+Run it where the daemon runs: its answer over the network proves nothing.
+
+Examples:
+
+  ass vault cert > assd.pem
+  ass vault cert --json | jq -r .fingerprint`
+}
+
+// Run prints the certificate; how to use it goes to stderr.
+func (vaultCertCmd) Run(a *app) error {
+	t, err := a.place()
+	if err != nil {
+		return err
+	}
+	c, err := a.dial(t, "")
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	answer, err := c.Certificate(a.ctx)
+	if err != nil {
+		return err
+	}
+	shown, err := readCertificate(answer)
+	if err != nil {
+		return err
+	}
+	if a.JSON {
+		return a.json(shown)
+	}
+	url := "https://HOST:PORT"
+	if t.endpoint.TLS() {
+		url = t.endpoint.String()
+	}
+	a.note("Fingerprint: " + shown.Fingerprint + "\n" +
+		"On another machine, either of:\n" +
+		"  ass login --api-url " + url + " --fingerprint " + shown.Fingerprint + "\n" +
+		"  ass login --api-url " + url + " --ca-cert FILE    (FILE holds this certificate)")
+	return a.answer(shown.Certificate)
+}
+
+// readCertificate takes from an answer what is a certificate and nothing else,
+// and computes its fingerprint anew.
+func readCertificate(answer *api.Certificate) (*api.Certificate, error) {
+	var text strings.Builder
+	var first *x509.Certificate
+	for block, rest := pem.Decode([]byte(answer.Certificate)); block != nil; block, rest = pem.Decode(rest) {
+		c, err := x509.ParseCertificate(block.Bytes)
+		if err != nil || block.Type != "CERTIFICATE" {
+			return nil, errors.New("what the daemon tells is no certificate")
+		}
+		if first == nil {
+			first = c
+		}
+		if err := pem.Encode(&text, &pem.Block{Type: "CERTIFICATE", Bytes: c.Raw}); err != nil {
+			return nil, fmt.Errorf("printing the certificate: %w", err)
+		}
+	}
+	if first == nil {
+		return nil, errors.New("the daemon tells no certificate")
+	}
+	if api.Fingerprint(first) != answer.Fingerprint {
+		return nil, errors.New("the daemon tells another fingerprint than its certificate has")
+	}
+	return &api.Certificate{Certificate: text.String(), Fingerprint: answer.Fingerprint}, nil
+}
