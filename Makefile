@@ -6,7 +6,7 @@ LDFLAGS  := -s -w -X main.version=$(VERSION)
 BUILD    := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
 FUZZTIME ?= 20s
 
-.PHONY: build quickstart test check fuzz bench clean
+.PHONY: build quickstart test conformance check fuzz bench clean
 
 build: ## both binaries, static, in bin/
 	$(BUILD) -o bin/ass ./cmd/ass
@@ -15,8 +15,12 @@ build: ## both binaries, static, in bin/
 quickstart: build ## the whole main job on a throw-away vault
 	scripts/quickstart
 
-test: ## all tests
+test: ## all tests that need Go alone
 	$(GO) test ./...
+	@scripts/conformance/run --left-out
+
+conformance: build ## the published npm clients, as they are, against assd over TLS; needs Node
+	@GO='$(GO)' scripts/conformance/run
 
 check: ## what a change must pass: format, vet, staticcheck, tidy, other systems, race
 	scripts/check
