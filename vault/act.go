@@ -177,7 +177,7 @@ func (a *act) unapproved(ev audit.Event, action policy.Action, p policy.Path, h 
 	case err != nil:
 		return nil, err
 	case d.Effect == policy.Approve:
-		return &unapproved{ev, want{action, p.String(), h.id(), h.tier()}, d.Reason}, nil
+		return &unapproved{ev, wants(action, p, h), d.Reason}, nil
 	case g != nil:
 		a.grants = append(a.grants, g)
 	}

@@ -47,7 +47,7 @@ func (v *Vault) CreateAgent(ctx context.Context, req Request, want api.AgentCrea
 }
 
 // reservedNames are what the trail calls those who are nobody's agent.
-var reservedNames = []string{daemonActor.Name, daemonActor.Kind, unknownKind, "many"}
+var reservedNames = []string{daemonActor.Name, daemonActor.Kind, unknownKind, manySources}
 
 // nameFree refuses a name that an owner, a living agent or the daemon has.
 func (v *Vault) nameFree(r store.Reader, name string) error {

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -30,6 +31,12 @@ type want struct {
 	Path   string        `json:"path"`
 	Secret string        `json:"secret"` // id; "" where there is none
 	Tier   policy.Tier   `json:"tier"`
+	Rev    int           `json:"tier_rev,omitempty"` // of the tier
+}
+
+// wants is the act on what h describes.
+func wants(act policy.Action, p policy.Path, h *header) want {
+	return want{act, p.String(), h.id(), h.tier(), h.tierRev()}
 }
 
 // terms are what a token that was asked for would have been bound to; zero when
@@ -92,7 +99,7 @@ func (r *approval) digest() string {
 	}
 	part(r.Agent)
 	for _, w := range r.Wants {
-		for _, s := range []string{string(w.Action), w.Path, w.Secret, string(w.Tier)} {
+		for _, s := range []string{string(w.Action), w.Path, w.Secret, string(w.Tier), strconv.Itoa(w.Rev)} {
 			part(s)
 		}
 	}

@@ -418,6 +418,10 @@ func TestThreat17AGrantLapses(t *testing.T) {
 			d.mustPut(d.mia.APIKey, sensitive, "another")
 		}, api.CodeApprovalRequired, ""},
 		{"the tier raised", func(d *desk) { d.mustPut(d.owner, sensitive, "v", tier("critical")) }, api.CodeApprovalRequired, ""},
+		{"the tier raised and lowered again", func(d *desk) {
+			d.mustPut(d.owner, sensitive, "v", tier("critical"))
+			d.mustPut(d.owner, sensitive, "v", lowerTo("sensitive"))
+		}, api.CodeApprovalRequired, ""},
 		{"the agent revoked", func(d *desk) { d.revokeAgent("mia") }, api.CodeUnauthorized, ""},
 		{"the agent revoked and another of its name made", func(d *desk) {
 			d.revokeAgent("mia")
@@ -454,7 +458,11 @@ func TestThreat17ApproveWhatIsThere(t *testing.T) {
 			d.mustDelete(d.owner, sensitive)
 			d.mustPut(d.owner, sensitive, "another")
 		},
-		"the tier raised":   func(d *desk) { d.mustPut(d.owner, sensitive, "v", tier("critical")) },
+		"the tier raised": func(d *desk) { d.mustPut(d.owner, sensitive, "v", tier("critical")) },
+		"the tier raised and lowered again": func(d *desk) {
+			d.mustPut(d.owner, sensitive, "v", tier("critical"))
+			d.mustPut(d.owner, sensitive, "v", lowerTo("sensitive"))
+		},
 		"the tier lowered":  func(d *desk) { d.mustPut(d.owner, sensitive, "v", lowerTo("standard")) },
 		"the agent revoked": func(d *desk) { d.revokeAgent("mia") },
 	} {

@@ -111,7 +111,7 @@ func (a *act) grantsFor(r *approval) ([]audit.Change, error) {
 		if err != nil {
 			return nil, err
 		}
-		if h.id() != w.Secret || h.tier() != w.Tier {
+		if wants(w.Action, p, h) != w {
 			return nil, api.New(api.CodeConflict, w.Path+" is not any more what it was when the agent asked").
 				WithHint("deny it; the agent can ask anew")
 		}
@@ -123,7 +123,7 @@ func (a *act) grantsFor(r *approval) ([]audit.Change, error) {
 // grant is what r opens for one act: to read, as often as was asked for; to
 // change something, once.
 func (r *approval) grant(w want) grant {
-	g := grant{Approval: r.ID, Secret: w.Secret, Tier: w.Tier, Until: r.Until, Uses: r.Terms.MaxUses, Sources: r.Terms.Sources}
+	g := grant{Approval: r.ID, Secret: w.Secret, Tier: w.Tier, Rev: w.Rev, Until: r.Until, Uses: r.Terms.MaxUses, Sources: r.Terms.Sources}
 	if w.Action != policy.Read {
 		g.Uses = 1
 	}

@@ -20,7 +20,7 @@ const (
 
 // denialKey is what makes two refusals equal.
 type denialKey struct {
-	actor, action, namespace, key, reason string
+	actor, action, namespace, key, reason, approval string
 }
 
 // denials counts equal refusals. It is owned by whoever the store lets write.
@@ -74,7 +74,7 @@ func keyOfDenial(ev audit.Event) denialKey {
 	if ev.Action == audit.AuthFailed { // one event a minute per source, whatever was tried
 		return denialKey{actor: ev.Actor.Name, action: string(ev.Action)}
 	}
-	return denialKey{actor, string(ev.Action), ev.Namespace, ev.Key, ev.Reason}
+	return denialKey{actor, string(ev.Action), ev.Namespace, ev.Key, ev.Reason, ev.Approval}
 }
 
 // fold makes one of refusals that are too many and all different.
@@ -82,7 +82,7 @@ func (d *denials) fold(k denialKey, ev audit.Event) (denialKey, audit.Event) {
 	if d.kinds[k.actor] < denialKinds && len(d.entries) < denialTable {
 		return k, ev
 	}
-	ev.Namespace, ev.Key, ev.Subject, ev.Reason = "", "", nil, manyReasons
+	ev.Namespace, ev.Key, ev.Subject, ev.Reason, ev.Approval = "", "", nil, manyReasons, ""
 	k = denialKey{actor: k.actor, action: k.action, reason: manyReasons}
 	if d.entries[k] == nil && len(d.entries) >= denialTable {
 		k.actor, ev.Actor = "", audit.Actor{Kind: unknownKind, Name: manySources}

@@ -16,6 +16,7 @@ type grant struct {
 	Approval string      `json:"approval"` // the request that it answers
 	Secret   string      `json:"secret"`   // id; "" where there was none
 	Tier     policy.Tier `json:"tier"`
+	Rev      int         `json:"tier_rev,omitempty"` // of the tier
 	Until    time.Time   `json:"until"`
 	Uses     int         `json:"uses,omitempty"`    // how many are left; 0: no limit
 	Sources  []string    `json:"sources,omitempty"` // where from; empty: anywhere
@@ -37,7 +38,7 @@ func grantPrefix(agent string, act policy.Action, p policy.Path) string {
 
 // opens reports whether g is good for what is there now, from there.
 func (g *grant) opens(now time.Time, h *header, from Origin) bool {
-	return now.Before(g.Until) && g.Secret == h.id() && g.Tier == h.tier() &&
+	return now.Before(g.Until) && g.Secret == h.id() && g.Tier == h.tier() && g.Rev == h.tierRev() &&
 		(len(g.Sources) == 0 || from.in(g.sources))
 }
 

@@ -20,7 +20,8 @@ type header struct {
 	ID       string            `json:"id"` // random, never used again; bound into each value
 	Type     policy.SecretType `json:"type"`
 	Tier     policy.Tier       `json:"tier"`
-	Current  uint64            `json:"current"` // the newest version
+	TierRev  int               `json:"tier_rev,omitempty"` // how often the tier has changed
+	Current  uint64            `json:"current"`            // the newest version
 	Created  time.Time         `json:"created"`
 	Updated  time.Time         `json:"updated"`
 	Deleted  time.Time         `json:"deleted,omitzero"`
@@ -42,6 +43,14 @@ func (h *header) tier() policy.Tier {
 		return ""
 	}
 	return h.Tier
+}
+
+// tierRev tells a tier from the same tier before it was changed and changed back.
+func (h *header) tierRev() int {
+	if h == nil {
+		return 0
+	}
+	return h.TierRev
 }
 
 // id is that of the secret, "" where there is none.

@@ -32,6 +32,9 @@ func TestThreat07TurnedAway(t *testing.T) {
 	if n := h.last().Seq; n != before {
 		t.Errorf("%d events were written at once", n-before)
 	}
+	if n := h.v.ShedSources(); n > 4097 {
+		t.Errorf("%d sources are told apart", n)
+	}
 	h.reopen()
 	total, events := 0, 0
 	for _, ev := range h.trail(audit.Filter{Action: string(audit.AuthFailed)}) {

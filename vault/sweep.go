@@ -12,7 +12,8 @@ import (
 
 const (
 	sweepInterval = time.Minute
-	sweepAtOnce   = 256 // records in one operation: the writer keeps everyone waiting
+	sweepAtOnce   = 256 // records of a kind in one operation: the writer keeps everyone waiting
+	sweepRounds   = 64  // operations in one sweep
 )
 
 // sweepEvery closes what nobody answered and removes what has ended. Neither
@@ -35,7 +36,7 @@ func (v *Vault) sweepEvery(ctx context.Context, every time.Duration) {
 // Sweep closes requests whose time is over, with an event each, and removes
 // grants that have ended and requests that ended long ago.
 func (v *Vault) Sweep(ctx context.Context) error {
-	for {
+	for range sweepRounds {
 		var stale staleKeys
 		if err := v.db.View(func(s *store.Snapshot) (err error) {
 			stale, err = v.findStale(s)
@@ -47,6 +48,7 @@ func (v *Vault) Sweep(ctx context.Context) error {
 			return err
 		}
 	}
+	return nil // the next one goes on
 }
 
 // staleKeys are what a sweep is to look at again, where it writes.
@@ -62,14 +64,20 @@ func (v *Vault) findStale(r store.Reader) (out staleKeys, err error) {
 	}); err != nil {
 		return out, err
 	}
-	if out.approvals, err = pick(v, r, store.Approvals, func(a *approval) (bool, error) {
-		return a.status(now) != api.ApprovalPending && now.Sub(a.ended()) > keptEnded, nil
-	}); err != nil {
+	if out.approvals, err = pick(v, r, store.Approvals, func(a *approval) (bool, error) { return a.forgotten(now), nil }); err != nil {
 		return out, err
 	}
-	out.grants, err = pick(v, r, store.Grants, func(g *grant) (bool, error) { return !now.Before(g.Until), nil })
+	out.grants, err = pick(v, r, store.Grants, func(g *grant) (bool, error) { return g.over(now), nil })
 	return out, err
 }
+
+// forgotten reports whether r ended so long ago that it is not listed any more.
+func (r *approval) forgotten(now time.Time) bool {
+	return r.status(now) != api.ApprovalPending && now.Sub(r.ended()) > keptEnded
+}
+
+// over reports whether g opens nothing any more.
+func (g *grant) over(now time.Time) bool { return !now.Before(g.Until) }
 
 // pick is the keys of the records in b that stale says yes to, at most
 // sweepAtOnce.
@@ -96,18 +104,27 @@ func (v *Vault) removeStale(tx *store.Tx, stale staleKeys) error {
 			return err
 		}
 	}
-	again, err := v.findStale(tx)
-	if err != nil {
-		return err
+	now := v.log.Now()
+	for _, key := range stale.approvals {
+		if err := dropIf(v, tx, store.Approvals, key, func(r *approval) bool { return r.forgotten(now) }); err != nil {
+			return err
+		}
 	}
-	for b, keys := range map[store.Bucket][]string{store.Approvals: again.approvals, store.Grants: again.grants} {
-		for _, key := range keys {
-			if err := v.log.Drop(tx, audit.Object{Bucket: b, Key: key}); err != nil {
-				return err
-			}
+	for _, key := range stale.grants {
+		if err := dropIf(v, tx, store.Grants, key, func(g *grant) bool { return g.over(now) }); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// dropIf removes the record at key if it is stale.
+func dropIf[T any](v *Vault, tx *store.Tx, b store.Bucket, key string, stale func(*T) bool) error {
+	x, err := load[T](v, tx, b, key)
+	if err != nil || x == nil || !stale(x) {
+		return err
+	}
+	return v.log.Drop(tx, audit.Object{Bucket: b, Key: key})
 }
 
 // closeWish closes the request behind a wish, if its time is over.

@@ -212,7 +212,7 @@ func (a *act) writable(p policy.Path, d draft) (*header, error) {
 func (h *header) written(d draft, s sealedDraft, by *caller, now time.Time) header {
 	next := header{ID: s.id, Type: policy.Custom, Tier: policy.Standard, Created: now}
 	if h != nil {
-		next.Tier = h.Tier
+		next.Tier, next.TierRev = h.Tier, h.TierRev
 	}
 	if h.exists() {
 		next.Type, next.Created = h.Type, h.Created
@@ -223,6 +223,9 @@ func (h *header) written(d draft, s sealedDraft, by *caller, now time.Time) head
 	}
 	if d.tier != "" && (d.lower || d.tier.AtLeast(next.Tier)) {
 		next.Tier = d.tier
+	}
+	if h != nil && next.Tier != h.Tier {
+		next.TierRev++
 	}
 	next.Current, next.Updated = s.n, now
 	next.Versions = append(next.Versions, version{N: s.n, Digest: s.digest, At: now, By: by.ID})

@@ -16,7 +16,7 @@ func OriginOf(c net.Conn) vault.Origin { return originOf(c) }
 // Fill takes all the room that a listener for TLS has left, but for what Accept
 // keeps for the next, and returns what gives one place back.
 func Fill(l net.Listener) (free func()) {
-	slots := l.(*remoteListener).slots
+	slots := l.(*remoteListener).slots.room
 	for len(slots) == 0 { // Accept has not been called yet
 		runtime.Gosched()
 	}
@@ -31,7 +31,7 @@ func Room(l net.Listener) (free, sources int) {
 	r := l.(*remoteListener)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return cap(r.slots) - len(r.slots), len(r.perSource)
+	return cap(r.slots.room) - len(r.slots.room), len(r.perSource)
 }
 
 // SourceOf is what a connection is counted by.

@@ -137,7 +137,7 @@ func removeStale(path string) error {
 type localListener struct {
 	*net.UnixListener
 	sameUID bool
-	slots   chan struct{}
+	slots   *slots
 	mu      sync.Mutex
 	perUID  map[int]int // connections
 }
@@ -151,24 +151,32 @@ type localConn struct {
 }
 
 func newLocalListener(l *net.UnixListener, sameUID bool) *localListener {
-	return &localListener{UnixListener: l, sameUID: sameUID, slots: make(chan struct{}, maxConns), perUID: map[int]int{}}
+	return &localListener{UnixListener: l, sameUID: sameUID, slots: newSlots(maxConns), perUID: map[int]int{}}
 }
 
 func (l *localListener) Accept() (net.Conn, error) {
 	for {
-		l.slots <- struct{}{}
+		if err := l.slots.take(); err != nil {
+			return nil, err
+		}
 		c, err := l.AcceptUnix()
 		if err != nil {
-			<-l.slots
+			l.slots.giveBack()
 			return nil, err
 		}
 		cred, err := peer.Of(c)
 		if err == nil && (!l.sameUID || cred.UID == os.Geteuid()) && l.count(cred.UID, 1) {
-			return &localConn{UnixConn: c, cred: cred, done: func() { l.count(cred.UID, -1); <-l.slots }}, nil
+			return &localConn{UnixConn: c, cred: cred, done: func() { l.count(cred.UID, -1); l.slots.giveBack() }}, nil
 		}
 		c.Close()
-		<-l.slots
+		l.slots.giveBack()
 	}
+}
+
+// Close stops accepting.
+func (l *localListener) Close() error {
+	l.slots.close()
+	return l.UnixListener.Close()
 }
 
 // count counts the connections of a user; it reports whether there may be one

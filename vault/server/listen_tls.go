@@ -30,8 +30,7 @@ func ListenTCP(addr string) (net.Listener, error) {
 		return nil, fmt.Errorf("listening on %q: %w; choose another address with --listen", addr, err)
 	}
 	return &remoteListener{
-		TCPListener: l.(*net.TCPListener), closed: make(chan struct{}),
-		slots: make(chan struct{}, maxConns), perSource: map[netip.Prefix]int{},
+		TCPListener: l.(*net.TCPListener), slots: newSlots(maxConns), perSource: map[netip.Prefix]int{},
 	}, nil
 }
 
@@ -47,9 +46,7 @@ func (s *Server) ServeTLS(l net.Listener) error {
 // remoteListener accepts peers from the network.
 type remoteListener struct {
 	*net.TCPListener
-	slots     chan struct{}
-	once      sync.Once
-	closed    chan struct{}
+	slots     *slots
 	mu        sync.Mutex
 	perSource map[netip.Prefix]int // connections
 }
@@ -65,21 +62,19 @@ type remoteConn struct {
 // its source is closed at once.
 func (l *remoteListener) Accept() (net.Conn, error) {
 	for {
-		select {
-		case l.slots <- struct{}{}:
-		case <-l.closed: // or a full listener could not be shut down
-			return nil, net.ErrClosed
+		if err := l.slots.take(); err != nil {
+			return nil, err
 		}
 		c, err := l.AcceptTCP()
 		if err != nil {
-			<-l.slots
+			l.slots.giveBack()
 			return nil, err
 		}
 		if from := sourceOf(c); l.count(from, 1) {
-			return &remoteConn{TCPConn: c, done: func() { l.count(from, -1); <-l.slots }}, nil
+			return &remoteConn{TCPConn: c, done: func() { l.count(from, -1); l.slots.giveBack() }}, nil
 		}
 		c.Close()
-		<-l.slots
+		l.slots.giveBack()
 	}
 }
 
@@ -99,7 +94,7 @@ func (l *remoteListener) count(from netip.Prefix, n int) bool {
 
 // Close stops accepting.
 func (l *remoteListener) Close() error {
-	l.once.Do(func() { close(l.closed) })
+	l.slots.close()
 	return l.TCPListener.Close()
 }
 
