@@ -26,6 +26,14 @@ func Fill(l net.Listener) (free func()) {
 	return func() { <-slots }
 }
 
+// FillSocket takes all the room of a Unix socket that nobody accepts on yet.
+func FillSocket(l net.Listener) {
+	s := l.(*localListener).slots
+	for range cap(s.room) {
+		s.room <- struct{}{}
+	}
+}
+
 // Room is how much room l has, and how many sources are connected.
 func Room(l net.Listener) (free, sources int) {
 	r := l.(*remoteListener)

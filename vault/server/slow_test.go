@@ -184,6 +184,32 @@ func TestConnectionsAreBounded(t *testing.T) {
 	}
 }
 
+// TestFullSocketCloses: a listener that waits for room stops when it is closed.
+func TestFullSocketCloses(t *testing.T) {
+	l, err := server.ListenUnix(server.SocketConfig{Path: filepath.Join(socketDir(t), "run", "s")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server.FillSocket(l)
+	ended := make(chan error, 1)
+	go func() {
+		_, err := l.Accept()
+		ended <- err
+	}()
+	time.Sleep(20 * time.Millisecond) // so that it waits
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case err := <-ended:
+		if !errors.Is(err, net.ErrClosed) {
+			t.Errorf("it ended with %v", err)
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("it still waits")
+	}
+}
+
 func isTimeout(err error) bool {
 	e, ok := errors.AsType[net.Error](err)
 	return ok && e.Timeout()
