@@ -13,8 +13,6 @@ import (
 	"github.com/agent-secret-store/assd/vault/api"
 )
 
-const maxDescription = 1024 // bytes
-
 // CreateAgent makes an agent and its key, for owners. Names are unique among
 // the living, whatever their case.
 func (v *Vault) CreateAgent(ctx context.Context, req Request, want api.AgentCreate) (api.AgentCreated, error) {
@@ -70,8 +68,8 @@ func checkAgent(want api.AgentCreate) error {
 	if err := policy.CheckName(want.Name); err != nil {
 		return invalid("name", err.Error())
 	}
-	if len(want.Description) > maxDescription {
-		return invalid("description", fmt.Sprintf("longer than %d bytes", maxDescription))
+	if len(want.Description) > api.MaxDescription {
+		return invalid("description", fmt.Sprintf("longer than %d bytes", api.MaxDescription))
 	}
 	if _, err := policy.ParseReachNamespaces(want.AllowedNamespaces); err != nil {
 		return invalid("allowed_namespaces", err.Error())

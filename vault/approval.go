@@ -18,11 +18,10 @@ import (
 
 // Bounds of requests for approval.
 const (
-	maxOpen   = 32                  // open ones of one agent
-	maxReason = 1024                // bytes of an owner's reason
-	waitAgain = time.Minute         // when an agent with too many may try again
-	idTries   = 8                   // for an id that nobody has
-	keptEnded = 30 * 24 * time.Hour // how long a request that has ended is listed
+	maxOpen   = 32                 // open ones of one agent
+	waitAgain = time.Minute        // when an agent with too many may try again
+	idTries   = 8                  // for an id that nobody has
+	keptEnded = 7 * 24 * time.Hour // how long a request that has ended is listed
 )
 
 // want is one act that an agent asks an owner to approve.
@@ -279,6 +278,9 @@ func (r *approval) describe(now time.Time) api.Approval {
 		ID: r.ID, AgentID: r.Name, ActorID: r.Agent, Status: r.status(now), AccessTier: string(r.tier()),
 		RequestedScopes: r.scopes(), Digest: r.Digest, Source: r.Source, CreatedAt: r.Created, ExpiresAt: r.Expires,
 		MaxUses: r.Terms.MaxUses, IPAllowlist: append([]string{}, r.Terms.Sources...),
+	}
+	if ttl := api.TTL(r.Terms.TTL); ttl != 0 {
+		out.TTL = &ttl
 	}
 	if r.Decided.IsZero() {
 		return out

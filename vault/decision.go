@@ -3,9 +3,7 @@ package vault
 import (
 	"context"
 	"fmt"
-	"sort"
 	"strings"
-	"time"
 	"unicode"
 
 	"github.com/agent-secret-store/assd/audit"
@@ -16,55 +14,61 @@ import (
 
 // Approve opens what a request asks for, for owners: one grant for each act.
 func (v *Vault) Approve(ctx context.Context, req Request, id string, want api.ApprovalDecision) (api.Approval, error) {
-	return v.conclude(ctx, req, v.do, id, want, audit.ApprovalApprove)
+	return v.conclude(ctx, req, id, want, audit.ApprovalApprove)
 }
 
 // Deny refuses a request, for owners; also when the disk is full.
 func (v *Vault) Deny(ctx context.Context, req Request, id string, want api.ApprovalDecision) (api.Approval, error) {
-	return v.conclude(ctx, req, v.doReserved, id, want, audit.ApprovalDeny)
+	return v.conclude(ctx, req, id, want, audit.ApprovalDeny)
 }
 
-type doer func(context.Context, Request, func(*act) error) error
-
 // conclude writes an owner's decision. A decided request stays decided.
-func (v *Vault) conclude(ctx context.Context, req Request, do doer, id string, want api.ApprovalDecision, as audit.Action) (out api.Approval, err error) {
+func (v *Vault) conclude(ctx context.Context, req Request, id string, want api.ApprovalDecision, as audit.Action) (out api.Approval, err error) {
 	if err := checkReason(want.Reason); err != nil {
 		return out, err
 	}
+	do := v.do
+	if as == audit.ApprovalDeny {
+		do = v.doReserved
+	}
 	err = do(ctx, req, func(a *act) error {
-		if err := a.ownerOnly(as); err != nil {
-			return err
-		}
-		r, err := a.pending(id, want.Digest)
-		if err != nil {
-			return err
-		}
-		now := v.log.Now()
-		next := *r
-		next.Decided, next.By, next.Reason = now, a.caller.Name, want.Reason
-		changes := []audit.Change{remove(store.Wishes, r.wishKey())}
-		if as == audit.ApprovalApprove {
-			next.Approved, next.Until = true, now.Add(policy.GrantTTL)
-			grants, err := a.grantsFor(&next)
-			if err != nil {
-				return err
-			}
-			changes = append(changes, grants...)
-		}
-		ev := a.approvalEvent(as, &next)
-		if want.Reason != "" {
-			ev.Reason += "; " + want.Reason
-		}
-		out = next.describe(now)
-		return a.record(ev, append(changes, put(store.Approvals, r.ID, next))...)
+		out, err = a.conclude(id, want, as)
+		return err
 	})
 	return out, err
 }
 
+func (a *act) conclude(id string, want api.ApprovalDecision, as audit.Action) (out api.Approval, err error) {
+	if err := a.ownerOnly(as); err != nil {
+		return out, err
+	}
+	r, err := a.pending(id, want.Digest)
+	if err != nil {
+		return out, err
+	}
+	now := a.v.log.Now()
+	next := *r
+	next.Decided, next.By, next.Reason = now, a.caller.Name, want.Reason
+	changes := []audit.Change{remove(store.Wishes, r.wishKey())}
+	if as == audit.ApprovalApprove {
+		next.Approved, next.Until = true, now.Add(policy.GrantTTL)
+		grants, err := a.grantsFor(&next)
+		if err != nil {
+			return out, err
+		}
+		changes = append(changes, grants...)
+	}
+	ev := a.approvalEvent(as, &next)
+	if want.Reason != "" {
+		ev.Reason += "; " + want.Reason
+	}
+	return next.describe(now), a.record(ev, append(changes, put(store.Approvals, r.ID, next))...)
+}
+
 // checkReason bounds what an owner writes: it is kept in the trail and printed.
 func checkReason(s string) error {
-	if len(s) > maxReason || strings.ContainsFunc(s, unicode.IsControl) {
-		return invalid("reason", fmt.Sprintf("at most %d bytes of text in one line", maxReason))
+	if len(s) > api.MaxReason || strings.ContainsFunc(s, unicode.IsControl) {
+		return invalid("reason", fmt.Sprintf("at most %d bytes of text in one line", api.MaxReason))
 	}
 	return nil
 }
@@ -129,58 +133,3 @@ func (r *approval) grant(w want) grant {
 	}
 	return g
 }
-
-// Approvals lists requests, newest first, for owners: those of one status, or
-// all for "".
-func (v *Vault) Approvals(ctx context.Context, req Request, status string) ([]api.Approval, error) {
-	list := []api.Approval{}
-	err := v.look(ctx, req, audit.ApprovalList, true, func(r store.Reader, _ *caller) error {
-		now := v.now(r)
-		return r.Scan(store.Approvals, nil, func(k, _ []byte) (bool, error) {
-			one, err := load[approval](v, r, store.Approvals, string(k))
-			if err == nil && one != nil && (status == "" || one.status(now) == status) {
-				list = append(list, one.describe(now))
-			}
-			return err == nil && len(list) < maxListed, err
-		})
-	})
-	sort.SliceStable(list, func(i, j int) bool { return list[i].CreatedAt.After(list[j].CreatedAt) })
-	return list, err
-}
-
-// OwnApproval is a request as the agent that made it sees it; owners see any.
-func (v *Vault) OwnApproval(ctx context.Context, req Request, id string) (out api.Approval, err error) {
-	err = v.look(ctx, req, audit.ApprovalList, false, func(r store.Reader, c *caller) error {
-		one, err := load[approval](v, r, store.Approvals, id)
-		switch {
-		case err != nil:
-			return err
-		case one == nil || !c.owner() && one.Agent != c.ID:
-			return approvalNotFound()
-		}
-		out = one.describe(v.now(r))
-		return nil
-	})
-	return out, err
-}
-
-// expire closes a request that nobody answered in time. One that is too old for
-// the verifier to follow a change of it goes without a trace of its own: its
-// approval.request stays.
-func (v *Vault) expire(tx *store.Tx, wishKey string, r *approval) error {
-	ev := audit.Event{Actor: daemonActor, Action: audit.ApprovalExpire, Outcome: audit.OK}
-	r.tell(&ev)
-	changes := []audit.Change{remove(store.Wishes, wishKey)}
-	if v.log.Now().Sub(r.Created) < lastChange {
-		next := *r
-		next.Expired = true
-		changes = append(changes, put(store.Approvals, r.ID, next))
-	} else if err := v.log.Drop(tx, audit.Object{Bucket: store.Approvals, Key: r.ID}); err != nil {
-		return err
-	}
-	_, err := v.log.Append(tx, ev, changes...)
-	return err
-}
-
-// lastChange is how long after it was made a request may still be changed.
-const lastChange = audit.TokenLife - time.Hour

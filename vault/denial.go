@@ -2,7 +2,6 @@ package vault
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/agent-secret-store/assd/audit"
@@ -133,22 +132,6 @@ func (d *denials) flush(tx *store.Tx, log *audit.Log, everything bool) error {
 		tx.OnUndo(func() { e.count, e.since = count, since })
 	}
 	return nil
-}
-
-func (v *Vault) flushEvery(ctx context.Context, every time.Duration) {
-	tick := time.NewTicker(every)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		err := v.flush(ctx, false)
-		if err != nil && !errors.Is(err, context.Canceled) {
-			v.cfg.Log.Warn("counted refusals could not be written yet", "error", err)
-		}
-	}
 }
 
 // flushDenials writes all that was only counted.

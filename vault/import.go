@@ -204,7 +204,11 @@ func (a *act) decideImport(d *importDraft) error {
 		}
 		stale = stale || !item.skip && !d.dryRun && !item.ready()
 	}
-	if len(waiting) > 0 {
+	switch {
+	case len(waiting) > 0 && d.dryRun: // nobody asked for it to be done
+		return refuse(waiting[0].ev, api.New(api.CodeApprovalRequired, waiting[0].reason).
+			WithHint("import without dry_run opens the request for it"), waiting[0].reason)
+	case len(waiting) > 0:
 		return a.ask(terms{}, waiting...)
 	}
 	if stale {

@@ -342,7 +342,12 @@ func TestImportOfCriticalSecrets(t *testing.T) {
 	h.mustPut(h.owner, "app/env/C1", "old", tier("critical"))
 	h.mustPut(h.owner, "app/env/C2", "old", tier("critical"))
 	const text = "C1=new\nA=new\nC2=new\n"
-	_, err := h.importAs(bot.APIKey, text)
+	_, err := h.importAs(bot.APIKey, text, dry)
+	wantCode(t, "a dry run", err, api.CodeApprovalRequired)
+	if n := len(h.keys("approvals")) + len(h.keys("wishes")); n != 0 {
+		t.Errorf("a dry run asks an owner: %d records", n)
+	}
+	_, err = h.importAs(bot.APIKey, text)
 	wantCode(t, "an import", err, api.CodeApprovalRequired)
 	var asked *api.Error
 	if !errors.As(err, &asked) || asked.ApprovalID == "" {

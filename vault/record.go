@@ -27,6 +27,16 @@ func remove(b store.Bucket, key string) audit.Change {
 // load is the record at bucket and key, checked and decoded; nil when there is
 // none. What it returns is shared: copy it before changing it.
 func load[T any](v *Vault, r store.Reader, b store.Bucket, key string) (*T, error) {
+	return fetch[T](v, r, b, key, true)
+}
+
+// loadOnce is load in a walk over many records, which would push those out of
+// memory that are asked for all the time.
+func loadOnce[T any](v *Vault, r store.Reader, b store.Bucket, key string) (*T, error) {
+	return fetch[T](v, r, b, key, false)
+}
+
+func fetch[T any](v *Vault, r store.Reader, b store.Bucket, key string, remember bool) (*T, error) {
 	o := audit.Object{Bucket: b, Key: key}
 	raw := r.Get(b, []byte(key))
 	if known, x := v.cache.get(o, raw); x != nil {
@@ -48,7 +58,9 @@ func load[T any](v *Vault, r store.Reader, b store.Bucket, key string) (*T, erro
 			return nil, fmt.Errorf("decoding record %s: %w", o, err)
 		}
 	}
-	v.cache.put(o, raw, x)
+	if remember {
+		v.cache.put(o, raw, x)
+	}
 	return x, nil
 }
 

@@ -2,7 +2,6 @@ package vault
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/agent-secret-store/assd/audit"
@@ -11,27 +10,9 @@ import (
 )
 
 const (
-	sweepInterval = time.Minute
-	sweepAtOnce   = 256 // records of a kind in one operation: the writer keeps everyone waiting
-	sweepRounds   = 64  // operations in one sweep
+	sweepAtOnce = 256 // records of a kind in one operation: the writer keeps everyone waiting
+	sweepRounds = 64  // operations in one sweep
 )
-
-// sweepEvery closes what nobody answered and removes what has ended. Neither
-// opens anything while it is still there.
-func (v *Vault) sweepEvery(ctx context.Context, every time.Duration) {
-	tick := time.NewTicker(every)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		if err := v.Sweep(ctx); err != nil && !errors.Is(err, context.Canceled) {
-			v.cfg.Log.Warn("expired requests could not be closed yet", "error", err)
-		}
-	}
-}
 
 // Sweep closes requests whose time is over, with an event each, and removes
 // grants that have ended and requests that ended long ago.
@@ -84,7 +65,7 @@ func (g *grant) over(now time.Time) bool { return !now.Before(g.Until) }
 func pick[T any](v *Vault, r store.Reader, b store.Bucket, stale func(*T) (bool, error)) (keys []string, err error) {
 	err = r.Scan(b, nil, func(k, _ []byte) (bool, error) {
 		key := string(k)
-		x, err := load[T](v, r, b, key)
+		x, err := loadOnce[T](v, r, b, key)
 		if err != nil || x == nil {
 			return err == nil, err
 		}
@@ -145,3 +126,24 @@ func (v *Vault) closeWish(tx *store.Tx, key string) error {
 	}
 	return v.expire(tx, key, r)
 }
+
+// expire closes a request that nobody answered in time. One that is too old for
+// the verifier to follow a change of it goes without a trace of its own: its
+// approval.request stays.
+func (v *Vault) expire(tx *store.Tx, wishKey string, r *approval) error {
+	ev := audit.Event{Actor: daemonActor, Action: audit.ApprovalExpire, Outcome: audit.OK}
+	r.tell(&ev)
+	changes := []audit.Change{remove(store.Wishes, wishKey)}
+	if v.log.Now().Sub(r.Created) < lastChange {
+		next := *r
+		next.Expired = true
+		changes = append(changes, put(store.Approvals, r.ID, next))
+	} else if err := v.log.Drop(tx, audit.Object{Bucket: store.Approvals, Key: r.ID}); err != nil {
+		return err
+	}
+	_, err := v.log.Append(tx, ev, changes...)
+	return err
+}
+
+// lastChange is how long after it was made a request may still be changed.
+const lastChange = audit.TokenLife - time.Hour

@@ -34,8 +34,6 @@ type token struct {
 
 // Bounds of a request for a token.
 const (
-	maxUses       = 1_000_000_000
-	maxSources    = 64
 	maxScopeBytes = 4 << 10 // of all scopes, so that the token fits into a header
 	dropAtOnce    = 8       // expired records that one new token removes
 	maxListed     = 10_000  // tokens in one listing
@@ -125,15 +123,15 @@ func draftToken(want api.TokenRequest) (t token, err error) {
 	if n := len(strings.Join(want.Scopes, "")); n > maxScopeBytes {
 		return t, invalid("scopes", fmt.Sprintf("longer than %d bytes together", maxScopeBytes))
 	}
-	if len(want.IPAllowlist) > maxSources {
-		return t, invalid("ip_allowlist", fmt.Sprintf("more than %d entries", maxSources))
+	if len(want.IPAllowlist) > api.MaxSources {
+		return t, invalid("ip_allowlist", fmt.Sprintf("more than %d entries", api.MaxSources))
 	}
 	if t.sources, err = parseAddressList(want.IPAllowlist); err != nil {
 		return t, invalid("ip_allowlist", `an entry is no address, no network like 10.0.0.0/8, and not "local"`)
 	}
 	if want.MaxUses != nil {
-		if *want.MaxUses < 1 || *want.MaxUses > maxUses {
-			return t, invalid("max_uses", fmt.Sprintf("must be from 1 to %d", maxUses))
+		if *want.MaxUses < 1 || *want.MaxUses > api.MaxUses {
+			return t, invalid("max_uses", fmt.Sprintf("must be from 1 to %d", api.MaxUses))
 		}
 		t.MaxUses = *want.MaxUses
 	}

@@ -158,8 +158,7 @@ func (v *Vault) Close() error {
 func (v *Vault) run() {
 	ctx, cancel := context.WithCancel(context.Background())
 	v.stop = cancel
-	v.done.Go(func() { v.flushEvery(ctx, denialWindow) })
-	v.done.Go(func() { v.sweepEvery(ctx, sweepInterval) })
+	v.done.Go(func() { v.everyMinute(ctx, v.tidy) })
 	v.done.Go(func() { v.checkEvery(ctx, checkInterval) })
 	v.done.Go(func() {
 		select {
@@ -168,6 +167,28 @@ func (v *Vault) run() {
 		case <-ctx.Done():
 		}
 	})
+}
+
+// everyMinute runs fn until ctx ends.
+func (v *Vault) everyMinute(ctx context.Context, fn func(context.Context) error) {
+	tick := time.NewTicker(time.Minute)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if err := fn(ctx); err != nil && !errors.Is(err, context.Canceled) {
+			v.cfg.Log.Warn("counted refusals and expired requests could not be written yet", "error", err)
+		}
+	}
+}
+
+// tidy writes what was only counted, and closes and removes what has ended.
+// Neither opens anything while it is still there.
+func (v *Vault) tidy(ctx context.Context) error {
+	return errors.Join(v.flush(ctx, false), v.Sweep(ctx))
 }
 
 // checkInterval is how often the whole chain is checked while serving.

@@ -29,9 +29,20 @@ type soak struct {
 	address string
 	tls     *tls.Config
 	good    *http.Client
-	served  atomic.Int64 // good requests that were answered well
-	refused atomic.Int64 // bad ones that were answered with a 4xx or an end
+	served  atomic.Int64       // good requests that were answered well
+	ended   atomic.Int64       // bad ones that ended without an answer
+	refused [ways]atomic.Int64 // bad ones that were answered with a 4xx, by the way they came
 }
+
+// ways are how bad requests come: on the socket, over TLS, and to the TLS port in
+// the clear.
+const ways = 3
+
+const (
+	bySocket = iota
+	byTLS
+	inTheClear
+)
 
 // TestSoak: under mixed traffic for a while every good request is answered, and
 // neither memory nor descriptors grow; when it is over all of them are back.
@@ -49,8 +60,9 @@ func TestSoak(t *testing.T) {
 	usage := s.sample(ctx)
 	work.Wait()
 	s.good.CloseIdleConnections()
-	t.Logf("%d good requests, %d bad ones; memory in MiB, early %d, late %d", s.served.Load(), s.refused.Load(), usage.early>>20, usage.late>>20)
-	if s.served.Load() == 0 || s.refused.Load() == 0 {
+	t.Logf("%d good requests; refused: %d on the socket, %d over TLS, %d in the clear, %d unanswered; memory in MiB, early %d, late %d",
+		s.served.Load(), s.refused[bySocket].Load(), s.refused[byTLS].Load(), s.refused[inTheClear].Load(), s.ended.Load(), usage.early>>20, usage.late>>20)
+	if s.served.Load() == 0 || s.refused[bySocket].Load() == 0 || s.refused[byTLS].Load() == 0 || s.refused[inTheClear].Load() == 0 {
 		t.Fatal("there was no traffic")
 	}
 	if usage.late > usage.early+usage.early/4+16<<20 {
@@ -81,8 +93,10 @@ func startSoak(t *testing.T) *soak {
 	if !roots.AppendCertsFromPEM(pem) {
 		t.Fatal("no certificate in cert.pem")
 	}
-	s.tls = &tls.Config{RootCAs: roots, ServerName: "localhost"}
-	s.good = &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{TLSClientConfig: s.tls, ForceAttemptHTTP2: true}}
+	s.tls = &tls.Config{RootCAs: roots, ServerName: "localhost", NextProtos: []string{"http/1.1"}}
+	s.good = &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{
+		TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: "localhost"}, ForceAttemptHTTP2: true,
+	}}
 	return s
 }
 
@@ -144,7 +158,8 @@ var nonsense = []string{
 // and hangs up half way, or waits for the answer.
 func (s *soak) doBad() {
 	raw := strings.ReplaceAll(nonsense[rand.IntN(len(nonsense))], "KEY", s.agent)
-	c, err := s.connect(rand.IntN(3))
+	way := rand.IntN(ways)
+	c, err := s.connect(way)
 	if err != nil {
 		s.t.Errorf("connecting: %v", err)
 		return
@@ -158,17 +173,21 @@ func (s *soak) doBad() {
 		h.CloseWrite()
 	}
 	answer, _ := io.ReadAll(io.LimitReader(c, 1<<20))
-	if status := statusOf(answer); status != 0 && (status < 400 || status >= 500) {
+	switch status := statusOf(answer); {
+	case status == 0:
+		s.ended.Add(1)
+	case status < 400 || status >= 500 && status != http.StatusHTTPVersionNotSupported:
 		s.t.Errorf("%.80q was answered with %.200q", raw, answer)
+	default:
+		s.refused[way].Add(1)
 	}
-	s.refused.Add(1)
 }
 
 func (s *soak) connect(way int) (net.Conn, error) {
 	switch way {
-	case 0:
+	case bySocket:
 		return net.Dial("unix", s.process.socket)
-	case 1:
+	case inTheClear:
 		return net.Dial("tcp", s.address)
 	}
 	return tls.Dial("tcp", s.address, s.tls)
@@ -189,7 +208,7 @@ func statusOf(b []byte) int {
 func (s *soak) doIdle() {
 	var held []net.Conn
 	for n := range 60 {
-		if c, err := s.connect(n % 3); err == nil {
+		if c, err := s.connect(n % ways); err == nil {
 			held = append(held, c)
 		}
 	}

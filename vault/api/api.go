@@ -223,6 +223,7 @@ type Approval struct {
 	ExpiresAt       time.Time  `json:"expires_at"` // of the request; once approved, of what it opens
 	ApprovedAt      *time.Time `json:"approved_at"`
 	DeniedAt        *time.Time `json:"denied_at"`
+	TTL             *TTL       `json:"ttl"`                // of the token that was asked for; null when a key acted, or an older token
 	MaxUses         int        `json:"max_uses,omitempty"` // how often it may be used once approved; absent: no limit
 	IPAllowlist     []string   `json:"ip_allowlist"`       // where from; empty: anywhere
 }

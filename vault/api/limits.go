@@ -5,3 +5,17 @@ const MaxValue = 1 << 20
 
 // MaxImport is the longest dotenv text that an import takes, in bytes.
 const MaxImport = 16 << 20
+
+// MaxDescription is the longest description of an agent, MaxReason the longest
+// reason of an owner, in bytes.
+const (
+	MaxDescription = 1024
+	MaxReason      = 1024
+)
+
+// MaxUses is the most uses that a token may be limited to, MaxSources the most
+// entries of its ip_allowlist.
+const (
+	MaxUses    = 1_000_000_000
+	MaxSources = 64
+)

@@ -27,7 +27,7 @@ func (d *daemon) ask(key, scope string) string {
 	return into[api.TokenWaits](d, r).ApprovalID
 }
 
-const approvalFields = "id agent_id actor_id status access_tier requested_scopes digest source reason decided_by " +
+const approvalFields = "id agent_id actor_id status access_tier requested_scopes digest source reason decided_by ttl " +
 	"created_at expires_at approved_at denied_at ip_allowlist"
 
 // TestApprovalLife: what the published clients send and look for, from the wish

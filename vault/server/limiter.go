@@ -13,6 +13,10 @@ import (
 // authenticate before it is told to wait, where the configuration says nothing.
 const DefaultFailedAuthPerMinute = 60
 
+// minBurst is how often a key may be used at once, however low its rate is: one
+// command is several requests.
+const minBurst = 10
+
 // Bounds of the tables of limiters.
 const (
 	maxLimited = 4096        // sources or keys in one table
@@ -123,7 +127,7 @@ func limited(message string, wait time.Duration) error {
 // asks for more than it may. A caller whose key or token is valid is never held
 // back by the failures of others at its address.
 func (s *Server) meter(rq *request, rt *route) error {
-	now := time.Now()
+	now := s.cfg.Now()
 	wait := s.failures.wait(rq.origin.Class(), now)
 	if rt.open() || wait == 0 && s.perKey == nil {
 		return nil
@@ -145,6 +149,6 @@ func (s *Server) meter(rq *request, rt *route) error {
 // settle counts what failed.
 func (s *Server) settle(rq *request, err error) {
 	if err != nil && api.CodeOf(err) == api.CodeUnauthorized {
-		s.failures.take(rq.origin.Class(), time.Now())
+		s.failures.take(rq.origin.Class(), s.cfg.Now())
 	}
 }

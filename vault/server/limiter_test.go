@@ -69,6 +69,7 @@ func (d *daemon) limited(failures int, perSecond float64) *site {
 	srv := server.New(server.Config{
 		Vault: d.vault, Log: d.logger(), Version: "9.9.9", MayClaim: func(int) bool { return false },
 		FailedAuthPerMinute: failures, RequestsPerSecond: perSecond,
+		Now: func() time.Time { return limiterStart }, // nothing is filled up while a test runs
 	})
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(s) }()
@@ -275,9 +276,11 @@ func TestRequestsPerKey(t *testing.T) {
 	d.put("a/KEY", "v")
 	bot, other := d.agent("bot", `["secrets:read:*"]`, `[]`), d.agent("other", `["secrets:read:*"]`, `[]`)
 	tokens := []string{d.token(bot, "secrets:read:*"), d.token(bot, "secrets:read:a/*")}
-	const rate, slowest = 0.02, 51 // a burst of one, and nothing for the rest of the test
+	const rate, slowest = 0.02, 51
 	s := d.limited(0, rate)
-	d.want(s.get("10.0.0.1", "/v1/secrets/a/KEY", tokens[0]), "")
+	for n := range 10 { // the burst
+		d.want(s.get("10.0.0.1", "/v1/secrets/a/KEY", tokens[n%2]), "")
+	}
 	for _, key := range append(tokens, bot) {
 		d.wantLimited(s.get("10.0.0.1", "/v1/secrets/a/KEY", key), slowest)
 		d.wantLimited(s.get("10.0.0.2", "/v1/me", key), slowest) // from wherever it comes
@@ -287,13 +290,16 @@ func TestRequestsPerKey(t *testing.T) {
 		d.want(s.get("10.0.0.1", "/v1/me", wrong(3)), "UNAUTHORIZED") // failures have limits of their own
 	}
 	for _, key := range []string{other, d.owner} {
-		d.want(s.get("10.0.0.1", "/v1/me", key), "")
+		for range 10 {
+			d.want(s.get("10.0.0.1", "/v1/me", key), "")
+		}
 		d.wantLimited(s.get("10.0.0.1", "/v1/me", key), slowest)
 	}
-	three := d.limited(0, 2.5) // a burst of three
-	for range 3 {
-		d.want(three.get("10.0.0.1", "/v1/me", bot), "")
+	twelve := d.limited(0, 11.5) // a burst of as many
+	for range 12 {
+		d.want(twelve.get("10.0.0.1", "/v1/me", bot), "")
 	}
+	d.wantLimited(twelve.get("10.0.0.1", "/v1/me", bot), 1)
 }
 
 // Off by default, and with a limit far away, nobody is held up.

@@ -7,14 +7,6 @@ import (
 	"github.com/agent-secret-store/assd/vault/api"
 )
 
-// Bounds that package vault keeps to itself; the tests try each.
-const (
-	maxDescription = 1024
-	maxUses        = 1_000_000_000
-	maxSources     = 64
-	maxReason      = 1024
-)
-
 // fieldDoc says what a field means, and what its Go type does not say of it.
 type fieldDoc struct {
 	text  string
@@ -82,7 +74,7 @@ var identityFields = map[string]fieldDoc{
 	"Me.verify_key":          says("The key that signs the heads of the audit chain: `ed25519:` and base64. Compare it with the one kept at login.", matching("^ed25519:")),
 
 	"AgentCreate.name":               says("Unique among the living regardless of case; never of the form of an id.", isName),
-	"AgentCreate.description":        says("For people; at most 1024 bytes.", longest(maxDescription)),
+	"AgentCreate.description":        says("For people; at most 1024 bytes.", longest(api.MaxDescription)),
 	"AgentCreate.allowed_namespaces": says("The namespaces that the agent may reach, each with all below it, or `*`. Absent or empty: every namespace.", atMost(policy.MaxReachNamespaces), each(matching(reachPattern))),
 	"AgentCreate.allowed_scopes":     says("What the agent may do. Absent or empty: `secrets:read:*`.", atMost(policy.MaxScopes), each(matching(scopePattern))),
 
@@ -110,8 +102,8 @@ var tokenFields = map[string]fieldDoc{
 		"which means the action wherever the caller may do it. In a pattern, `*` that is a whole last segment covers all below; inside a segment it stays inside it. "+
 		"A scope beyond the caller's reach is refused, never narrowed. At most 4096 bytes together.", notEmpty, atMost(policy.MaxScopes), each(matching(scopePattern))),
 	"TokenRequest.ttl":          says("How long the token lives: a whole number with a unit, `90s`, `15m`, `1h`, `7d`, or a number of seconds. Absent: 15 minutes. At most 168 hours."),
-	"TokenRequest.max_uses":     says("How often the token may be used. Absent: no limit.", from(1), upTo(maxUses)),
-	"TokenRequest.ip_allowlist": says("Where the token may be used: addresses, networks like `10.0.0.0/8`, or `local` for the Unix socket. Absent or empty: anywhere.", atMost(maxSources)),
+	"TokenRequest.max_uses":     says("How often the token may be used. Absent: no limit.", from(1), upTo(api.MaxUses)),
+	"TokenRequest.ip_allowlist": says("Where the token may be used: addresses, networks like `10.0.0.0/8`, or `local` for the Unix socket. Absent or empty: anywhere.", atMost(api.MaxSources)),
 
 	"TokenResponse.token":      says("The token, a JWT signed with Ed25519. It is shown once."),
 	"TokenResponse.token_id":   says("Its id, as in listings and in the audit trail.", idOf("tok")),
@@ -143,7 +135,7 @@ var secretFields = map[string]fieldDoc{
 	"SecretInfo.version":          says("Counted from 1 for each path, and on after a deletion.", from(1)),
 	"SecretInfo.secret_type":      says("What it is used for. It decides nothing.", isSecretType),
 	"SecretInfo.access_tier":      says("What an agent needs besides its scopes: nothing, an owner's approval to read, or one to read and to change.", isTier),
-	"SecretInfo.metadata":         says("What was stored with the value, encrypted as it is; null in listings and where there is none.", orNull),
+	"SecretInfo.metadata":         says("What was stored with the value, encrypted as it is; null in listings, in the answer to a rotate, which keeps it, and where there is none.", orNull),
 	"SecretInfo.created_at":       says("When the secret was made."),
 	"SecretInfo.updated_at":       says("When this version was stored."),
 	"SecretInfo.rotation_pending": says("That somebody has asked for a new value that no one has stored yet."),
@@ -198,10 +190,11 @@ var approvalFields = map[string]fieldDoc{
 	"Approval.expires_at":       says("When the request ends; once approved, when that which it opens ends."),
 	"Approval.approved_at":      says("When it was approved."),
 	"Approval.denied_at":        says("When it was denied."),
+	"Approval.ttl":              says("How long a token that was asked for was to live; null when a key acted, or an older token.", orNull),
 	"Approval.max_uses":         says("How often what is asked for may be used once approved; absent for no limit.", from(1)),
 	"Approval.ip_allowlist":     says("Where it may be used from; empty for anywhere."),
 	"Approvals.items":           says("The approvals."),
-	"ApprovalDecision.reason":   says("Why, in one line, for the trail and for the agent. At most 1024 bytes.", longest(maxReason)),
+	"ApprovalDecision.reason":   says("Why, in one line, for the trail and for the agent. At most 1024 bytes.", longest(api.MaxReason)),
 	"ApprovalDecision.digest":   says("The digest that was shown. `CONFLICT` when it is not that of what is asked for."),
 }
 

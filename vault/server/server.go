@@ -45,9 +45,10 @@ type Config struct {
 	// FailedAuthPerMinute is how often a minute one source may fail to
 	// authenticate; 0: no limit.
 	FailedAuthPerMinute int
-	// RequestsPerSecond is how often one key, with all its tokens, may be used;
-	// 0: no limit.
+	// RequestsPerSecond is how often one key, with all its tokens, may be used,
+	// after a burst of as many or of ten; 0: no limit.
 	RequestsPerSecond float64
+	Now               func() time.Time // for the limits; nil: time.Now
 	// Certificates are what ServeTLS shows; nil without TLS.
 	Certificates *certs.Keeper
 }
@@ -67,9 +68,12 @@ type Server struct {
 
 // New is a Server; Serve makes it answer.
 func New(cfg Config) *Server {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
 	s := &Server{cfg: cfg, large: make(chan struct{}, maxLarge), huge: make(chan struct{}, maxHuge)}
 	s.failures = newLimiter(float64(cfg.FailedAuthPerMinute)/60, cfg.FailedAuthPerMinute)
-	s.perKey = newLimiter(cfg.RequestsPerSecond, int(math.Ceil(cfg.RequestsPerSecond)))
+	s.perKey = newLimiter(cfg.RequestsPerSecond, max(minBurst, int(math.Ceil(cfg.RequestsPerSecond))))
 	s.routes = s.table()
 	s.document = sync.OnceValues(func() (json.RawMessage, error) { return describeAPI(cfg.Version, s.routes) })
 	s.http = &http.Server{
