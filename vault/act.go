@@ -228,7 +228,7 @@ func (a *act) ownerOnly(action audit.Action) error {
 		return nil
 	}
 	return refuse(a.event(action), api.New(api.CodeScopeDenied, reason).
-		WithHint("use the key of an owner: ass login --api-key KEY"), reason)
+		WithHint("use the key of an owner: ASS_AGENT_KEY=ask_live_... ass login"), reason)
 }
 
 // record writes ev with the records it changes.
@@ -257,8 +257,11 @@ func (a *act) spend(ev audit.Event, scope string, changes ...audit.Change) error
 		changes = append(changes, put(store.Tokens, used.ID, used))
 	}
 	for _, g := range a.grants {
-		changes = append(changes, g.used()...)
-		ev.Approval = g.Approval
+		used, err := a.use(g)
+		if err != nil {
+			return err
+		}
+		changes, ev.Approval = append(changes, used...), g.Approval
 	}
 	a.spent, a.grants = true, nil
 	ev.TokenID = a.tokenID

@@ -18,6 +18,7 @@ import (
 
 // Bounds of requests for approval.
 const (
+	maxAsked  = 64                 // acts in one
 	maxOpen   = 32                 // open ones of one agent
 	waitAgain = time.Minute        // when an agent with too many may try again
 	idTries   = 8                  // for an id that nobody has
@@ -60,6 +61,7 @@ type approval struct {
 	Decided  time.Time `json:"decided,omitzero"`
 	Approved bool      `json:"approved,omitempty"`
 	Until    time.Time `json:"until,omitzero"` // of the grants
+	Used     int       `json:"used,omitempty"` // uses so far of what it opened, where they are limited
 	By       string    `json:"by,omitempty"`   // name of the owner who decided
 	Reason   string    `json:"reason,omitempty"`
 	Expired  bool      `json:"expired,omitempty"`
@@ -178,8 +180,7 @@ func (a *act) request(r *approval) (id string, full bool, err error) {
 	}
 	r.Created = a.v.log.Now()
 	r.Expires = r.Created.Add(policy.RequestTTL)
-	ev := a.approvalEvent(audit.ApprovalRequest, r)
-	return r.ID, false, a.record(ev, put(store.Approvals, r.ID, r), put(store.Wishes, r.wishKey(), wish{r.ID}))
+	return r.ID, false, a.v.recordRequest(a.tx, a.event(audit.ApprovalRequest), r, "", put(store.Approvals, r.ID, r), put(store.Wishes, r.wishKey(), wish{r.ID}))
 }
 
 func tooManyRequests() *api.Error {
@@ -233,23 +234,39 @@ func (a *act) newApprovalID() (string, error) {
 	return "", fmt.Errorf("no id for a request was free in %d tries", idTries)
 }
 
-// approvalEvent is an event of this act about a request.
-func (a *act) approvalEvent(action audit.Action, r *approval) audit.Event {
-	ev := a.event(action)
-	r.tell(&ev)
-	return ev
-}
-
-// tell puts into ev what r asks for.
-func (r *approval) tell(ev *audit.Event) {
-	ev.Approval = r.ID
-	ev.Subject = &audit.Subject{ID: r.ID, Name: r.Name}
-	if len(r.Wants) == 1 {
-		if p, err := policy.ParsePath(r.Wants[0].Path); err == nil {
-			ev.Namespace, ev.Key = p.Namespace().String(), p.Key()
+// recordRequest writes what is done about r, as ev says: one event for each act
+// that r asks for, so that each is found by its namespace, and the changes with
+// the last of them.
+func (v *Vault) recordRequest(tx *store.Tx, ev audit.Event, r *approval, reason string, changes ...audit.Change) error {
+	events := r.events(ev, reason)
+	for _, one := range events[:len(events)-1] {
+		if _, err := v.log.Append(tx, one); err != nil {
+			return err
 		}
 	}
-	ev.Reason = "for " + cut(strings.Join(r.scopes(), " "))
+	_, err := v.log.Append(tx, events[len(events)-1], changes...)
+	return err
+}
+
+// events are copies of ev, one for each act that r asks for; one if its record
+// has been lost.
+func (r *approval) events(ev audit.Event, reason string) (out []audit.Event) {
+	ev.Approval, ev.Subject, ev.Reason = r.ID, &audit.Subject{ID: r.ID, Name: r.Name}, reason
+	for i, w := range r.Wants {
+		one := ev
+		if p, err := policy.ParsePath(w.Path); err == nil {
+			one.Namespace, one.Key = p.Namespace().String(), p.Key()
+		}
+		one.Reason = fmt.Sprintf("to %s, %d of %d in %s", w.Action, i+1, len(r.Wants), r.Digest)
+		if reason != "" {
+			one.Reason += ": " + reason
+		}
+		out = append(out, one)
+	}
+	if len(out) == 0 {
+		out = append(out, ev)
+	}
+	return out
 }
 
 // scopes are the acts as scopes.

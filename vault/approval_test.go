@@ -177,9 +177,15 @@ func TestRequestTellsWhatIsAsked(t *testing.T) {
 		!got.CreatedAt.Equal(now) || !got.ExpiresAt.Equal(now.Add(time.Hour)) || got.DecidedBy != nil || got.Reason != nil {
 		t.Errorf("it is %+v", got)
 	}
-	ev := d.trail(audit.Filter{Action: string(audit.ApprovalRequest)})[0]
-	if ev.Approval != id || ev.Actor.ID != d.mia.ID || ev.Key != "" || !strings.Contains(ev.Reason, want[0]) || !strings.Contains(ev.Reason, want[1]) {
-		t.Errorf("its event is %+v", ev.Event)
+	events := d.trail(audit.Filter{Action: string(audit.ApprovalRequest)})
+	if len(events) != len(want) {
+		t.Fatalf("%d events tell of it", len(events))
+	}
+	for _, ev := range events { // one for each act, found by its namespace
+		act := fmt.Sprintf("secrets:%s:%s/%s", strings.Fields(strings.ReplaceAll(ev.Reason, ",", ""))[1], ev.Namespace, ev.Key)
+		if ev.Approval != id || ev.Actor.ID != d.mia.ID || !slices.Contains(want, act) || !strings.Contains(ev.Reason, " of 2 in "+got.Digest) {
+			t.Errorf("its event is %+v", ev.Event)
+		}
 	}
 	later := d.askToRead(d.max.APIKey, guarded)
 	for status, ids := range map[string][]string{"": {later, id}, "pending": {later, id}, "approved": nil, "denied": nil, "expired": nil} {
@@ -197,7 +203,7 @@ func TestRequestTellsWhatIsAsked(t *testing.T) {
 	if got.Status != api.ApprovalDenied || got.DeniedAt == nil || got.ApprovedAt != nil || got.Reason == nil || *got.Reason != "not today" {
 		t.Errorf("denied, it is %+v", got)
 	}
-	if ev := d.trail(audit.Filter{Action: string(audit.ApprovalDeny)})[0]; !strings.HasSuffix(ev.Reason, "; not today") || ev.Approval != later {
+	if ev := d.trail(audit.Filter{Action: string(audit.ApprovalDeny)})[0]; !strings.HasSuffix(ev.Reason, ": not today") || ev.Approval != later {
 		t.Errorf("the event of it is %+v", ev.Event)
 	}
 	for _, bad := range []string{"two\nlines", strings.Repeat("x", 1025), "bell\a"} {
@@ -627,6 +633,24 @@ func TestThreat17TermsBindReads(t *testing.T) {
 		d.asked("a fourth read", func() error { _, err := d.get(wild.Token, sensitive); return err }())
 		d.askFor(d.mia.APIKey, want)
 	})
+	t.Run("max_uses of several", func(t *testing.T) {
+		d := newDesk(t)
+		want := api.TokenRequest{Scopes: []string{"secrets:read:" + sensitive, "secrets:read:" + guarded}, MaxUses: ptr(2)}
+		d.mustApprove(d.askFor(d.mia.APIKey, want))
+		d.mustGet(d.mia.APIKey, guarded, "value of guarded")
+		d.mustGet(d.mia.APIKey, sensitive, "value of sensitive")
+		d.asked("a third read", func() error { _, err := d.get(d.mia.APIKey, guarded); return err }())
+	})
+	t.Run("addresses are kept as they are read", func(t *testing.T) {
+		d := newDesk(t)
+		long := "::1%" + strings.Repeat("only this host ", 1000)
+		id := d.askFor(d.mia.APIKey, api.TokenRequest{
+			Scopes: []string{"secrets:read:" + sensitive}, IPAllowlist: []string{long, "::ffff:10.0.0.0/104", "10.0.0.7/8", "local", "::1"},
+		})
+		if got := d.request(id).IPAllowlist; !slices.Equal(got, []string{"local", "::1", "10.0.0.0/8"}) {
+			t.Errorf("an approver is shown %q", got)
+		}
+	})
 	t.Run("max_uses raced", func(t *testing.T) {
 		d := newDesk(t)
 		want := api.TokenRequest{Scopes: []string{"secrets:read:" + sensitive}, MaxUses: ptr(5)}
@@ -884,8 +908,8 @@ func TestThreat01ApprovalsPutBack(t *testing.T) {
 			func(d *desk, _ string) error { return write(d) },
 		},
 		{
-			"a grant with a use left",
-			func(d *desk) place { return only(d, "grants", "") },
+			"a request with a use left",
+			func(d *desk) place { return only(d, "approvals", "") },
 			func(d *desk) string {
 				id := d.askFor(d.mia.APIKey, api.TokenRequest{Scopes: []string{"secrets:read:" + sensitive}, MaxUses: ptr(2)})
 				d.mustApprove(id)
@@ -969,19 +993,19 @@ func testApprovalsPutBackWhileRunning(t *testing.T) {
 	d.setLive(id, pending, denied)
 
 	want := api.TokenRequest{Scopes: []string{"secrets:read:" + sensitive}, MaxUses: ptr(2)}
-	d.mustApprove(d.askFor(d.mia.APIKey, want))
-	grant := d.keys("grants")[0]
-	two := d.raw("grants", grant)
+	request := d.askFor(d.mia.APIKey, want)
+	d.mustApprove(request)
+	unused := d.raw("approvals", request)
 	d.mustGet(d.mia.APIKey, sensitive, "value of sensitive")
-	left := d.raw("grants", grant)
-	d.swap(grant, left, two)
+	used := d.raw("approvals", request)
+	d.swap(request, used, unused)
 	_, err = d.get(d.mia.APIKey, sensitive)
-	wantTampered(t, "a use given back", err, "record grants/"+grant)
-	d.setLive(grant, two, left)
+	wantTampered(t, "a use given back", err, "record approvals/"+request)
+	d.setLive(request, unused, used)
 
-	d.patch(left, replaced(t, left, `"uses":1`, `"uses":9`))
+	d.patch(used, replaced(t, used, `"used":1`, `"used":0`))
 	_, err = d.get(d.mia.APIKey, sensitive)
-	wantTampered(t, "more uses", err, "record grants/"+grant)
-	d.patch(replaced(t, left, `"uses":1`, `"uses":9`), left)
+	wantTampered(t, "a use less", err, "record approvals/"+request)
+	d.patch(replaced(t, used, `"used":1`, `"used":0`), used)
 	d.mustGet(d.mia.APIKey, sensitive, "value of sensitive")
 }

@@ -21,6 +21,16 @@ type Credential struct {
 // IsToken reports whether it is a token rather than a key.
 func (c Credential) IsToken() bool { return c.claims.ID != "" }
 
+// Bearer tells credentials apart by whoever bears them: the holder that a token's
+// signed claims name, or the hash of a key. "" is nobody. It says nothing about
+// what the credential is worth.
+func (c Credential) Bearer() string {
+	if c.IsToken() {
+		return c.claims.Subject
+	}
+	return c.keyHash
+}
+
 // Present reads a key or a token from a request. It never fails: what is no
 // credential is refused, and counted, by the act it was presented for.
 func (v *Vault) Present(text string) Credential {

@@ -48,7 +48,7 @@ func (v *Vault) claimable(tx *store.Tx) (*state, error) {
 	if !st.ClaimedAt.IsZero() {
 		return nil, api.New(api.CodeConflict, fmt.Sprintf("this vault was claimed on %s by %s, from %s",
 			st.ClaimedAt.Format("2006-01-02 15:04:05 MST"), st.Claimant, st.ClaimedBy)).
-			WithHint("log in with an owner's or an agent's key: ass login --api-key KEY")
+			WithHint("log in with an owner's or an agent's key: ASS_AGENT_KEY=ask_live_... ass login")
 	}
 	before, err := everClaimed(tx)
 	if err == nil && (before || v.claimed.Load()) {

@@ -58,11 +58,7 @@ func (a *act) conclude(id string, want api.ApprovalDecision, as audit.Action) (o
 		}
 		changes = append(changes, grants...)
 	}
-	ev := a.approvalEvent(as, &next)
-	if want.Reason != "" {
-		ev.Reason += "; " + want.Reason
-	}
-	return next.describe(now), a.record(ev, append(changes, put(store.Approvals, r.ID, next))...)
+	return next.describe(now), a.v.recordRequest(a.tx, a.event(as), &next, want.Reason, append(changes, put(store.Approvals, r.ID, next))...)
 }
 
 // checkReason bounds what an owner writes: it is kept in the trail and printed.
@@ -103,7 +99,7 @@ func (a *act) grantsFor(r *approval) ([]audit.Change, error) {
 		return nil, err
 	}
 	if who == nil || !who.Revoked.IsZero() {
-		return nil, api.New(api.CodeConflict, "the agent that asked has been revoked").WithHint("deny it")
+		return nil, api.New(api.CodeConflict, "the agent that asked has been revoked").WithHint("ass approvals deny " + r.ID)
 	}
 	var out []audit.Change
 	for _, w := range r.Wants {
@@ -117,7 +113,7 @@ func (a *act) grantsFor(r *approval) ([]audit.Change, error) {
 		}
 		if wants(w.Action, p, h) != w {
 			return nil, api.New(api.CodeConflict, w.Path+" is not any more what it was when the agent asked").
-				WithHint("deny it; the agent can ask anew")
+				WithHint("ass approvals deny " + r.ID + ", and the agent can ask anew")
 		}
 		out = append(out, put(store.Grants, grantPrefix(r.Agent, w.Action, p)+r.ID, r.grant(w)))
 	}
@@ -127,9 +123,8 @@ func (a *act) grantsFor(r *approval) ([]audit.Change, error) {
 // grant is what r opens for one act: to read, as often as was asked for; to
 // change something, once.
 func (r *approval) grant(w want) grant {
-	g := grant{Approval: r.ID, Secret: w.Secret, Tier: w.Tier, Rev: w.Rev, Until: r.Until, Uses: r.Terms.MaxUses, Sources: r.Terms.Sources}
-	if w.Action != policy.Read {
-		g.Uses = 1
+	return grant{
+		Approval: r.ID, Secret: w.Secret, Tier: w.Tier, Rev: w.Rev, Until: r.Until,
+		Once: w.Action != policy.Read, Uses: r.Terms.MaxUses, Sources: r.Terms.Sources,
 	}
-	return g
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/agent-secret-store/assd/audit"
 	"github.com/agent-secret-store/assd/policy"
 	"github.com/agent-secret-store/assd/store"
+	"github.com/agent-secret-store/assd/vault/api"
 )
 
 // grant is the record of one act that an owner has approved: this agent, this
@@ -18,7 +19,8 @@ type grant struct {
 	Tier     policy.Tier `json:"tier"`
 	Rev      int         `json:"tier_rev,omitempty"` // of the tier
 	Until    time.Time   `json:"until"`
-	Uses     int         `json:"uses,omitempty"`    // how many are left; 0: no limit
+	Once     bool        `json:"once,omitempty"`    // removed by its use
+	Uses     int         `json:"uses,omitempty"`    // how often all that the request opened may be used; 0: no limit
 	Sources  []string    `json:"sources,omitempty"` // where from; empty: anywhere
 
 	key     string // of the record
@@ -54,6 +56,10 @@ func (v *Vault) granted(r store.Reader, c *caller, act policy.Action, p policy.P
 		if err != nil || g == nil || !g.opens(v.now(r), h, from) {
 			return err == nil, err
 		}
+		counted, err := v.counted(r, g)
+		if err != nil || counted != nil && counted.Used >= g.Uses {
+			return err == nil, err
+		}
 		one := *g
 		one.key, found = key, &one
 		return false, nil
@@ -77,16 +83,32 @@ func (v *Vault) decide(r store.Reader, c *caller, act policy.Action, p policy.Pa
 	return policy.Decide(rq), g, nil
 }
 
-// used is the change that a use of g makes, nil for one that may be used again
-// and again.
-func (g *grant) used() []audit.Change {
-	switch {
-	case g.Uses == 0:
-		return nil
-	case g.Uses == 1:
-		return []audit.Change{remove(store.Grants, g.key)}
+// counted is the request at which uses of g are counted, nil when they are not.
+func (v *Vault) counted(r store.Reader, g *grant) (*approval, error) {
+	if g.Uses == 0 {
+		return nil, nil
 	}
-	next := *g
-	next.Uses--
-	return []audit.Change{put(store.Grants, g.key, next)}
+	request, err := load[approval](v, r, store.Approvals, g.Approval)
+	if err == nil && request == nil { // it is kept longer than its grants
+		err = &audit.TamperError{What: "record " + string(store.Approvals) + "/" + g.Approval, Problem: "it is missing"}
+	}
+	return request, err
+}
+
+// use is the changes that a use of g makes, none for one that may be used again
+// and again.
+func (a *act) use(g *grant) (changes []audit.Change, err error) {
+	if g.Once {
+		changes = append(changes, remove(store.Grants, g.key))
+	}
+	request, err := a.v.counted(a.tx, g)
+	if err != nil || request == nil {
+		return changes, err
+	}
+	if request.Used >= g.Uses { // by this very act, which rests on several grants
+		return nil, api.New(api.CodeConflict, "what was approved is used up").WithHint("ask for more uses, or for fewer secrets at once")
+	}
+	next := *request
+	next.Used++
+	return append(changes, put(store.Approvals, next.ID, next)), nil
 }

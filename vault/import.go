@@ -18,7 +18,6 @@ import (
 // several times slower.
 const (
 	maxImported = 10_000 // secrets
-	maxAsked    = 64     // acts in one request for approval
 )
 
 // importDraft is an import that has been checked, before anyone is looked up.
@@ -51,7 +50,7 @@ func (v *Vault) Import(ctx context.Context, req Request, want api.ImportRequest)
 		return api.ImportResponse{}, asAPI(err)
 	}
 	err = untilFresh(func() error {
-		if err := v.sealImport(d); err != nil {
+		if err := v.sealImport(req, d); err != nil {
 			return err
 		}
 		answer, err = v.tryImport(ctx, req, d)
@@ -130,12 +129,17 @@ func (d *importDraft) payload(item *importItem) envelope.Payload {
 }
 
 // sealImport seals each item for the id and version that it gets if nobody else
-// writes first. After a lost race it seals those anew that have lost it.
-func (v *Vault) sealImport(d *importDraft) error {
+// writes first. After a lost race it seals those anew that have lost it. Where the
+// caller may not write one of them it seals none, as sealDraft.
+func (v *Vault) sealImport(req Request, d *importDraft) error {
 	if d.dryRun {
 		return nil
 	}
-	if err := v.db.View(func(s *store.Snapshot) error { return v.aimImport(s, d) }); err != nil {
+	may := false
+	if err := v.db.View(func(s *store.Snapshot) (err error) {
+		may, err = v.aimImport(s, req, d)
+		return err
+	}); err != nil || !may {
 		return err
 	}
 	for i := range d.items {
@@ -152,20 +156,27 @@ func (v *Vault) sealImport(d *importDraft) error {
 	return nil
 }
 
-// aimImport finds out what each item is to be sealed for.
-func (v *Vault) aimImport(r store.Reader, d *importDraft) error {
+// aimImport finds out what each item is to be sealed for, and whether the caller
+// may write all of them.
+func (v *Vault) aimImport(r store.Reader, req Request, d *importDraft) (bool, error) {
+	may, err := v.writer(r, req)
+	if err != nil || may == nil {
+		return false, err
+	}
 	for i := range d.items {
 		item := &d.items[i]
-		h, err := v.header(r, item.path)
-		if err != nil {
-			return err
+		at, err := may(item.path)
+		if err != nil || at == nil {
+			return false, err
 		}
-		item.skip = d.skips(h)
-		if !item.sealed.fits(h) {
-			item.sealed = h.upcoming()
+		if item.skip = d.skips(at.header); !item.skip && !at.allowed {
+			return false, nil
+		}
+		if !item.sealed.fits(at.header) {
+			item.sealed = at.upcoming()
 		}
 	}
-	return nil
+	return true, nil
 }
 
 // skips reports whether what h describes is to stay as it is.

@@ -65,20 +65,26 @@ func (v *Vault) Admit(ctx context.Context, req Request) error {
 	return asAPI(err)
 }
 
-// Holder is the id of the identity whose key or token req bears, "" for nobody
-// this vault knows now. What the identity may do is decided elsewhere.
-func (v *Vault) Holder(req Request) (id string) {
+// Holder is whose key or token a request bears. The zero value is nobody's.
+type Holder struct {
+	ID    string
+	Owner bool
+}
+
+// Holder is whose key or token req bears now, as far as a snapshot tells. What
+// that identity may do is decided elsewhere.
+func (v *Vault) Holder(req Request) (h Holder) {
 	err := v.db.View(func(s *store.Snapshot) error {
 		c, err := v.resolve(s, req.Credential, req.Origin)
 		if err == nil {
-			id = c.ID
+			h = Holder{c.ID, c.owner()}
 		}
 		return err
 	})
 	if err != nil {
-		return ""
+		return Holder{}
 	}
-	return id
+	return h
 }
 
 // refuseLook writes the refusal that look came to.

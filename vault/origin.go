@@ -2,6 +2,7 @@ package vault
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/agent-secret-store/assd/audit"
@@ -74,6 +75,25 @@ func parseAddressList(entries []string) (addressList, error) {
 		list.networks = append(list.networks, p)
 	}
 	return list, nil
+}
+
+// texts is the list in its one spelling, each entry once, which is what is kept
+// and shown: what a client wrote could be long, or read as something else.
+func (l addressList) texts() []string {
+	var out []string
+	if l.local {
+		out = append(out, localSource)
+	}
+	for _, p := range l.networks {
+		text := p.String()
+		if p.IsSingleIP() {
+			text = p.Addr().String()
+		}
+		if !slices.Contains(out, text) {
+			out = append(out, text)
+		}
+	}
+	return out
 }
 
 // localSource in an address list means the Unix socket.

@@ -9,6 +9,9 @@ import (
 	"github.com/agent-secret-store/assd/vault/api"
 )
 
+// maxRequests is how many requests one answer lists: each may name 64 secrets.
+const maxRequests = 1000
+
 // Approvals lists the newest requests, newest first, for owners: those of one
 // status, or all for "".
 func (v *Vault) Approvals(ctx context.Context, req Request, status string) ([]api.Approval, error) {
@@ -24,7 +27,7 @@ func (v *Vault) Approvals(ctx context.Context, req Request, status string) ([]ap
 		})
 	})
 	sort.SliceStable(list, func(i, j int) bool { return list[i].CreatedAt.After(list[j].CreatedAt) })
-	return list[:min(len(list), maxListed)], err
+	return list[:min(len(list), maxRequests)], err
 }
 
 // OwnApproval is a request as the agent that made it sees it; owners see any.

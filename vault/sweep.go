@@ -131,8 +131,6 @@ func (v *Vault) closeWish(tx *store.Tx, key string) error {
 // the verifier to follow a change of it goes without a trace of its own: its
 // approval.request stays.
 func (v *Vault) expire(tx *store.Tx, wishKey string, r *approval) error {
-	ev := audit.Event{Actor: daemonActor, Action: audit.ApprovalExpire, Outcome: audit.OK}
-	r.tell(&ev)
 	changes := []audit.Change{remove(store.Wishes, wishKey)}
 	if v.log.Now().Sub(r.Created) < lastChange {
 		next := *r
@@ -141,8 +139,8 @@ func (v *Vault) expire(tx *store.Tx, wishKey string, r *approval) error {
 	} else if err := v.log.Drop(tx, audit.Object{Bucket: store.Approvals, Key: r.ID}); err != nil {
 		return err
 	}
-	_, err := v.log.Append(tx, ev, changes...)
-	return err
+	ev := audit.Event{Actor: daemonActor, Action: audit.ApprovalExpire, Outcome: audit.OK}
+	return v.recordRequest(tx, ev, r, "", changes...)
 }
 
 // lastChange is how long after it was made a request may still be changed.

@@ -116,7 +116,7 @@ func draftToken(want api.TokenRequest) (t token, err error) {
 	if len(want.Scopes) == 0 {
 		return t, invalid("scopes", `name at least one, like "secrets:read:production/*"`)
 	}
-	t.Scopes, t.Sources = want.Scopes, want.IPAllowlist
+	t.Scopes = want.Scopes
 	if t.scopes, err = policy.ParseScopes(want.Scopes); err != nil {
 		return t, invalid("scopes", err.Error())
 	}
@@ -129,6 +129,7 @@ func draftToken(want api.TokenRequest) (t token, err error) {
 	if t.sources, err = parseAddressList(want.IPAllowlist); err != nil {
 		return t, invalid("ip_allowlist", `an entry is no address, no network like 10.0.0.0/8, and not "local"`)
 	}
+	t.Sources = t.sources.texts()
 	if want.MaxUses != nil {
 		if *want.MaxUses < 1 || *want.MaxUses > api.MaxUses {
 			return t, invalid("max_uses", fmt.Sprintf("must be from 1 to %d", api.MaxUses))
@@ -157,6 +158,10 @@ func (a *act) mayIssue(t token, ttl time.Duration) error {
 		if one != nil {
 			missing = append(missing, *one)
 		}
+	}
+	if len(missing) > maxAsked {
+		return api.New(api.CodeValidation, fmt.Sprintf("scopes: more than %d of them wait for an owner's approval", maxAsked)).
+			WithHint("ask for fewer at once: an owner has to look at each")
 	}
 	if len(missing) > 0 {
 		return a.ask(terms{ttl, t.MaxUses, t.Sources}, missing...)

@@ -53,7 +53,7 @@ func (v *Vault) Put(ctx context.Context, req Request, p policy.Path, want api.Se
 func (v *Vault) write(ctx context.Context, req Request, p policy.Path, d draft) (info api.SecretInfo, err error) {
 	defer d.payload.Wipe()
 	err = untilFresh(func() error {
-		s, err := v.sealDraft(p, d)
+		s, err := v.sealDraft(req, p, d)
 		if err != nil {
 			return err
 		}
@@ -101,20 +101,25 @@ func draftSecret(want api.SecretWrite) (d draft, err error) {
 }
 
 // sealDraft seals d for the id and version that it gets if nobody else writes
-// first.
-func (v *Vault) sealDraft(p policy.Path, d draft) (s sealedDraft, err error) {
+// first. For a caller who may not write there it looks at nothing and does
+// nothing: the transaction refuses it, and how long that takes tells nothing.
+func (v *Vault) sealDraft(req Request, p policy.Path, d draft) (s sealedDraft, err error) {
 	err = v.db.View(func(snap *store.Snapshot) error {
-		h, err := v.header(snap, p)
-		if err != nil {
+		may, err := v.writer(snap, req)
+		if err != nil || may == nil {
 			return err
 		}
-		s = h.upcoming()
+		at, err := may(p)
+		if err != nil || at == nil || !at.allowed {
+			return err
+		}
+		s = at.upcoming()
 		if d.rotates {
-			d, err = v.keepMetadata(snap, p, h, d)
+			d, err = v.keepMetadata(snap, p, at.header, d)
 		}
 		return err
 	})
-	if err != nil {
+	if err != nil || s.n == 0 {
 		return s, err
 	}
 	s, err = v.sealFor(p, s, d.payload)
@@ -122,6 +127,37 @@ func (v *Vault) sealDraft(p policy.Path, d draft) (s sealedDraft, err error) {
 		clear(d.payload.Metadata) // our copy; what the caller handed in has none
 	}
 	return s, err
+}
+
+// target is what a caller finds at a path within its reach (nil: there has never
+// been anything), and whether it may write there as things are.
+type target struct {
+	*header
+	allowed bool
+}
+
+// writer finds out on a snapshot what a caller may write: the function it returns
+// gives nil for a path beyond its reach, which is not looked at. The function is
+// nil for nobody this vault knows.
+func (v *Vault) writer(r store.Reader, req Request) (func(policy.Path) (*target, error), error) {
+	c, err := v.resolve(r, req.Credential, req.Origin)
+	if _, failed := asUnauthorized(err); failed || err != nil {
+		if failed {
+			err = nil
+		}
+		return nil, err
+	}
+	return func(p policy.Path) (*target, error) {
+		if policy.Decide(c.request(policy.Write, p, policy.Standard)).Effect != policy.Allow {
+			return nil, nil
+		}
+		h, err := v.header(r, p)
+		if err != nil {
+			return nil, err
+		}
+		d, _, err := v.decide(r, c, policy.Write, p, h, req.Origin)
+		return &target{h, d.Effect == policy.Allow}, err
+	}, nil
 }
 
 // upcoming is the id and number of the next version of what h describes, not

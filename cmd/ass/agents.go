@@ -12,6 +12,14 @@ type agentsCmd struct {
 	Revoke agentsRevokeCmd `cmd:"" help:"Revoke an agent and all its tokens, at once."`
 }
 
+// Help shows examples.
+func (agentsCmd) Help() string {
+	return `Examples:
+
+  ass agents create --name ci-deploy --namespace production
+  ass agents revoke ci-deploy`
+}
+
 type agentsListCmd struct{}
 
 // Help shows examples.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"regexp"
@@ -20,9 +19,21 @@ type approvalsCmd struct {
 	Deny    approvalsDenyCmd    `cmd:"" help:"Deny requests."`
 }
 
+// Help shows examples.
+func (approvalsCmd) Help() string {
+	return `Examples:
+
+  ass approvals list
+  ass approvals approve apr_abc123 --reason "Scheduled cert renewal"`
+}
+
 // approvalID is the form of a request's id; what is not like that is not
 // repeated.
 var approvalID = regexp.MustCompile(`^apr_[0-9A-Za-z]{1,64}$`)
+
+// agentName is the form of an agent's name, for commands that are there to be
+// copied.
+var agentName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
 // everyStatus asks for requests of every status.
 const everyStatus = "all"
@@ -83,8 +94,7 @@ func (a *app) requests(cl *client.Client, status string) ([]api.Approval, error)
 	return append([]api.Approval{}, l.Items...), nil
 }
 
-// sheet has a line for each act that is asked for; the first of a request
-// names it.
+// sheet has the lines of each request; the first names it.
 func (c *approvalsListCmd) sheet(items []api.Approval) sheet {
 	t := sheet{
 		title: strings.ToUpper(c.Status[:1]) + c.Status[1:] + " Approvals", count: fmt.Sprintf("%d total", len(items)),
@@ -94,15 +104,48 @@ func (c *approvalsListCmd) sheet(items []api.Approval) sheet {
 		t.columns = append(t.columns, "Status")
 	}
 	for _, r := range items {
-		for i, scope := range r.RequestedScopes {
-			line := []string{"", "", act(scope), "", "", "", ""}
+		for i, asked := range asks(r) {
+			line := []string{"", "", asked, "", "", "", ""}
 			if i == 0 {
-				line = []string{r.ID, r.AgentID, act(scope), r.AccessTier, r.Source, moment(r.ExpiresAt), r.Status}
+				line = []string{r.ID, r.AgentID, asked, r.AccessTier, r.Source, moment(r.ExpiresAt), r.Status}
 			}
 			t.rows = append(t.rows, line[:len(t.columns)])
 		}
 	}
 	return t
+}
+
+// asks is what a request asks for, an act a line. What goes for all of them
+// stands behind a single act where there is room, else on a line of its own.
+func asks(r api.Approval) []string {
+	var lines []string
+	for _, scope := range r.RequestedScopes {
+		lines = append(lines, act(scope))
+	}
+	all := strings.Join(terms(r), ", ")
+	switch {
+	case all == "":
+	case len(lines) == 1 && len(lines[0])+len(all)+len(" ()") <= maxCell:
+		lines[0] += " (" + all + ")"
+	default:
+		lines = append(lines, "("+all+")")
+	}
+	return lines
+}
+
+// terms are the limits of the token that a request is about, none for a key.
+func terms(r api.Approval) []string {
+	var all []string
+	if r.TTL != nil {
+		all = append(all, "token "+r.TTL.String())
+	}
+	if r.MaxUses != 0 {
+		all = append(all, "at most "+plural(r.MaxUses, "use"))
+	}
+	if len(r.IPAllowlist) > 0 {
+		all = append(all, "from "+strings.Join(r.IPAllowlist, ", ")+" alone")
+	}
+	return all
 }
 
 // act prints a scope as people say it: READ production/KEY.
@@ -183,12 +226,15 @@ func (c *approvalsApproveCmd) ask(a *app, items []api.Approval) error {
 
 type approvalsDenyCmd struct {
 	IDs    []string `arg:"" name:"id" help:"Requests, apr_..."`
-	Reason string   `placeholder:"TEXT" help:"Why; it is kept in the audit trail, and the agent sees it."`
+	Reason string   `placeholder:"TEXT" help:"Why; it is kept in the audit trail, and shown to the agent when it asks how its request stands."`
 }
 
 // Help shows examples.
 func (approvalsDenyCmd) Help() string {
-	return `Examples:
+	return `The agent learns of it, and of the reason, when it asks how its request stands: GET
+/v1/approvals/agent/ID.
+
+Examples:
 
   ass approvals deny apr_def456 --reason "Unexpected access"`
 }
@@ -241,13 +287,25 @@ func (a *app) notPending(cl *client.Client, id string) error {
 	}
 	if i := slices.IndexFunc(all, hasID(id)); i >= 0 {
 		return api.New(api.CodeConflict, "request "+id+" does not wait any more: it is "+all[i].Status).
-			WithHint("see what waits with: ass approvals list")
+			WithHint(afterwards(all[i]))
 	}
 	which := "with that id"
 	if approvalID.MatchString(id) {
 		which = id
 	}
 	return api.New(api.CodeNotFound, "there is no request "+which).WithHint("see what waits with: ass approvals list")
+}
+
+// afterwards says what can be done about a request that was decided.
+func afterwards(r api.Approval) string {
+	if r.Status != api.ApprovalApproved {
+		return "the agent can ask anew; see what waits with: ass approvals list"
+	}
+	name := "NAME"
+	if agentName.MatchString(r.AgentID) {
+		name = r.AgentID
+	}
+	return "an approval cannot be withdrawn in this version; revoking the agent ends it: ass agents revoke " + name
 }
 
 // show tells whoever sits at a terminal what is about to be decided.
@@ -266,60 +324,9 @@ func describeRequests(items []api.Approval) string {
 		for _, scope := range r.RequestedScopes {
 			fmt.Fprintf(&b, "    %s\n", foreign(act(scope), maxMessage))
 		}
-		if r.MaxUses != 0 {
-			fmt.Fprintf(&b, "    at most %s\n", plural(r.MaxUses, "use"))
-		}
-		if len(r.IPAllowlist) > 0 {
-			fmt.Fprintf(&b, "    from %s alone\n", foreign(strings.Join(r.IPAllowlist, ", "), maxMessage))
+		for _, limit := range terms(r) {
+			fmt.Fprintf(&b, "    %s\n", foreign(limit, maxMessage))
 		}
 	}
 	return b.String()
-}
-
-// decideFunc sends one decision.
-type decideFunc func(ctx context.Context, id string, d api.ApprovalDecision) (*api.Approval, error)
-
-// decision is one decision about several requests.
-type decision struct {
-	verb, reason string
-	do           decideFunc
-}
-
-// sentence says what was decided, and how long an approval lasts.
-func (d *decision) sentence(r api.Approval, answer *api.Approval) string {
-	s := d.verb + " " + foreign(r.ID, maxName) + ": " + foreign(acts(r), maxMessage) + " for " + foreign(r.AgentID, maxName)
-	if answer.Status == api.ApprovalApproved {
-		s += ", until " + moment(answer.ExpiresAt) + " UTC"
-	}
-	return s
-}
-
-// run decides each of items as it was shown, and says which are done even when
-// a later one fails.
-func (d *decision) run(a *app, items []api.Approval) error {
-	done := []api.Approval{}
-	var failed error
-	for _, r := range items {
-		answer, err := d.do(a.ctx, r.ID, api.ApprovalDecision{Reason: d.reason, Digest: r.Digest})
-		if err != nil {
-			failed = err
-			break
-		}
-		done = append(done, *answer)
-		if a.JSON {
-			continue
-		}
-		if err := a.done(d.sentence(r, answer)); err != nil {
-			return err
-		}
-	}
-	switch {
-	case a.JSON && (failed == nil || len(done) > 0):
-		if err := a.json(api.Approvals{Items: done}); err != nil {
-			return err
-		}
-	case len(items) == 0:
-		return a.done("Nothing waits for approval")
-	}
-	return failed
 }

@@ -25,6 +25,7 @@ type target struct {
 	rc        *assrc.File    // ~/.assrc
 	system    *client.System // nil without a system install
 	own       bool           // rc names this endpoint
+	given     trust          // what flags and environment say vouches for it
 	trust     trust          // what vouches for it
 	kept      trust          // what rc says about that
 }
@@ -36,13 +37,13 @@ func (a *app) connect() (*client.Client, error) {
 		return nil, err
 	}
 	if t.key == "" {
-		return nil, errNoKey()
+		return nil, a.noKey()
 	}
 	return a.dial(t, t.key)
 }
 
-func errNoKey() error {
-	return &fault{code: api.CodeUnauthorized, message: "nobody is logged in here", hint: "ass login, or set ASS_AGENT_KEY"}
+func (a *app) noKey() error {
+	return &fault{code: api.CodeUnauthorized, message: "nobody is logged in here", hint: a.loginCommand() + ", or set ASS_AGENT_KEY"}
 }
 
 // dial makes a client of t that uses key, which may be empty.
@@ -57,15 +58,15 @@ func (a *app) dial(t *target, key string) (*client.Client, error) {
 	}
 	c, err := client.New(cfg)
 	if err != nil {
-		return nil, settingFault(err)
+		return nil, a.settingFault(err)
 	}
 	return c, nil
 }
 
 // settingFault says what to do about a setting that no client can be made of.
-func settingFault(err error) error {
+func (a *app) settingFault(err error) error {
 	if e, ok := errors.AsType[*client.FileError](err); ok {
-		return &fault{code: codeFailed, message: e.Error(), hint: "ass vault cert on the daemon's machine prints its certificate; see also ass --help"}
+		return e
 	}
 	switch {
 	case errors.Is(err, client.ErrNotTLS):
@@ -73,7 +74,7 @@ func settingFault(err error) error {
 	case errors.Is(err, client.ErrClientPair):
 		return usage(err.Error(), "--client-cert FILE --client-key FILE")
 	}
-	return usage(err.Error(), "look at the key that was given, or run: ass login")
+	return usage(err.Error(), "look at the key that was given, or run: "+a.loginCommand())
 }
 
 func (a *app) trace(c client.Call) {
@@ -145,9 +146,10 @@ func (a *app) place() (*target, error) {
 // vouch finds what vouches for t's endpoint: what is given, else what is kept,
 // which counts for the one endpoint that ~/.assrc names.
 func (a *app) vouch(t *target) (err error) {
-	if t.trust, err = a.givenTrust(); err != nil {
+	if t.given, err = a.givenTrust(); err != nil {
 		return err
 	}
+	t.trust = t.given
 	if t.own = t.isOwn(); !t.own {
 		return nil
 	}
@@ -155,7 +157,7 @@ func (a *app) vouch(t *target) (err error) {
 	if t.kept, err = keptTrust(t.rc); err != nil {
 		return err
 	}
-	t.trust = t.trust.or(t.kept)
+	t.trust = t.given.or(t.kept)
 	return nil
 }
 
@@ -180,19 +182,38 @@ func (a *app) mayUseKept(t *target) error {
 		return &fault{
 			code:    client.CodeRefused,
 			message: "the key in ~/.assrc belongs to another daemon and is not sent to " + t.endpoint.String(),
-			hint:    "give this daemon's key with ASS_AGENT_KEY or --api-key, or log in to it with: ass login",
+			hint:    "give this daemon's key in ASS_AGENT_KEY, or log in to it with: " + a.loginCommand(),
 			exit:    api.ExitDenied,
 		}
 	}
-	if name := t.trust.differs(t.kept); name != "" {
+	if name, how := a.conflict(t); name != "" {
 		return &fault{
 			code:    client.CodeRefused,
-			message: "the key in ~/.assrc was kept with another " + name + " and is not sent",
-			hint:    "leave out what was given instead, or give the key too, with ASS_AGENT_KEY or --api-key; ass login keeps both",
+			message: "the key in ~/.assrc " + how,
+			hint:    "leave out " + name + " to use that key; to log in with it: " + a.loginCommand(),
 			exit:    api.ExitDenied,
 		}
 	}
 	return nil
+}
+
+// loginCommand is the command that logs in to the daemon of this run: it repeats
+// the flags that say which one is meant. Those have been read by then; before,
+// any argument may be a key in the wrong place.
+func (a *app) loginCommand() string {
+	command := "ass login"
+	for _, f := range []struct {
+		name  string
+		value *string
+	}{
+		{"--api-url", a.APIURL}, {"--ca-cert", a.CACert}, {"--fingerprint", a.Fingerprint},
+		{"--client-cert", a.ClientCert}, {"--client-key", a.ClientKey},
+	} {
+		if f.value != nil {
+			command += " " + f.name + " " + shellWord(*f.value)
+		}
+	}
+	return command
 }
 
 // givenKey is the key of flag or environment, "" when neither is there.

@@ -53,9 +53,9 @@ type report struct {
 }
 
 // describe makes a report of any error that a command can return.
-func describe(err error) report {
+func (a *app) describe(err error) report {
 	if e, ok := errors.AsType[*api.Error](err); ok {
-		return describeAPI(e)
+		return a.describeAPI(e)
 	}
 	r := report{Code: codeFailed, Message: err.Error(), Hint: "look at the daemon with: ass status", exit: api.ExitFailed}
 	var coded interface{ Code() api.Code }
@@ -78,24 +78,27 @@ func describe(err error) report {
 	return r
 }
 
-func describeAPI(e *api.Error) report {
+func (a *app) describeAPI(e *api.Error) report {
 	r := report{Code: e.Code, Message: e.Message, Hint: e.Hint, ApprovalID: e.ApprovalID, Details: e.Details, exit: e.ExitCode()}
 	// The daemon cannot know which command it was, and names one that has just
 	// said the same.
 	if r.Hint == "" || e.Code == api.CodeUnauthorized {
-		r.Hint = defaultHint(e)
+		r.Hint = a.defaultHint(e)
+	}
+	if e.Code == api.CodeApprovalRequired && e.ApprovalID != "" {
+		r.Hint += "\nonce it is approved, run the same command again"
 	}
 	return r
 }
 
 // defaultHint says what to type next after an error of the daemon that does
 // not say so itself.
-func defaultHint(e *api.Error) string {
+func (a *app) defaultHint(e *api.Error) string {
 	switch e.Code {
 	case api.CodeValidation:
 		return "run the command with --help"
 	case api.CodeUnauthorized:
-		return "log in with a key that is accepted: ass login --api-key KEY"
+		return "set ASS_AGENT_KEY to a key that is accepted, or leave it unset and run: " + a.loginCommand()
 	case api.CodeScopeDenied:
 		return "see whose key is used with: ass whoami; an owner sets what an agent reaches"
 	case api.CodeApprovalRequired:
@@ -121,7 +124,7 @@ func approvalHint(id string) string {
 
 // fail prints err to stderr and returns its exit code.
 func (a *app) fail(err error) int {
-	r := describe(err)
+	r := a.describe(err)
 	if a.JSON {
 		doc, _ := encode(map[string]report{"error": r}, "") // a report always encodes
 		fmt.Fprint(os.Stderr, doc)

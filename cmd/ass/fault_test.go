@@ -41,13 +41,13 @@ func TestDescribe(t *testing.T) {
 		{&client.RefusedError{URL: "u", Reason: "r"}, "REFUSED", 4},
 		{&assrc.ExposedError{Path: "p"}, "FAILED", 1},
 		{usage("m", "h"), "VALIDATION_ERROR", 2},
-		{errNoKey(), "UNAUTHORIZED", 4},
+		{newApp().noKey(), "UNAUTHORIZED", 4},
 		{errInterrupted, "FAILED", 130},
 		{invalid, "VALIDATION_ERROR", 2},
 		{malformed, "FAILED", 1},
 		{errors.New("disk on fire"), "FAILED", 1},
 	} {
-		got := describe(tc.err)
+		got := newApp().describe(tc.err)
 		if got.Code != tc.code || got.exit != tc.exit || got.Hint == "" || got.Message == "" {
 			t.Errorf("%v is %+v, want code %s, exit code %d and a hint", tc.err, got, tc.code, tc.exit)
 		}
@@ -57,7 +57,7 @@ func TestDescribe(t *testing.T) {
 func TestDescribeKeepsTheDaemonsHint(t *testing.T) {
 	e := api.New(api.CodeApprovalRequired, "m").WithHint("h")
 	e.ApprovalID = "apr_1"
-	if got := describe(e); got.Hint != "h" || got.ApprovalID != "apr_1" {
+	if got := newApp().describe(e); got.Hint != "h\nonce it is approved, run the same command again" || got.ApprovalID != "apr_1" {
 		t.Errorf("got %+v, want the daemon's hint and approval id", got)
 	}
 }
@@ -65,22 +65,30 @@ func TestDescribeKeepsTheDaemonsHint(t *testing.T) {
 // No hint sends its reader to a command that will say the same again.
 func TestHintOfAKeyThatIsRefused(t *testing.T) {
 	e := api.New(api.CodeUnauthorized, "m").WithHint("check the key with ass whoami")
-	if got := describe(e).Hint; got != "log in with a key that is accepted: ass login --api-key KEY" {
+	url, file := "https://h:1", "it's"
+	a := newApp()
+	a.APIURL, a.CACert = &url, &file
+	const want = "set ASS_AGENT_KEY to a key that is accepted, or leave it unset and run: ass login"
+	if got := newApp().describe(e).Hint; got != want {
+		t.Errorf("the hint is %q", got)
+	}
+	if got := a.describe(e).Hint; got != want+` --api-url https://h:1 --ca-cert 'it'\''s'` {
 		t.Errorf("the hint is %q", got)
 	}
 }
 
 // A command that is there to be copied holds no text that somebody else chose.
 func TestApprovalHint(t *testing.T) {
+	const again = "\nonce it is approved, run the same command again"
 	for id, want := range map[string]string{
-		"apr_1Ab":         "an owner approves it with: ass approvals approve apr_1Ab",
+		"apr_1Ab":         "an owner approves it with: ass approvals approve apr_1Ab" + again,
 		"":                "an owner approves it: ass approvals list",
-		"apr_1; rm -rf ~": "an owner approves it: ass approvals list",
-		"apr_1\n":         "an owner approves it: ass approvals list",
+		"apr_1; rm -rf ~": "an owner approves it: ass approvals list" + again,
+		"apr_1\n":         "an owner approves it: ass approvals list" + again,
 	} {
 		e := api.New(api.CodeApprovalRequired, "m")
 		e.ApprovalID = id
-		if got := describe(e).Hint; got != want {
+		if got := newApp().describe(e).Hint; got != want {
 			t.Errorf("%q: the hint is %q, want %q", id, got, want)
 		}
 	}

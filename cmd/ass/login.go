@@ -68,8 +68,8 @@ func (a *app) loginKept(t *target) (bool, error) {
 	if kept == "" || !t.own {
 		return false, nil
 	}
-	if name := t.trust.differs(t.kept); name != "" {
-		a.note("The key in ~/.assrc was kept with another " + name + " and is not sent.")
+	if name, how := a.conflict(t); name != "" {
+		a.note("The key in ~/.assrc " + how + ".")
 		return false, nil
 	}
 	l, err := a.identify(t, kept)
@@ -146,7 +146,7 @@ func (a *app) claimOrAsk(t *target) error {
 		}
 		why = foreign(refusal.Message, maxMessage)
 	}
-	key, err := askKey(why)
+	key, err := a.askKey(t, why)
 	if err != nil {
 		return err
 	}
@@ -165,20 +165,24 @@ func (a *app) reach(t *target) error {
 	return err
 }
 
-// askKey asks for a key, after saying why one is needed.
-func askKey(why string) (string, error) {
-	key, err := askSecret("┌ Agent Secret Store\n│ " + why + "\n◆ API Key (will not be stored in shell history):\n│ ")
+// askKey asks for a key, after saying for which daemon and why one is needed.
+func (a *app) askKey(t *target, why string) (string, error) {
+	box := "┌ Agent Secret Store at " + foreign(t.endpoint.String(), maxMessage) + "\n"
+	if why != "" {
+		box += "│ " + why + "\n"
+	}
+	key, err := askSecret(box+"◆ API Key (will not be stored in shell history):\n│ ", "└\n")
 	switch {
 	case errors.Is(err, errNoTerminal):
 		if why != "" {
 			why += "; "
 		}
-		return "", usage(why+"a key is needed and there is no terminal to ask on", "ASS_AGENT_KEY=... ass login, or ass login --api-key KEY")
+		return "", usage(why+"a key is needed and there is no terminal to ask on", "ASS_AGENT_KEY=... "+a.loginCommand())
 	case err != nil:
 		return "", err
 	}
 	if key = strings.TrimSpace(key); key == "" {
-		return "", usage("no key was typed", "ass login")
+		return "", usage("no key was typed", a.loginCommand())
 	}
 	return key, nil
 }

@@ -44,6 +44,9 @@ func (logoutCmd) Run(a *app) error {
 	case !out.WasLoggedIn:
 		return a.done("Nobody was logged in; ~/.assrc holds no credentials")
 	}
+	if out.KeptIn != "" {
+		return a.done("Logged out. The owner key is kept; to use it again: mv " + shellWord(out.KeptIn) + " " + shellWord(path))
+	}
 	return a.done("Logged out. Credentials removed from ~/.assrc")
 }
 

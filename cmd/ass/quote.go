@@ -37,6 +37,18 @@ func foreign(s string, limit int) string {
 	return b.String()
 }
 
+// shellWord prints s as one word of a command that is there to be copied.
+func shellWord(s string) string {
+	s = foreign(s, maxMessage)
+	plain := func(r rune) bool {
+		return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("/.:,@%+=_-", r)
+	}
+	if s != "" && !strings.ContainsFunc(s, func(r rune) bool { return !plain(r) }) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
 func escape(r rune) string {
 	q := fmt.Sprintf("%+q", r)
 	return q[1 : len(q)-1]

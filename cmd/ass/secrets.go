@@ -17,6 +17,14 @@ type secretsCmd struct {
 	Delete deleteCmd `cmd:"" help:"Delete a secret for good."`
 }
 
+// Help shows examples.
+func (secretsCmd) Help() string {
+	return `Examples:
+
+  echo "sk-proj-..." | ass secrets set production/OPENAI_API_KEY
+  ass secrets get production/OPENAI_API_KEY`
+}
+
 // open exchanges the key for a token of one scope: secrets are opened by
 // nothing else.
 func (a *app) open(scope string) (*client.Session, error) {

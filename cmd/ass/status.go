@@ -65,7 +65,7 @@ func (statusCmd) Run(a *app) error {
 	var wrong error
 	switch {
 	case t.key == "":
-		wrong = errNoKey()
+		wrong = a.noKey()
 	case h.Sealed:
 		wrong = api.New(api.CodeSealed, "the vault is sealed")
 	default:

@@ -21,11 +21,12 @@ var errNoTerminal = errors.New("there is no terminal to ask on")
 // errInterrupted is Ctrl-C at a prompt.
 var errInterrupted = &fault{code: codeFailed, message: "interrupted", hint: "nothing was changed", exit: 130}
 
-// askSecret prints prompt on the terminal and reads one line without echo.
-func askSecret(prompt string) (string, error) {
+// askSecret prints prompt on the terminal, reads one line without echo, and
+// prints after.
+func askSecret(prompt, after string) (string, error) {
 	return ask(prompt, func(in, out *os.File) (string, error) {
 		line, err := readHidden(in)
-		fmt.Fprintln(out)
+		fmt.Fprint(out, "\n"+after)
 		return line, err
 	})
 }

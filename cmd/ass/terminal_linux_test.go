@@ -180,10 +180,11 @@ func TestNoPromptForAStranger(t *testing.T) {
 // Whoever decides at a terminal sees all that is decided, and nothing that a
 // stranger has chosen moves the cursor. The digest that is sent is of that.
 func TestApproveShowsWhatItDecides(t *testing.T) {
+	ttl := api.TTL(time.Hour)
 	d := startApprovals(t, api.Approval{
 		ID: "apr_1", AgentID: "bot\x1b[2K", AccessTier: "critical", Source: "local uid 7", Digest: "sha256:shown",
 		RequestedScopes: []string{"secrets:read:prod/" + strings.Repeat("x", 300), "secrets:delete:prod/B"},
-		MaxUses:         1, IPAllowlist: []string{"10.0.0.1"},
+		TTL:             &ttl, MaxUses: 1, IPAllowlist: []string{"10.0.0.1"},
 	})
 	var stdout bytes.Buffer
 	c := startConsole(t, func(cmd *exec.Cmd, terminal *os.File) {
@@ -194,7 +195,7 @@ func TestApproveShowsWhatItDecides(t *testing.T) {
 	}
 	for _, want := range []string{
 		"About to approve:", `apr_1: bot\x1b[2K, critical, from local uid 7`, "READ prod/" + strings.Repeat("x", 300),
-		"DELETE prod/B", "at most 1 use", "from 10.0.0.1 alone",
+		"DELETE prod/B", "token 1h", "at most 1 use", "from 10.0.0.1 alone",
 	} {
 		c.await(want, func() bool { return strings.Contains(c.screen(), want) })
 	}

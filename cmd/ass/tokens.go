@@ -14,6 +14,14 @@ type tokensCmd struct {
 	Revoke tokensRevokeCmd `cmd:"" help:"Revoke a token, at once."`
 }
 
+// Help shows examples.
+func (tokensCmd) Help() string {
+	return `Examples:
+
+  ass tokens create --scopes "secrets:read:production/*" --ttl 15m
+  ass tokens list`
+}
+
 type tokensListCmd struct{}
 
 // Help shows examples.

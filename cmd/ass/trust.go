@@ -99,16 +99,36 @@ func (t trust) or(kept trust) trust {
 	return t
 }
 
-// differs names the setting in which t vouches for another daemon than kept
-// does, "" for none.
-func (t trust) differs(kept trust) string {
+// conflict names the flag or variable that vouches for another daemon than what
+// was kept with the key of ~/.assrc, and says how it was kept; "" for none. What
+// is given for a URL without TLS is refused by the client, whatever was kept.
+func (a *app) conflict(t *target) (name, how string) {
 	switch {
-	case t.caCert != kept.caCert:
-		return assrc.CACert
-	case t.fingerprint != kept.fingerprint:
-		return assrc.Fingerprint
+	case !t.endpoint.TLS():
+		return "", ""
+	case t.given.caCert != "" && t.given.caCert != t.kept.caCert:
+		name = source(a.CACert, "--ca-cert", assrc.CACert)
+		return name, mismatch("CA file", t.kept.caCert, name)
+	case t.given.fingerprint != "" && t.given.fingerprint != t.kept.fingerprint:
+		name = source(a.Fingerprint, "--fingerprint", assrc.Fingerprint)
+		return name, mismatch("fingerprint", t.kept.fingerprint, name)
 	}
-	return ""
+	return "", ""
+}
+
+// source is where a setting was given: flag or, without one, environment.
+func source(flag *string, name, env string) string {
+	if flag != nil {
+		return name
+	}
+	return env
+}
+
+func mismatch(noun, kept, name string) string {
+	if kept == "" {
+		return "was kept without a " + noun + " and is not sent where " + name + " gives one"
+	}
+	return "was kept with another " + noun + " than " + name + " gives, and is not sent"
 }
 
 // apply puts t into the settings of a client.

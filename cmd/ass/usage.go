@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -34,7 +35,7 @@ func wording(pe *kong.ParseError, node *kong.Node) string {
 	case strings.HasPrefix(msg, "unknown flag"):
 		return "there is no such flag" + suggestion(msg, pe.Context)
 	case strings.HasPrefix(msg, "unexpected argument") && len(node.Children) > 0:
-		return "there is no such command; there are: " + children(node)
+		return "there is no such command; " + nearest(msg, node) + "there are: " + children(node)
 	case strings.HasPrefix(msg, "unexpected"):
 		return "there are more arguments than it takes"
 	case strings.HasPrefix(msg, "expected") && len(node.Children) > 0:
@@ -64,6 +65,24 @@ func suggestion(msg string, ctx *kong.Context) string {
 		return ""
 	}
 	return "; did you mean --" + name + "?"
+}
+
+// nearest is the commands that the parser thinks were meant, when they are ours.
+func nearest(msg string, node *kong.Node) string {
+	at := strings.LastIndex(msg, ", did you mean ")
+	if at < 0 {
+		return ""
+	}
+	var names []string
+	for _, c := range node.Children {
+		if name := strconv.Quote(c.Name); strings.Contains(msg[at:], name) {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return "did you mean " + strings.Join(names, " or ") + "? "
 }
 
 func children(node *kong.Node) string {

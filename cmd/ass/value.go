@@ -20,7 +20,7 @@ import (
 // end, unless exact asks for every byte.
 func readValue(path policy.Path, exact bool) ([]byte, error) {
 	if term.IsTerminal(int(os.Stdin.Fd())) {
-		s, err := askSecret("Value of " + path.String() + " (not shown): ")
+		s, err := askSecret("Value of "+path.String()+" (not shown): ", "")
 		if errors.Is(err, errNoTerminal) {
 			return nil, usage("there is no value: stdin is a terminal that cannot be asked on", "ass secrets set NS/KEY < FILE")
 		}

@@ -14,6 +14,13 @@ type vaultCmd struct {
 	Cert vaultCertCmd `cmd:"" help:"Print the daemon's certificate for other machines."`
 }
 
+// Help shows examples.
+func (vaultCmd) Help() string {
+	return `Examples:
+
+  ass vault cert > assd.pem`
+}
+
 type vaultCertCmd struct{}
 
 // Help shows examples.
@@ -50,15 +57,23 @@ func (vaultCertCmd) Run(a *app) error {
 	if a.JSON {
 		return a.json(shown)
 	}
-	url := "https://HOST:PORT"
-	if t.endpoint.TLS() {
-		url = t.endpoint.String()
-	}
-	a.note("Fingerprint: " + shown.Fingerprint + "\n" +
-		"On another machine, either of:\n" +
-		"  ass login --api-url " + url + " --fingerprint " + shown.Fingerprint + "\n" +
-		"  ass login --api-url " + url + " --ca-cert FILE    (FILE holds this certificate)")
+	a.note(t.howToTrust(shown))
 	return a.answer(shown.Certificate)
+}
+
+// howToTrust says how to log in to t's daemon with its certificate.
+func (t *target) howToTrust(shown *api.Certificate) string {
+	login := "  ass login --api-url https://HOST:PORT"
+	if t.endpoint.TLS() {
+		login = "  ass login --api-url " + t.endpoint.String()
+	}
+	if t.trust.clientCert != "" {
+		login += " --client-cert FILE --client-key FILE"
+	}
+	return "Fingerprint: " + shown.Fingerprint + "\n" +
+		"To log in over TLS, trust this key, or a file that holds this certificate:\n" +
+		login + " --fingerprint " + shown.Fingerprint + "\n" +
+		login + " --ca-cert FILE"
 }
 
 // readCertificate takes from an answer what is a certificate and nothing else,

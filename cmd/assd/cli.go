@@ -15,9 +15,20 @@ import (
 type cli struct {
 	Serve  serveCmd  `cmd:"" default:"withargs" help:"Serve the vault (what assd does without a command)."`
 	Init   initCmd   `cmd:"" help:"Create a vault and its first owner, without a prompt."`
-	Verify verifyCmd `cmd:"" help:"Check a vault's files offline; needs no key."`
+	Verify verifyCmd `cmd:"" help:"Check a vault's files offline, with none of its secret keys."`
 
 	Version kong.VersionFlag `help:"Print version and exit."`
+}
+
+// Help is what assd --help says beside the commands.
+func (cli) Help() string {
+	return `Without a command assd serves; "assd serve --help" lists the flags for that.
+
+Examples:
+  assd &                                # serve your own user, on a local socket
+  assd --listen :8443                   # and the network, over TLS
+  assd init --data-dir /srv/vault       # make a vault, print its owner's key
+  assd verify --data-dir /srv/vault     # check its files`
 }
 
 // dataFlags say where the vault is; every command has them.
@@ -65,11 +76,11 @@ func run(args []string, stdout, stderr io.Writer) (err error) {
 	var c cli
 	ctx, err := parse(&c, args, out, kong.Resolvers(file))
 	if err != nil {
-		return &exitError{2, fmt.Errorf("%w (see assd --help)", err)}
+		return &exitError{2, fmt.Errorf("%w (see %s)", err, helpFor(err))}
 	}
 	lim, err := file.limits()
 	if err != nil {
-		return &exitError{2, fmt.Errorf("%w (see assd serve --help)", err)}
+		return &exitError{2, err}
 	}
 	return ctx.Run(out, lim)
 }
@@ -87,6 +98,19 @@ func parse(c *cli, args []string, out output, options ...kong.Option) (*kong.Con
 		return nil, err
 	}
 	return parser.Parse(args)
+}
+
+// helpFor is the help that lists what err is about: the command's, which is serve
+// where there is none; all commands for a word that is none of them.
+func helpFor(err error) string {
+	command := "serve"
+	if e, ok := errors.AsType[*kong.ParseError](err); ok && e.Context.Selected() != nil {
+		command = e.Context.Selected().Name
+	}
+	if command == "serve" && strings.HasPrefix(err.Error(), "unexpected argument") {
+		return "assd --help"
+	}
+	return "assd " + command + " --help"
 }
 
 // printable keeps what a doctored file holds from driving the terminal.

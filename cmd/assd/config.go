@@ -5,8 +5,12 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
 
 	"github.com/alecthomas/kong"
 	"github.com/pelletier/go-toml/v2"
@@ -23,17 +27,30 @@ type fileConfig struct {
 	table  any // [limits]; nil: none
 }
 
+// contentError is something in a configuration file that is not as it should be.
+type contentError struct {
+	path string
+	err  error
+}
+
+func (e *contentError) Error() string {
+	return fmt.Sprintf("configuration %q: %v (see assd serve --help)", e.path, e.err)
+}
+
+func (e *contentError) Unwrap() error { return e.err }
+
 // limits are those of the table, or the defaults.
 func (c *fileConfig) limits() (limits, error) {
 	l, err := readLimits(c.table)
 	if err != nil {
-		return l, fmt.Errorf("configuration %q: %w", c.path, err)
+		return l, &contentError{c.path, err}
 	}
 	return l, nil
 }
 
 // configFile reads the configuration file that the arguments and the
-// environment name, or the one in the data dir if there is one.
+// environment name, or the one in the data dir if there is one. Its errors are
+// wrong usage.
 func configFile(args []string) (file *fileConfig, err error) {
 	// Help, version and wrong usage are for the second pass to print.
 	defer func() {
@@ -55,7 +72,14 @@ func configFile(args []string) (file *fileConfig, err error) {
 	if !must {
 		path = filepath.Join(d.dataDir(), "assd.toml")
 	}
-	return readConfig(path, must)
+	file, err = readConfig(path, must)
+	if err == nil {
+		err = file.check(ctx.Model)
+	}
+	if err != nil {
+		return nil, &exitError{2, err}
+	}
+	return file, nil
 }
 
 // dataFlags are those of the command that was given.
@@ -72,8 +96,11 @@ func (c *cli) dataFlags(command string) dataFlags {
 
 func readConfig(path string, must bool) (*fileConfig, error) {
 	f, err := os.Open(filepath.Clean(path))
-	if errors.Is(err, fs.ErrNotExist) && !must {
+	if !must && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)) {
 		return &fileConfig{}, nil
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no configuration file %q: give the path of one with --config, or leave that out", path)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading configuration: %w", err)
@@ -95,31 +122,105 @@ func readConfig(path string, must bool) (*fileConfig, error) {
 	}
 	c := &fileConfig{path: path}
 	if err := toml.Unmarshal(b, &c.values); err != nil {
-		return nil, fmt.Errorf("configuration %q: %w", path, err)
+		return nil, &contentError{path, syntaxError(err)}
 	}
 	c.table = c.values["limits"]
 	delete(c.values, "limits")
 	return c, nil
 }
 
-// Validate refuses names that are no flags of the daemon: what verify and init
-// are told is told by hand, or whoever writes this file could tell them.
-func (c *fileConfig) Validate(app *kong.Application) error {
-	known := map[string]bool{}
+// Validate has nothing left to do: kong would ask only after it has read values.
+func (*fileConfig) Validate(*kong.Application) error { return nil }
+
+// check refuses names that are no flags of the daemon: what verify and init are
+// told is told by hand, or whoever writes this file could tell them. It refuses
+// what kong would tell in words of its own, without the file.
+func (c *fileConfig) check(app *kong.Application) error {
+	known := serveFlags(app)
+	for _, name := range slices.Sorted(maps.Keys(c.values)) {
+		err := unknownSetting(name, c.values[name], known)
+		if f := known[name]; f != nil {
+			err = checkSetting(f, c.values[name])
+		}
+		if err != nil {
+			return &contentError{c.path, err}
+		}
+	}
+	table, _ := c.table.(map[string]any)
+	for _, name := range slices.Sorted(maps.Keys(table)) {
+		if known[name] != nil {
+			return &contentError{c.path, fmt.Errorf("%s is no limit: write it above the line [limits]", name)}
+		}
+	}
+	return nil
+}
+
+// serveFlags are the flags that the file may set.
+func serveFlags(app *kong.Application) map[string]*kong.Flag {
+	known := map[string]*kong.Flag{}
 	for _, node := range app.Children {
 		if node.Name != "serve" {
 			continue
 		}
 		for _, f := range node.Flags {
-			known[f.Name] = true
+			known[f.Name] = f
 		}
 	}
-	for name := range c.values {
-		if !known[name] || name == "config" {
-			return fmt.Errorf("configuration %q: this version of assd knows no %q", c.path, name)
+	delete(known, "config") // a file does not name another
+	return known
+}
+
+func unknownSetting(name string, value any, known map[string]*kong.Flag) error {
+	if slices.Contains(limitNames, name) {
+		return fmt.Errorf("%s is a limit: write it below a line [limits]", name)
+	}
+	hint := ""
+	if near := nearest(name, append(slices.Sorted(maps.Keys(known)), limitNames...)); near != "" {
+		hint = fmt.Sprintf("; is it %s?", near)
+		if slices.Contains(limitNames, near) {
+			hint = fmt.Sprintf("; is it %s, below a line [limits]?", near)
 		}
+	}
+	if _, table := value.(map[string]any); table && hint == "" {
+		hint = "; the one table is [limits]"
+	}
+	return fmt.Errorf("this version of assd knows no %q%s", name, hint)
+}
+
+// checkSetting refuses a value that is not of the flag's kind, or none of those
+// that it can have.
+func checkSetting(f *kong.Flag, value any) error {
+	example := f.PlaceHolder
+	if example == "" {
+		example = f.Default
+	}
+	text, ok := value.(string)
+	if f.IsSlice() {
+		if list, isList := value.([]any); isList {
+			ok = !slices.ContainsFunc(list, func(v any) bool { _, text := v.(string); return !text })
+		}
+		if !ok {
+			return fmt.Errorf("%s must be a list of texts in quotes, as in %s = [%q]", f.Name, f.Name, example)
+		}
+		return nil
+	}
+	if !ok {
+		return fmt.Errorf("%s must be text in quotes, as in %s = %q", f.Name, f.Name, example)
+	}
+	if f.Enum != "" && !f.EnumMap()[text] {
+		return fmt.Errorf("%s must be one of %s", f.Name, strings.ReplaceAll(f.Enum, ",", ", "))
 	}
 	return nil
+}
+
+// syntaxError says where in the file the TOML ends to be TOML.
+func syntaxError(err error) error {
+	e, ok := errors.AsType[*toml.DecodeError](err)
+	if !ok {
+		return err
+	}
+	line, column := e.Position()
+	return fmt.Errorf("line %d, column %d: %s", line, column, strings.TrimPrefix(e.Error(), "toml: "))
 }
 
 // Resolve is the value of a flag that neither the command line nor the

@@ -28,6 +28,9 @@ func TestTermDrains(t *testing.T) {
 	if err := v.process.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
+	if err := v.process.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
 	for began := time.Now(); ; time.Sleep(10 * time.Millisecond) {
 		late, err := net.Dial("unix", v.process.socket)
 		if err != nil {

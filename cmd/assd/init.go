@@ -62,8 +62,8 @@ func (c *initCmd) print(out output, claim api.Claim) error {
   Verification key:  %s
 
 Start it:   assd --data-dir %s
-Log in:     ass login --api-url unix://%s     (it asks for the key)
-`, c.dataDir(), claim.Tenant, claim.Name, claim.OwnerKey, claim.VerifyKey, c.dataDir(), defaultSocket(c.dataDir()))
+Log in:     ass login --api-url %s     (it asks for the key)
+`, c.dataDir(), claim.Tenant, claim.Name, claim.OwnerKey, claim.VerifyKey, c.dataDir(), socketURL(defaultSocket(c.dataDir())))
 	return err
 }
 

@@ -22,6 +22,14 @@ const (
 	maxRequests   = 1e6
 )
 
+// The limits' names in the table.
+const (
+	failedAuthName = "failed_auth_per_minute"
+	requestsName   = "requests_per_second"
+)
+
+var limitNames = []string{failedAuthName, requestsName}
+
 // readLimits reads the table strictly; nil is no table.
 func readLimits(table any) (limits, error) {
 	l := limits{failedAuth: server.DefaultFailedAuthPerMinute}
@@ -42,20 +50,24 @@ func readLimits(table any) (limits, error) {
 
 func (l *limits) set(name string, value any) error {
 	switch name {
-	case "failed_auth_per_minute":
+	case failedAuthName:
 		n, ok := value.(int64)
 		if !ok || n < 0 || n > maxFailedAuth {
 			return fmt.Errorf("%s in [limits] is a whole number from 0 (no limit) to %d", name, maxFailedAuth)
 		}
 		l.failedAuth = int(n)
-	case "requests_per_second":
+	case requestsName:
 		n, ok := number(value)
 		if !ok || math.IsNaN(n) || n < 0 || n > maxRequests {
 			return fmt.Errorf("%s in [limits] is a number from 0 (no limit) to %.0f", name, maxRequests)
 		}
 		l.requests = n
 	default:
-		return fmt.Errorf("this version of assd knows no %q in [limits]", name)
+		hint := ""
+		if near := nearest(name, limitNames); near != "" {
+			hint = "; is it " + near + "?"
+		}
+		return fmt.Errorf("this version of assd knows no %q in [limits]%s", name, hint)
 	}
 	return nil
 }

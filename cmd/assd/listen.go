@@ -7,9 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"syscall"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -28,22 +26,36 @@ type tlsFlags struct {
 
 // check refuses flags that do not go together, with exit code 2.
 func (f tlsFlags) check() error {
-	given := f.TLSCert != "" || f.TLSKey != "" || len(f.TLSSAN) > 0 || f.ClientCA != ""
 	var err error
 	switch {
 	case (f.TLSCert == "") != (f.TLSKey == ""):
 		err = errors.New("--tls-cert and --tls-key go together: give both or neither")
-	case f.Listen == "" && given:
-		err = errors.New("--tls-cert, --tls-key, --tls-san and --client-ca need --listen")
+	case f.Listen == "" && f.first() != "":
+		err = fmt.Errorf("%s needs --listen: give an address too, as in --listen :8443, or leave it out", f.first())
 	case f.TLSCert != "" && len(f.TLSSAN) > 0:
 		err = errors.New("--tls-san is for the certificate that assd makes: leave it out with --tls-cert")
-	default:
-		_, err = f.names()
+	case f.Listen != "":
+		if err = server.CheckAddress(f.Listen); err == nil {
+			_, err = f.names()
+		}
 	}
 	if err != nil {
 		return &exitError{2, err}
 	}
 	return nil
+}
+
+// first is a flag that was given and means nothing without --listen, or "".
+func (f tlsFlags) first() string {
+	switch {
+	case f.TLSCert != "":
+		return "--tls-cert"
+	case len(f.TLSSAN) > 0:
+		return "--tls-san"
+	case f.ClientCA != "":
+		return "--client-ca"
+	}
+	return ""
 }
 
 func (f tlsFlags) names() ([]certs.Name, error) {
@@ -116,24 +128,34 @@ func (n *network) certificates() *certs.Keeper {
 	return n.keeper
 }
 
-// watch keeps the certificate as its files are, and loads it again on SIGHUP,
-// until stop is called.
-func (n *network) watch() (stop func()) {
-	if n == nil {
-		return func() {}
-	}
-	again := make(chan os.Signal, 1)
-	signal.Notify(again, syscall.SIGHUP)
+// watch keeps the certificate as its files are, and loads it again when
+// something comes from again, until stop is called.
+func (n *network) watch(again <-chan os.Signal, log hclog.Logger) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		n.keeper.Watch(ctx, again)
+		if n == nil {
+			nothingToLoad(ctx, again, log)
+		} else {
+			n.keeper.Watch(ctx, again)
+		}
 	}()
 	return func() {
-		signal.Stop(again)
 		cancel()
 		<-done
+	}
+}
+
+// nothingToLoad says so to whoever asks.
+func nothingToLoad(ctx context.Context, again <-chan os.Signal, log hclog.Logger) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-again:
+			log.Info("SIGHUP: there is nothing to load again; the configuration file is read at a start")
+		}
 	}
 }
 

@@ -3,7 +3,7 @@
 //
 // It owns flags, configuration, listeners, signals and exit codes, and nothing
 // of the vault itself. It exits 0 after a drain, 1 with one line on standard
-// error when something failed, and 2 on wrong usage.
+// error when something failed, and 2 on wrong usage, the configuration file's too.
 package main
 
 import (

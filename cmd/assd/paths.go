@@ -34,6 +34,14 @@ func defaultSocket(dataDir string) string {
 	return filepath.Join(dataDir, "assd.sock")
 }
 
+// socketURL is the address of a socket as ass takes it.
+func socketURL(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		path = abs
+	}
+	return "unix://" + path
+}
+
 func (d dataFlags) dataDir() string {
 	if d.DataDir != "" {
 		return d.DataDir

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"os/signal"
 	"path/filepath"
 	"syscall"
@@ -28,7 +29,7 @@ type serveCmd struct {
 	SocketGroup string `env:"ASSD_SOCKET_GROUP" placeholder:"GROUP" help:"Serve a whole group of users, as a system service: socket 0660, its folder 0750. Without it, only your own user."`
 	tlsFlags    `embed:""`
 	LogLevel    string `env:"ASSD_LOG_LEVEL" enum:"trace,debug,info,warn,error" default:"info" help:"trace, debug, info, warn or error."`
-	LogFormat   string `env:"ASSD_LOG_FORMAT" enum:"text,json" default:"text" help:"text or json; the log goes to standard error."`
+	LogFormat   string `env:"ASSD_LOG_FORMAT" enum:"text,json" default:"text" help:"text or json; the log goes to standard error. What keeps assd from starting, or ends it, is one plain line there in either."`
 }
 
 func (serveCmd) Help() string {
@@ -59,6 +60,10 @@ func (c *serveCmd) Run(out output, lim limits) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
+	// Caught before anything is bound and never given back: whoever asks for the
+	// files to be read again must not end the daemon, not even while it drains.
+	again := make(chan os.Signal, 1)
+	signal.Notify(again, syscall.SIGHUP)
 	log := hclog.New(&hclog.LoggerOptions{
 		Name: "assd", Level: hclog.LevelFromString(c.LogLevel), JSONFormat: c.LogFormat == "json", Output: out.stderr,
 	})
@@ -69,7 +74,7 @@ func (c *serveCmd) Run(out output, lim limits) error {
 	if err := d.open(c, lim); err != nil {
 		return errors.Join(err, d.close())
 	}
-	return d.serve(ctx)
+	return d.serve(ctx, again)
 }
 
 // daemon is what is bound, open and served.
@@ -115,7 +120,7 @@ func (d *daemon) open(c *serveCmd, lim limits) (err error) {
 	})
 	d.log.Info("serving", "socket", d.socket.Addr().String(), "data_dir", c.dataDir(), "tenant", d.vault.Tenant(), "claimed", d.vault.Claimed())
 	if !d.vault.Claimed() {
-		d.log.Info("this vault has no owner yet: run ass login to claim it")
+		d.log.Info("this vault has no owner yet; to claim it: ass login --api-url " + socketURL(d.socket.Addr().String()))
 	}
 	return nil
 }
@@ -167,9 +172,10 @@ func (c *serveCmd) listen() (net.Listener, error) {
 	return server.ListenUnix(cfg)
 }
 
-// serve answers until ctx ends or the vault dies, drains, and closes all.
-func (d *daemon) serve(ctx context.Context) error {
-	stop := d.network.watch()
+// serve answers until ctx ends or the vault dies, drains, and closes all. What
+// comes from again asks for what can be loaded again.
+func (d *daemon) serve(ctx context.Context, again <-chan os.Signal) error {
+	stop := d.network.watch(again, d.log)
 	defer stop()
 	failed := make(chan error, 2)
 	go func() { failed <- d.srv.Serve(d.socket) }()

@@ -10,12 +10,13 @@ import (
 	"os"
 
 	"github.com/agent-secret-store/assd/audit"
+	"github.com/agent-secret-store/assd/store"
 	"github.com/agent-secret-store/assd/vault"
 )
 
 type verifyCmd struct {
 	dataFlags      `embed:""`
-	Key            string `placeholder:"KEY" help:"The verification key that init or login printed; the vault must be signed by it."`
+	Key            string `placeholder:"ed25519:KEY" help:"The verification key that init or login printed; the vault must be signed by it."`
 	AcceptRollback bool   `help:"Accept a data file older than the kept head, after putting a copy back on purpose. Leaves an event."`
 	JSON           bool   `name:"json" help:"Print one JSON document."`
 }
@@ -24,16 +25,23 @@ func (verifyCmd) Help() string {
 	return `Checks every event, signature, record and value of a vault that no daemon
 has open. It exits 1 and names the first bad event when something is off.
 
+No secret key is read: --key is public, and --key-file only says where the head
+file lies. Only --accept-rollback, which writes an event, opens the key file.
+
 Examples:
   assd verify --data-dir /srv/vault
-  assd verify --data-dir /srv/vault --key ed25519:MCowBQ...`
+  assd verify --data-dir /srv/vault --key "$VERIFY_KEY"
+
+VERIFY_KEY is "ed25519:" and 44 characters of base64, as "assd init" and
+"ass login" print it.`
 }
 
 // verdict is what verify prints as JSON.
 type verdict struct {
 	OK bool `json:"ok"`
 	vault.Report
-	Compared string `json:"compared"` // "key", or "nothing"
+	Compared string `json:"compared"`             // "key", or "nothing"
+	KeyHash  string `json:"key_sha256,omitempty"` // of the verification key, "sha256:" and hex; "": none was found
 }
 
 // Run verifies the vault.
@@ -50,10 +58,13 @@ func (c *verifyCmd) Run(out output) error {
 		}
 	}
 	rep, err := vault.Verify(context.Background(), c.vault())
+	if errors.Is(err, store.ErrMissing) {
+		return fmt.Errorf("%w; --data-dir says where the vault is", err)
+	}
 	if err != nil {
 		return err
 	}
-	v := verdict{OK: rep.Problem == "", Report: rep, Compared: "nothing"}
+	v := verdict{OK: rep.Problem == "", Report: rep, Compared: "nothing", KeyHash: keyHash(rep.VerifyKey)}
 	if c.Key != "" {
 		v.Compared = "key"
 		if c.Key != rep.VerifyKey && v.OK {
@@ -76,12 +87,7 @@ func (c *verifyCmd) print(out output, v verdict) error {
 	if !v.OK {
 		return nil
 	}
-	key, err := audit.ParseKey(v.VerifyKey)
-	if err != nil {
-		return errors.Join(errors.New("reading the vault's key"), err)
-	}
-	sum := sha256.Sum256(key)
-	how := "consistent with itself, key sha256:" + hex.EncodeToString(sum[:]) + ", compared with nothing (--key K compares)"
+	how := "consistent with itself, key " + v.KeyHash + ", compared with nothing (--key K compares)"
 	if c.Key != "" {
 		how = "signed by the key given"
 	}
@@ -89,7 +95,17 @@ func (c *verifyCmd) print(out output, v verdict) error {
 	if !v.HeadFile {
 		kept = "none beside the key file (--key-file says where that is)"
 	}
-	_, err = fmt.Fprintf(out.stdout, "✓ %d events, %d signed heads, %d records verify: %s\n  head %d %s\n  head file: %s\n",
-		v.Events, v.Heads, v.Records, how, v.Head.Seq, v.Head.Hash, kept)
+	_, err := fmt.Fprintf(out.stdout, "✓ %d events, %d signed heads, %d records verify: %s\n  verification key: %s\n  head %d %s\n  head file: %s\n",
+		v.Events, v.Heads, v.Records, how, v.VerifyKey, v.Head.Seq, v.Head.Hash, kept)
 	return err
+}
+
+// keyHash is the hash of a verification key, or "" where there is none.
+func keyHash(key string) string {
+	b, err := audit.ParseKey(key)
+	if err != nil {
+		return ""
+	}
+	sum := sha256.Sum256(b)
+	return "sha256:" + hex.EncodeToString(sum[:])
 }

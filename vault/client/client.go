@@ -77,6 +77,7 @@ type Client struct {
 	base     string
 	http     *http.Client
 	trace    func(Call)
+	ownCert  string // file of our own certificate, "" for none
 }
 
 // New makes a client; it reads the files that cfg names and does not connect.
@@ -103,6 +104,7 @@ func New(cfg Config) (*Client, error) {
 		key:      cfg.Key,
 		base:     endpoint.base(),
 		trace:    cfg.Trace,
+		ownCert:  cfg.ClientCert,
 		http: &http.Client{
 			Transport:     transport,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -147,7 +149,7 @@ func (c *Client) do(ctx context.Context, cl call, out any) error {
 	defer res.Body.Close()
 	defer c.report(cl, res, started)
 	if res.StatusCode < 200 || res.StatusCode > 299 {
-		return answerError(res)
+		return c.answerError(res)
 	}
 	if out == nil || res.StatusCode == http.StatusNoContent {
 		return drain(res.Body)

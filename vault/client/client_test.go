@@ -1,6 +1,7 @@
 package client_test
 
 import (
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -207,6 +208,28 @@ func TestRefusalThatIsNotTheDaemons(t *testing.T) {
 	_, err := newClient(t, client.Config{URL: d.url, Key: key}).Me(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "502") || strings.Contains(err.Error(), "html") {
 		t.Errorf("got error %v, want the status and nothing of the page", err)
+	}
+}
+
+// A server on TLS answers plain HTTP with status 400.
+func TestStrangeAnswerNamesTLS(t *testing.T) {
+	own := issue(t, nil, nil)
+	tlsOnly := httptest.NewUnstartedServer(http.NotFoundHandler())
+	tlsOnly.TLS = &tls.Config{Certificates: []tls.Certificate{own.chain()}}
+	tlsOnly.StartTLS()
+	t.Cleanup(tlsOnly.Close)
+	plain := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(plain.Close)
+	place := tlsOnly.Listener.Addr().String()
+	for url, want := range map[string]string{
+		"http://" + place: "use --api-url https://" + place,
+		plain.URL:         "look whether it is assd that answers at " + plain.URL,
+	} {
+		_, err := newClient(t, client.Config{URL: url, Key: key}).Me(t.Context())
+		e, ok := errors.AsType[*client.StrangeAnswerError](err)
+		if !ok || !strings.Contains(e.Hint(), want) {
+			t.Errorf("got error %v, want a StrangeAnswerError with the hint %q", err, want)
+		}
 	}
 }
 

@@ -106,11 +106,15 @@ func (e *RefusedError) Hint() string {
 // CertificateRequiredError says that the daemon takes only clients that show a
 // certificate, and that it did not take ours.
 type CertificateRequiredError struct {
-	URL string
-	Err error
+	URL   string
+	Given string // file of the certificate that it did not take, "" when we have none
+	Err   error
 }
 
 func (e *CertificateRequiredError) Error() string {
+	if e.Given != "" {
+		return fmt.Sprintf("the daemon at %s does not accept the client certificate %q: %s", e.URL, e.Given, e.Err)
+	}
 	return fmt.Sprintf("the daemon at %s takes only clients with a certificate that it knows: %s", e.URL, e.Err)
 }
 
@@ -124,6 +128,9 @@ func (e *CertificateRequiredError) ExitCode() int { return api.ExitDenied }
 
 // Hint says what to type next.
 func (e *CertificateRequiredError) Hint() string {
+	if e.Given != "" {
+		return "give one of an issuer that the daemon takes (assd --client-ca), with its key: --client-cert FILE --client-key FILE"
+	}
 	return "give yours with --client-cert FILE --client-key FILE; the daemon's operator knows who issues them (--client-ca)"
 }
 
@@ -148,13 +155,31 @@ func (c *Client) transportError(method string, err error) error {
 		return gone
 	}
 	if alert := clientCertAlert(err); alert != nil {
-		return &CertificateRequiredError{URL: c.URL(), Err: alert}
+		return &CertificateRequiredError{URL: c.URL(), Given: c.ownCert, Err: alert}
 	}
 	return &UnreachableError{URL: c.URL(), Err: err, Unsure: method != http.MethodGet}
 }
 
+// StrangeAnswerError says that what answers is not assd, or not on this port.
+type StrangeAnswerError struct {
+	URL    string
+	Status int // of HTTP
+}
+
+func (e *StrangeAnswerError) Error() string {
+	return fmt.Sprintf("the answer is not one of assd's: HTTP status %d", e.Status)
+}
+
+// Hint says what to type next. A server on TLS answers plain HTTP with status 400.
+func (e *StrangeAnswerError) Hint() string {
+	if place, ok := strings.CutPrefix(e.URL, "http://"); ok && e.Status == http.StatusBadRequest {
+		return "the daemon may serve TLS there: use --api-url https://" + place
+	}
+	return "look whether it is assd that answers at " + e.URL
+}
+
 // answerError reads the body of an answer that is no success.
-func answerError(res *http.Response) error {
+func (c *Client) answerError(res *http.Response) error {
 	if res.StatusCode >= 300 && res.StatusCode < 400 {
 		return errors.New("the daemon answered with a redirect, which is never followed")
 	}
@@ -164,7 +189,7 @@ func answerError(res *http.Response) error {
 	}
 	var body api.ErrorBody
 	if json.Unmarshal(b, &body) != nil || body.Error.Code == "" {
-		return fmt.Errorf("the answer is not one of assd's: HTTP status %d", res.StatusCode)
+		return &StrangeAnswerError{URL: c.URL(), Status: res.StatusCode}
 	}
 	refusal := body.Error
 	refusal.ApprovalID = body.ApprovalID

@@ -203,6 +203,8 @@ func TestDaemonOverTLS(t *testing.T) {
 		{"another name", elsewhere.chain(), elsewhere, "", "is for vault.example.com and not for 127.0.0.1"},
 		{"expired", expired.chain(), expired, "", "expired on 20"},
 		{"expired and pinned", expired.chain(), nil, expired.pin(), "expired on 20"},
+		{"expired, pinned and its own issuer", expired.chain(), expired, expired.pin(), "expired on 20"},
+		{"not valid yet and pinned", early.chain(), nil, early.pin(), "not valid before 20"},
 		{"not valid yet", early.chain(), early, "", "not valid before 20"},
 		{"no certificate of a server", clientOnly.chain(), clientOnly, "", "no issuer in "},
 	} {
@@ -244,6 +246,31 @@ func TestUnknownIssuerNamesTheWay(t *testing.T) {
 	}
 }
 
+// What was right once may be an old copy, or a certificate to make anew.
+func TestHintsOfACopiedCertificate(t *testing.T) {
+	own := issue(t, nil, nil)
+	elsewhere := issue(t, nil, func(c *x509.Certificate) { c.IPAddresses, c.DNSNames = nil, []string{"vault.example.com"} })
+	for _, tc := range []struct {
+		shown, ca *identity
+		want      []string
+	}{
+		{own, issue(t, nil, nil), []string{"old copy", "ass vault cert", "--fingerprint sha256:"}},
+		{elsewhere, elsewhere, []string{"rm tls/cert.pem", "assd again with --tls-san 127.0.0.1;", "fingerprint", "pin its key"}},
+	} {
+		d := startTLS(t, &tls.Config{Certificates: []tls.Certificate{tc.shown.chain()}})
+		_, err := newClient(t, client.Config{URL: d.url, Key: key, CACert: tc.ca.certFile(t)}).Me(t.Context())
+		e, ok := errors.AsType[*client.RefusedError](err)
+		if !ok {
+			t.Fatalf("got error %v, want a RefusedError", err)
+		}
+		for _, want := range tc.want {
+			if !strings.Contains(e.Hint(), want) {
+				t.Errorf("the hint %q does not say %q", e.Hint(), want)
+			}
+		}
+	}
+}
+
 // What is on TLS 1.2, or no TLS at all, is no daemon: nothing is sent to it.
 func TestTLS13Only(t *testing.T) {
 	own := issue(t, nil, nil)
@@ -275,14 +302,19 @@ func TestWhatDoesNotSpeakTLS(t *testing.T) {
 
 func TestClientCertificate(t *testing.T) {
 	ca, own := issue(t, nil, authority), issue(t, nil, nil)
-	known, stranger := issue(t, ca, nil), issue(t, nil, nil)
+	known := issue(t, ca, nil)
+	stranger := issue(t, nil, func(c *x509.Certificate) { c.Subject.CommonName = "stranger" }) // whom the daemon does not name
 	pool := x509.NewCertPool()
 	pool.AddCert(ca.cert)
 	for _, tc := range []struct {
 		name string
 		mine *identity
-		ok   bool
-	}{{"known", known, true}, {"none", nil, false}, {"of another issuer", stranger, false}} {
+		why  string // "" when it is taken
+	}{
+		{"known", known, ""},
+		{"none", nil, "takes only clients with a certificate"},
+		{"of another issuer", stranger, "file.pem\": tls: unknown certificate authority"},
+	} {
 		t.Run(tc.name, func(t *testing.T) {
 			d := startTLS(t, &tls.Config{
 				Certificates: []tls.Certificate{own.chain()}, ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert,
@@ -292,15 +324,15 @@ func TestClientCertificate(t *testing.T) {
 				cfg.ClientCert, cfg.ClientKey = tc.mine.certFile(t), tc.mine.keyFile(t)
 			}
 			_, err := newClient(t, cfg).Me(t.Context())
-			if tc.ok {
+			if tc.why == "" {
 				if err != nil {
 					t.Error(err)
 				}
 				return
 			}
 			e, refused := errors.AsType[*client.CertificateRequiredError](err)
-			if !refused || e.ExitCode() != api.ExitDenied || !strings.Contains(e.Hint(), "--client-cert") {
-				t.Errorf("got error %v, want a CertificateRequiredError", err)
+			if !refused || e.ExitCode() != api.ExitDenied || !strings.Contains(e.Error(), tc.why) || !strings.Contains(e.Hint(), "--client-cert") {
+				t.Errorf("got error %v, want a CertificateRequiredError that says %q", err, tc.why)
 			}
 			if d.heard(t) != 0 {
 				t.Error("the daemon read a request")
@@ -314,7 +346,12 @@ func TestFilesOfTLS(t *testing.T) {
 	cert, private := own.certFile(t), own.keyFile(t)
 	none := filepath.Join(t.TempDir(), "none")
 	long := writeFile(t, strings.Repeat("x", 1<<20+1))
-	half := writePEM(t, &pem.Block{Type: "CERTIFICATE", Bytes: own.cert.Raw}, &pem.Block{Type: "CERTIFICATE", Bytes: own.cert.Raw[:99]})
+	block := &pem.Block{Type: "CERTIFICATE", Bytes: own.cert.Raw}
+	half := writePEM(t, block, &pem.Block{Type: "CERTIFICATE", Bytes: own.cert.Raw[:99]})
+	whole := string(pem.EncodeToMemory(block))
+	cut := writeFile(t, whole+whole[:len(whole)/2])
+	bent := writeFile(t, strings.Replace(whole, "M", "!", 1)+whole)
+	both := writePEM(t, block, &pem.Block{Type: "PRIVATE KEY", Bytes: []byte("x")})
 	for _, tc := range []struct {
 		cfg         client.Config
 		path, about string
@@ -322,7 +359,10 @@ func TestFilesOfTLS(t *testing.T) {
 		{client.Config{CACert: none}, none, "no such file"},
 		{client.Config{CACert: t.TempDir()}, "", "is a directory"},
 		{client.Config{CACert: long}, long, "longer than 1048576 bytes"},
-		{client.Config{CACert: private}, private, "no certificate"},
+		{client.Config{CACert: private}, private, "something else than certificates"},
+		{client.Config{CACert: both}, both, "something else than certificates"},
+		{client.Config{CACert: cut}, cut, "cut short"},
+		{client.Config{CACert: bent}, bent, "malformed"},
 		{client.Config{CACert: writeFile(t, "")}, "", "no certificate"},
 		{client.Config{CACert: half}, half, "certificate 2"},
 		{client.Config{ClientCert: none, ClientKey: private}, none, "no such file"},
@@ -336,6 +376,10 @@ func TestFilesOfTLS(t *testing.T) {
 		e, ok := errors.AsType[*client.FileError](err)
 		if !ok || !strings.Contains(e.Error(), tc.path) || !strings.Contains(e.Error(), tc.about) {
 			t.Errorf("got error %v, want one about %q that names %q", err, tc.about, tc.path)
+			continue
+		}
+		if own := tc.cfg.CACert == ""; strings.Contains(e.Hint(), "--client-cert") != own || strings.Contains(e.Hint(), "ass vault cert") == own {
+			t.Errorf("the hint for %v is %q", err, e.Hint())
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
@@ -27,6 +28,13 @@ var ErrNotTLS = errors.New("a CA file, a fingerprint and a client certificate ar
 // ErrClientPair says that one half of our own certificate is missing.
 var ErrClientPair = errors.New("a client certificate and its key are given together")
 
+// What the files of the TLS settings are, as a [FileError] says it.
+const (
+	caFile     = "the CA file"
+	clientCert = "the client certificate"
+	clientKey  = "the client key"
+)
+
 // FileError says that a file of the TLS settings cannot be used.
 type FileError struct {
 	What string // what it was to be
@@ -38,6 +46,14 @@ func (e *FileError) Error() string {
 	return fmt.Sprintf("%s %q cannot be used: %v", e.What, e.Path, e.Err)
 }
 func (e *FileError) Unwrap() error { return e.Err }
+
+// Hint says what to type next.
+func (e *FileError) Hint() string {
+	if e.What == caFile {
+		return "ass vault cert on the daemon's machine prints its certificate; see also ass --help"
+	}
+	return "the files are your own certificate and its key, in PEM: --client-cert FILE --client-key FILE"
+}
 
 // hasTLS reports whether a setting is there that only TLS has a use for.
 func (cfg Config) hasTLS() bool {
@@ -54,30 +70,35 @@ func newTLS(e Endpoint, cfg Config) (*tls.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &tls.Config{
-		MinVersion:   tls.VersionTLS13,
-		ServerName:   t.host,
-		NextProtos:   []string{"http/1.1"},
-		Certificates: own,
+	settings := &tls.Config{
+		MinVersion: tls.VersionTLS13,
+		ServerName: t.host,
+		NextProtos: []string{"http/1.1"},
 		// The check that this turns off is made by VerifyConnection, which every
 		// handshake ends in: there it can leave out what a pin replaces, and say
 		// what was wrong.
 		InsecureSkipVerify: true,
 		VerifyConnection:   t.verify,
-	}, nil
+	}
+	if own != nil {
+		// It is shown even when the daemon names other issuers, so that the daemon
+		// says what it has against it, and not that there is none.
+		settings.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return own, nil }
+	}
+	return settings, nil
 }
 
 // trust decides whether the far end of a TLS connection is the daemon that was
 // meant.
 type trust struct {
 	url, host string
-	caFile    string         // "" means the system's roots
-	roots     *x509.CertPool // of caFile; nil means the system's
+	file      string         // "" means the system's roots
+	roots     *x509.CertPool // of file; nil means the system's
 	pin       string         // fingerprint of the daemon's key, or ""
 }
 
 func newTrust(e Endpoint, cfg Config) (*trust, error) {
-	t := &trust{url: e.String(), host: e.host(), caFile: cfg.CACert}
+	t := &trust{url: e.String(), host: e.host(), file: cfg.CACert}
 	if cfg.Fingerprint != "" {
 		var err error
 		if t.pin, err = api.ParseFingerprint(cfg.Fingerprint); err != nil {
@@ -101,9 +122,12 @@ func (t *trust) verify(cs tls.ConnectionState) error {
 		if err := t.checkPin(leaf); err != nil {
 			return err
 		}
-		if t.roots == nil {
-			return t.checkDates(leaf, time.Now())
-		}
+	}
+	if err := t.checkDates(leaf, time.Now()); err != nil {
+		return err
+	}
+	if t.pin != "" && t.roots == nil {
+		return nil
 	}
 	return t.checkChain(leaf, cs.PeerCertificates[1:])
 }
@@ -123,15 +147,14 @@ func (t *trust) checkChain(leaf *x509.Certificate, others []*x509.Certificate) e
 	for _, c := range others {
 		between.AddCert(c)
 	}
-	if err := t.checkDates(leaf, time.Now()); err != nil {
-		return err
-	}
 	if _, err := leaf.Verify(x509.VerifyOptions{Roots: t.roots, Intermediates: between}); err != nil {
 		return t.unknownIssuer(leaf, err)
 	}
 	if err := leaf.VerifyHostname(t.host); err != nil {
 		return t.refuse("its certificate is for "+names(leaf)+" and not for "+t.host,
-			"use a name that it has, add this one on its machine with assd --tls-san, or pin its key: "+t.pinCommand())
+			"use a name that it has, or pin its key: "+t.pinCommand()+"\n"+
+				"or have one made for this name: on its machine rm tls/cert.pem in the data dir, and start assd again with --tls-san "+t.host+
+				"; the key stays, and with it the fingerprint")
 	}
 	return nil
 }
@@ -150,15 +173,16 @@ func (t *trust) checkDates(leaf *x509.Certificate, now time.Time) error {
 // unknownIssuer refuses a certificate that nothing vouches for. It is never
 // taken on first use: somebody has to compare the fingerprint.
 func (t *trust) unknownIssuer(leaf *x509.Certificate, cause error) error {
-	reason := "its certificate is of no issuer that this system trusts"
-	if t.caFile != "" {
-		reason = fmt.Sprintf("its certificate is of no issuer in %q", t.caFile)
+	reason, fix := "its certificate is of no issuer that this system trusts", ""
+	if t.file != "" {
+		reason = fmt.Sprintf("its certificate is of no issuer in %q", t.file)
+		fix = "that file may be an old copy: fetch it again, with ass vault cert on the daemon's machine\n"
 	}
 	if _, plain := errors.AsType[x509.UnknownAuthorityError](cause); !plain {
 		reason += " (" + cause.Error() + ")"
 	}
 	return t.refuse(reason+"; the fingerprint of its key is "+api.Fingerprint(leaf),
-		"compare this fingerprint with the one that assd printed, or ass vault cert on its machine; if they are the same: "+t.pinCommand())
+		fix+"compare this fingerprint with the one that assd printed, or ass vault cert on its machine; if they are the same: "+t.pinCommand())
 }
 
 func (t *trust) pinCommand() string {
@@ -184,54 +208,56 @@ func names(c *x509.Certificate) string {
 	return strings.Join(all, ", ")
 }
 
-// readRoots reads the certificates of a CA file; one that is no certificate
+// readRoots reads the certificates of a CA file. What is cut short or is none
 // makes the file useless, and is not passed over.
 func readRoots(path string) (*x509.CertPool, error) {
-	const what = "the CA file"
-	b, err := readPEM(what, path)
+	b, err := readPEM(caFile, path)
 	if err != nil {
 		return nil, err
 	}
 	pool, n := x509.NewCertPool(), 0
 	for block, rest := pem.Decode(b); block != nil; block, rest = pem.Decode(rest) {
 		if block.Type != "CERTIFICATE" {
-			continue
+			return nil, &FileError{caFile, path, errors.New("it holds something else than certificates")}
 		}
 		c, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {
-			return nil, &FileError{what, path, fmt.Errorf("its certificate %d: %w", n+1, err)}
+			return nil, &FileError{caFile, path, fmt.Errorf("its certificate %d: %w", n+1, err)}
 		}
 		pool.AddCert(c)
 		n++
 	}
-	if n == 0 {
-		return nil, &FileError{what, path, errors.New("there is no certificate in it; PEM is expected")}
+	switch {
+	case n == 0:
+		return nil, &FileError{caFile, path, errors.New("there is no certificate in it; PEM is expected")}
+	case n != bytes.Count(b, []byte("-----BEGIN ")):
+		return nil, &FileError{caFile, path, errors.New("a certificate in it is cut short or malformed")}
 	}
 	return pool, nil
 }
 
 // clientPair is our own certificate, or none.
-func clientPair(cfg Config) ([]tls.Certificate, error) {
+func clientPair(cfg Config) (*tls.Certificate, error) {
 	if cfg.ClientCert == "" && cfg.ClientKey == "" {
 		return nil, nil
 	}
 	if cfg.ClientCert == "" || cfg.ClientKey == "" {
 		return nil, ErrClientPair
 	}
-	cert, err := readPEM("the client certificate", cfg.ClientCert)
+	cert, err := readPEM(clientCert, cfg.ClientCert)
 	if err != nil {
 		return nil, err
 	}
-	key, err := readPEM("the client key", cfg.ClientKey)
+	key, err := readPEM(clientKey, cfg.ClientKey)
 	if err != nil {
 		return nil, err
 	}
 	pair, err := tls.X509KeyPair(cert, key)
 	if err != nil {
 		err = fmt.Errorf("with the key %q: %s", cfg.ClientKey, strings.TrimPrefix(err.Error(), "tls: "))
-		return nil, &FileError{"the client certificate", cfg.ClientCert, err}
+		return nil, &FileError{clientCert, cfg.ClientCert, err}
 	}
-	return []tls.Certificate{pair}, nil
+	return &pair, nil
 }
 
 func readPEM(what, path string) ([]byte, error) {

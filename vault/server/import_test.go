@@ -120,17 +120,23 @@ func TestImportOfTheLargest(t *testing.T) {
 	}
 }
 
-// TestHugeBodiesTakeTurns: two at a time; the others wait before their bodies are
-// read, and nobody else waits for them.
+// TestHugeBodiesTakeTurns: one of each agent and two at a time; the others wait
+// before their bodies are read, and nobody waits for another's but for room. An
+// owner waits for no agent.
 func TestHugeBodiesTakeTurns(t *testing.T) {
 	d := start(t)
-	begin := func(length int) net.Conn { // sends the head and no body
+	agents := []string{}
+	for _, name := range []string{"a", "b", "c"} {
+		agents = append(agents, d.agent(name, `["secrets:*:*"]`, `[]`))
+	}
+	begin := func(method, target, key string, length int) net.Conn { // sends the head and no body
 		c := d.dial()
-		head := "POST " + importTarget + " HTTP/1.1\r\nHost: assd\r\nAuthorization: Bearer " + d.owner +
+		head := method + " " + target + " HTTP/1.1\r\nHost: assd\r\nAuthorization: Bearer " + key +
 			"\r\nExpect: 100-continue\r\nContent-Length: " + strconv.Itoa(length) + "\r\n\r\n"
 		if _, err := c.Write([]byte(head)); err != nil {
 			t.Fatal(err)
 		}
+		t.Cleanup(func() { c.Close() })
 		return c
 	}
 	// invited reports whether the server asks for the body, which it does when it
@@ -140,25 +146,35 @@ func TestHugeBodiesTakeTurns(t *testing.T) {
 		line, err := bufio.NewReader(c).ReadString('\n')
 		return err == nil && strings.Contains(line, strconv.Itoa(http.StatusContinue))
 	}
-	const huge = 8<<20 + 1
-	first, second := begin(huge), begin(huge)
-	if !invited(first, 10*time.Second) || !invited(second, 10*time.Second) {
+	const long, soon, huge, large = 10 * time.Second, 300 * time.Millisecond, 8<<20 + 1, 200 << 10
+	first, second := begin("POST", importTarget, agents[0], huge), begin("POST", importTarget, agents[1], huge)
+	if !invited(first, long) || !invited(second, long) {
 		t.Fatal("the first two are not read")
 	}
-	third := begin(huge)
-	if invited(third, 300*time.Millisecond) {
-		t.Fatal("three are read at a time")
+	third, again := begin("POST", importTarget, agents[2], huge), begin("POST", importTarget, agents[0], 10)
+	if invited(third, soon) || invited(again, soon) {
+		t.Fatal("three are read at a time, or two imports of one agent")
 	}
-	large := begin(8 << 20)
-	if !invited(large, 10*time.Second) {
-		t.Error("a body that is no more than large waits for huge ones")
+	if !invited(begin("POST", importTarget, d.owner, huge), long) {
+		t.Error("an owner waits for agents")
 	}
-	into[api.ImportResponse](d, d.call("POST", importTarget, d.owner, importBody("A=1")))
 	first.Close()
-	if !invited(third, 10*time.Second) {
-		t.Error("the third is not read when the first has gone")
+	if !invited(third, long) || !invited(again, long) {
+		t.Error("the next are not read when the first has gone")
 	}
-	for _, c := range []net.Conn{second, third, large} {
-		c.Close()
+	for n := range maxLargeEach {
+		if !invited(begin("PUT", "/v1/secrets/a/K", agents[0], large), long) {
+			t.Fatalf("large body %d of an agent is not read", n+1)
+		}
 	}
+	if invited(begin("PUT", "/v1/secrets/a/K", agents[0], large), soon) {
+		t.Error("an agent sends as many large bodies as it likes")
+	}
+	if !invited(begin("PUT", "/v1/secrets/a/K", agents[1], large), long) {
+		t.Error("another waits for it")
+	}
+	d.want(d.call("PUT", "/v1/secrets/a/K", agents[0], `{"value":"small"}`), "")
 }
+
+// maxLargeEach is how many large bodies are read of one agent at a time.
+const maxLargeEach = 4

@@ -133,8 +133,8 @@ func (s *Server) meter(rq *request, rt *route) error {
 		return nil
 	}
 	holder := s.cfg.Vault.Holder(rq.who())
-	if holder != "" {
-		if wait := s.perKey.take(holder, now); wait > 0 {
+	if holder.ID != "" {
+		if wait := s.perKey.take(holder.ID, now); wait > 0 {
 			return limited("this key makes more requests a second than this vault allows", wait)
 		}
 		return nil

@@ -50,7 +50,7 @@ func ListenUnix(cfg SocketConfig) (net.Listener, error) {
 	}
 	l, err := net.Listen("unix", cfg.Path)
 	if err != nil {
-		return nil, fmt.Errorf("listening on socket: %w", err)
+		return nil, fmt.Errorf("listening on socket: %w; choose another path with --socket", err)
 	}
 	if err := cfg.secure(gid); err != nil {
 		return nil, errors.Join(err, l.Close())
@@ -64,6 +64,9 @@ func (cfg SocketConfig) gid() (int, error) {
 		return -1, nil
 	}
 	g, err := user.LookupGroup(cfg.Group)
+	if _, unknown := errors.AsType[user.UnknownGroupError](err); unknown {
+		return 0, fmt.Errorf("there is no group %q on this machine: add it, or choose another with --socket-group", cfg.Group)
+	}
 	if err != nil {
 		return 0, fmt.Errorf("looking for socket group %q: %w", cfg.Group, err)
 	}
@@ -73,7 +76,7 @@ func (cfg SocketConfig) gid() (int, error) {
 func (cfg SocketConfig) makeDir(gid int) error {
 	dir := filepath.Dir(cfg.Path)
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
-		return fmt.Errorf("making socket folder: %w", err)
+		return cannotMake(err)
 	}
 	err := os.Mkdir(dir, 0o700)
 	switch {
@@ -82,11 +85,18 @@ func (cfg SocketConfig) makeDir(gid int) error {
 	case err == nil:
 		return nil
 	case !errors.Is(err, fs.ErrExist):
-		return fmt.Errorf("making socket folder: %w", err)
+		return cannotMake(err)
 	case gid >= 0:
 		return checkShared(dir)
 	}
-	return peer.CheckPrivate(dir, true)
+	if err := peer.CheckPrivate(dir, true); err != nil {
+		return fmt.Errorf("%w; or choose a path in another folder with --socket", err)
+	}
+	return nil
+}
+
+func cannotMake(err error) error {
+	return fmt.Errorf("making socket folder: %w; choose a path in a folder of your own with --socket", err)
 }
 
 // checkShared refuses a system service's socket folder that others could
@@ -123,14 +133,17 @@ func removeStale(path string) error {
 	}
 	c, err := (&net.Dialer{Timeout: time.Second}).DialContext(context.Background(), "unix", path)
 	if err == nil {
-		return errors.Join(fmt.Errorf("socket %q is %w", path, ErrInUse), c.Close())
+		return errors.Join(fmt.Errorf("socket %q is %w%s", path, ErrInUse, inUseHint), c.Close())
 	}
 	// Anything else may be a daemon that is too busy to accept.
 	if !errors.Is(err, syscall.ECONNREFUSED) {
-		return fmt.Errorf("socket %q is %w: %w", path, ErrInUse, err)
+		return fmt.Errorf("socket %q is %w (%w)%s", path, ErrInUse, err, inUseHint)
 	}
 	return os.Remove(path)
 }
+
+// inUseHint: the default socket may be one for all data dirs.
+const inUseHint = ": stop that one, or choose another path with --socket PATH; each vault, with its own --data-dir, needs its own socket"
 
 // localListener accepts local peers: with a bound on how many at once, each with
 // its credentials, and in user mode none of another uid.
@@ -151,7 +164,8 @@ type localConn struct {
 }
 
 func newLocalListener(l *net.UnixListener, sameUID bool) *localListener {
-	return &localListener{UnixListener: l, sameUID: sameUID, slots: newSlots(maxConns), perUID: map[int]int{}}
+	local, _ := room()
+	return &localListener{UnixListener: l, sameUID: sameUID, slots: newSlots(local), perUID: map[int]int{}}
 }
 
 func (l *localListener) Accept() (net.Conn, error) {

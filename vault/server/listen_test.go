@@ -67,7 +67,7 @@ func TestOpenSocketFolder(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err := server.ListenUnix(server.SocketConfig{Path: filepath.Join(dir, "s")})
-		if err == nil || !strings.Contains(err.Error(), "chmod 700") {
+		if err == nil || !strings.Contains(err.Error(), "chmod 700") || !strings.Contains(err.Error(), "--socket") {
 			t.Errorf("folder %04o: %v", perm, err)
 		}
 		if left, _ := os.ReadDir(dir); len(left) > 0 || mode(t, dir)&^fs.ModeDir != perm {
@@ -105,8 +105,8 @@ func TestStaleSocket(t *testing.T) {
 // TestLiveSocket: one that somebody listens on is in use, and goes on working.
 func TestLiveSocket(t *testing.T) {
 	d := start(t)
-	if _, err := server.ListenUnix(server.SocketConfig{Path: d.socket}); !errors.Is(err, server.ErrInUse) || strings.Contains(err.Error(), "\n") {
-		t.Errorf("got %v; want ErrInUse", err)
+	if _, err := server.ListenUnix(server.SocketConfig{Path: d.socket}); !errors.Is(err, server.ErrInUse) || strings.Contains(err.Error(), "\n") || !strings.Contains(err.Error(), "stop that one, or choose another path with --socket") || !strings.Contains(err.Error(), "--data-dir") {
+		t.Errorf("got %v; want ErrInUse and what to do", err)
 	}
 	d.want(d.call("GET", "/v1/health", "", ""), "")
 }
@@ -133,8 +133,8 @@ func TestBusySocket(t *testing.T) {
 		}
 	}
 	before, _ := os.Lstat(path)
-	if _, err := server.ListenUnix(server.SocketConfig{Path: path}); err == nil {
-		t.Error("the socket of a busy daemon was replaced")
+	if _, err := server.ListenUnix(server.SocketConfig{Path: path}); !errors.Is(err, server.ErrInUse) || !strings.Contains(err.Error(), "--socket") {
+		t.Errorf("the socket of a busy daemon: %v", err)
 	}
 	if after, err := os.Lstat(path); err != nil || !os.SameFile(before, after) {
 		t.Errorf("the socket of a busy daemon is gone: %v", err)
@@ -212,8 +212,22 @@ func TestSocketGroup(t *testing.T) {
 		t.Errorf("a folder that the group can write: %v", err)
 	}
 	const nobody = "no-such-group-here"
-	if _, err := server.ListenUnix(server.SocketConfig{Path: path + "2", Group: nobody}); err == nil || !strings.Contains(err.Error(), nobody) {
+	if _, err := server.ListenUnix(server.SocketConfig{Path: path + "2", Group: nobody}); err == nil || !strings.Contains(err.Error(), `no group "`+nobody+`" on this machine`) || !strings.Contains(err.Error(), "--socket-group") {
 		t.Errorf("a group that does not exist: %v", err)
+	}
+}
+
+// TestNoSocketFolder: where none can be made, the way out is told.
+func TestNoSocketFolder(t *testing.T) {
+	file := filepath.Join(socketDir(t), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{filepath.Join(file, "s"), filepath.Join(file, "run", "s"), "/proc/self/s/s"} {
+		_, err := server.ListenUnix(server.SocketConfig{Path: path})
+		if err == nil || !strings.Contains(err.Error(), "--socket") || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: %v", path, err)
+		}
 	}
 }
 

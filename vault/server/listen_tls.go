@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/netip"
@@ -14,24 +15,46 @@ import (
 // host is every address of this machine, 0.0.0.0 every IPv4 address. The listener
 // is bounded in how many connections it has at once, in all and from one source.
 func ListenTCP(addr string) (net.Listener, error) {
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil || port == "" {
-		return nil, fmt.Errorf("%q is no address to listen on: HOST:PORT is expected with --listen, for example 127.0.0.1:8443", addr)
+	if err := CheckAddress(addr); err != nil {
+		return nil, err
 	}
+	host, _, _ := net.SplitHostPort(addr) // as CheckAddress did
 	network := "tcp"
 	if ip, err := netip.ParseAddr(host); err == nil && ip.Is4() {
 		network = "tcp4" // or 0.0.0.0 would take IPv6 as well
 	}
 	l, err := (&net.ListenConfig{}).Listen(context.Background(), network, addr)
 	if err != nil {
-		if e, ok := errors.AsType[*net.OpError](err); ok {
-			err = e.Err // the rest is said already
-		}
-		return nil, fmt.Errorf("listening on %q: %w; choose another address with --listen", addr, err)
+		return nil, cannotListen(addr, err)
 	}
+	_, remote := room()
 	return &remoteListener{
-		TCPListener: l.(*net.TCPListener), slots: newSlots(maxConns), perSource: map[netip.Prefix]int{},
+		TCPListener: l.(*net.TCPListener), slots: newSlots(remote), perSource: map[netip.Prefix]int{},
 	}, nil
+}
+
+// CheckAddress reports what is wrong with the form of an address for ListenTCP.
+func CheckAddress(addr string) error {
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil || port == "" {
+		return fmt.Errorf("%q is no address to listen on: HOST:PORT is expected with --listen, for example 127.0.0.1:8443", addr)
+	}
+	if _, err := net.LookupPort("tcp", port); err != nil {
+		return fmt.Errorf("%q is no address to listen on: %w: a port from 1 to 65535 is expected with --listen, for example 127.0.0.1:8443", addr, err)
+	}
+	return nil
+}
+
+// cannotListen says what to do about an address that cannot be had.
+func cannotListen(addr string, err error) error {
+	if e, ok := errors.AsType[*net.OpError](err); ok {
+		err = e.Err // the rest is said already
+	}
+	hint := "choose another address with --listen"
+	if errors.Is(err, fs.ErrPermission) {
+		hint = "ports below 1024 need a right (CAP_NET_BIND_SERVICE on Linux); choose another with --listen, for example :8443"
+	}
+	return fmt.Errorf("listening on %q: %w; %s", addr, err, hint)
 }
 
 // ServeTLS answers requests on l, over TLS, until Shutdown; then it returns nil.

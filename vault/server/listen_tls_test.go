@@ -382,7 +382,7 @@ func TestSlowHandshake(t *testing.T) {
 // back counts once.
 func TestPerSource(t *testing.T) {
 	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || limit.Cur < 2*server.MaxPerSource+200 {
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || int(limit.Cur) < 2*server.MaxPerSource+200 {
 		testenv.Skip(t, fmt.Sprintf("only %d open files are allowed here: %v", limit.Cur, err))
 	}
 	r := startTLS(t, nil)
@@ -543,6 +543,14 @@ func TestListenRefused(t *testing.T) {
 		if got := err.Error(); !strings.Contains(got, want) || !strings.Contains(got, "--listen") || strings.Contains(got, "\n") {
 			t.Errorf("%q: %v", addr, err)
 		}
+	}
+}
+
+// TestLowPort: who may not have it is told that it is the port.
+func TestLowPort(t *testing.T) {
+	err := server.CannotListen(":443", &net.OpError{Op: "listen", Err: os.NewSyscallError("bind", syscall.EACCES)})
+	if want := `listening on ":443": bind: permission denied; ports below 1024 need a right`; !strings.HasPrefix(err.Error(), want) || !strings.Contains(err.Error(), "--listen") {
+		t.Error(err)
 	}
 }
 

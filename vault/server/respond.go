@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/agent-secret-store/assd/vault/api"
 )
@@ -48,21 +49,41 @@ func (s *Server) write(w http.ResponseWriter, rq *request, a answer) {
 		w.WriteHeader(a.status())
 		return
 	}
+	text, shared := body.(json.RawMessage)
+	if !shared {
+		var err error
+		if text, err = encode(body); err != nil {
+			s.cfg.Log.Error("an answer could not be encoded", "error", err, "request_id", rq.origin.RequestID)
+			w.WriteHeader(http.StatusInternalServerError)
+			return
+		}
+		defer clear(text) // it may hold a value
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.Header().Set("Content-Length", strconv.Itoa(len(text)))
+	setDeadlines(w, len(text))
+	w.WriteHeader(a.status())
+	if _, err := w.Write(text); err != nil && s.cfg.Log.IsDebug() {
+		s.cfg.Log.Debug("an answer was not taken", "request_id", rq.origin.RequestID)
+	}
+}
+
+// setDeadlines bounds how long an answer may take from now: first net/http reads
+// what the handler has left of a short body, then the client takes the answer. A
+// ResponseWriter without deadlines, as tests have it, has none to be set.
+func setDeadlines(w http.ResponseWriter, length int) {
+	c, rest := http.NewResponseController(w), time.Now().Add(restTimeout)
+	_ = c.SetReadDeadline(rest)
+	_ = c.SetWriteDeadline(rest.Add(answerTimeout + time.Duration(length/answerRate)*time.Second))
+}
+
+// encode is body as JSON, without escapes for HTML.
+func encode(body any) ([]byte, error) {
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)
 	enc.SetEscapeHTML(false)
-	if err := enc.Encode(body); err != nil {
-		s.cfg.Log.Error("an answer could not be encoded", "error", err, "request_id", rq.origin.RequestID)
-		w.WriteHeader(http.StatusInternalServerError)
-		return
-	}
-	defer clear(buf.Bytes())
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	w.Header().Set("Content-Length", strconv.Itoa(buf.Len()))
-	w.WriteHeader(a.status())
-	if _, err := w.Write(buf.Bytes()); err != nil && s.cfg.Log.IsDebug() {
-		s.cfg.Log.Debug("an answer was not taken", "request_id", rq.origin.RequestID)
-	}
+	err := enc.Encode(body)
+	return buf.Bytes(), err
 }
 
 func (s *Server) errorBody(w http.ResponseWriter, rq *request, err error) any {

@@ -23,7 +23,6 @@ import (
 	"net/http"
 	"os/user"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -55,13 +54,13 @@ type Config struct {
 
 // Server serves one vault.
 type Server struct {
-	cfg      Config
-	routes   []route
-	large    chan struct{} // one for each large body under way
-	failures *limiter      // of authentication, by source
-	perKey   *limiter      // requests, by holder of the key
-	huge     chan struct{} // one for each that may be over maxBody
-	http     *http.Server
+	cfg            Config
+	routes         []route
+	agents, owners gates    // bodies under way
+	flight         *gate    // requests under way, by credential
+	failures       *limiter // of authentication, by source
+	perKey         *limiter // requests, by holder of the key
+	http           *http.Server
 
 	document func() (json.RawMessage, error) // that describes the routes, made once
 }
@@ -71,7 +70,7 @@ func New(cfg Config) *Server {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	s := &Server{cfg: cfg, large: make(chan struct{}, maxLarge), huge: make(chan struct{}, maxHuge)}
+	s := &Server{cfg: cfg, agents: newGates(), owners: newGates(), flight: newGate(0, maxFlight)}
 	s.failures = newLimiter(float64(cfg.FailedAuthPerMinute)/60, cfg.FailedAuthPerMinute)
 	s.perKey = newLimiter(cfg.RequestsPerSecond, max(minBurst, int(math.Ceil(cfg.RequestsPerSecond))))
 	s.routes = s.table()
@@ -94,7 +93,7 @@ func New(cfg Config) *Server {
 			MaxReceiveBufferPerConnection: maxConnBuffer,
 			MaxDecoderHeaderTableSize:     maxHeaderTable,
 			MaxEncoderHeaderTableSize:     maxHeaderTable,
-			WriteByteTimeout:              writeTimeout,
+			WriteByteTimeout:              answerTimeout,
 		},
 	}
 	if cfg.Certificates != nil {
@@ -129,6 +128,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	head.Set("Cache-Control", "no-store")
 	head.Set("X-Content-Type-Options", "nosniff")
 	head.Set("X-Request-Id", rq.origin.RequestID)
+	// Until the answer is gone: a client that does not take it must not make us
+	// keep many.
+	leave, err := s.flight.enter(rq.ctx(), rq.bearer())
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	defer leave()
 	name, a := s.answer(rq, w)
 	if errors.Is(a.err, context.Canceled) {
 		panic(http.ErrAbortHandler) // the client has gone, or has closed its half: net/http closes the rest
@@ -175,38 +181,6 @@ func (s *Server) serve(rq *request, rt *route, w http.ResponseWriter) (any, erro
 	return rt.handle(rq)
 }
 
-// enter keeps those out, before their body is read, whom the vault does not know;
-// and lets only so many large bodies in at a time.
-func (s *Server) enter(rq *request, rt *route) (leave func(), err error) {
-	if rt.body <= smallBody {
-		return func() {}, nil
-	}
-	if strings.Contains(rt.pattern, pathMark) { // what is no path is told so to anyone
-		if _, err := rq.secretPath(rt.sub()); err != nil {
-			return nil, err
-		}
-	}
-	if err := s.cfg.Vault.Admit(rq.ctx(), rq.who()); err != nil {
-		return nil, err
-	}
-	size, slots := rt.body, s.large
-	if 0 <= rq.http.ContentLength && rq.http.ContentLength < size {
-		size = rq.http.ContentLength
-	}
-	if size <= smallBody {
-		return func() {}, nil
-	}
-	if size > maxBody {
-		slots = s.huge
-	}
-	select {
-	case slots <- struct{}{}:
-		return func() { <-slots }, nil
-	case <-rq.ctx().Done():
-		return nil, rq.ctx().Err()
-	}
-}
-
 func (s *Server) health(*request) (any, error) {
 	h := api.Health{Status: "ok", Version: s.cfg.Version, Service: "assd"}
 	if s.cfg.Vault.Alive() != nil {
@@ -232,7 +206,7 @@ func (s *Server) claim(rq *request) (any, error) {
 	uid := rq.origin.Source.UID
 	if !rq.origin.Local || uid == nil || !s.cfg.MayClaim(*uid) {
 		return nil, api.New(api.CodeScopeDenied, "a vault is claimed over its local socket, by the user that its data belongs to").
-			WithHint("log in with a key: ass login --api-key KEY")
+			WithHint("log in with a key: ASS_AGENT_KEY=ask_live_... ass login")
 	}
 	return s.cfg.Vault.Claim(rq.ctx(), ownerName(*uid), rq.origin)
 }

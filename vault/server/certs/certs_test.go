@@ -102,9 +102,22 @@ func newPair(t testing.TB, name string) *pair {
 // signedPair is a certificate for key by signer, or by itself.
 func signedPair(t testing.TB, name string, key crypto.Signer, signer *pair) *pair {
 	t.Helper()
+	now := time.Now()
+	return timedPair(t, name, key, signer, now.Add(-time.Hour), now.Add(365*24*time.Hour))
+}
+
+// agedPair is a certificate by itself, good between two times from now.
+func agedPair(t testing.TB, name string, from, to time.Duration) *pair {
+	t.Helper()
+	p := newPair(t, name)
+	return timedPair(t, name, p.key, nil, time.Now().Add(from), time.Now().Add(to))
+}
+
+func timedPair(t testing.TB, name string, key crypto.Signer, signer *pair, from, to time.Time) *pair {
+	t.Helper()
 	tmpl := &x509.Certificate{
 		Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(365 * 24 * time.Hour),
+		NotBefore: from, NotAfter: to,
 		BasicConstraintsValid: true, IsCA: signer == nil,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}

@@ -4,14 +4,15 @@
 // The invariant: what is served is a certificate with its own key, both whole. A
 // key that others can read and a client CA that others can write are refused. A
 // changed pair takes the place of the one in use when all of it is good, for new
-// connections alone; what is broken, half written or mismatched leaves the old
-// one serving and is logged with its reason. No error and no log line holds what a
-// file holds.
+// connections alone; what is broken, half written, mismatched or expired leaves
+// the old one serving and is logged with its reason. No error and no log line
+// holds what a file holds.
 //
 // A pair is made key first, then the certificate, each written beside its name,
 // synced and renamed. Killed before the key has its name: the next start begins
 // anew. Killed between the two: it makes a certificate for the key that is there.
 //
 // What it will not do: renew. A certificate that ends soon, or lacks a name, is
-// warned of; replacing it changes what clients trust, and is for a person.
+// warned of, at the start and when it comes to that; replacing it changes what
+// clients trust, and is for a person.
 package certs

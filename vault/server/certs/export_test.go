@@ -1,12 +1,31 @@
 package certs
 
-import "time"
+import (
+	"net"
+	"time"
+)
 
 // SetPoll changes how often files are looked at that no watch tells of.
 func SetPoll(d time.Duration) (restore func()) {
 	old := pollEvery
 	pollEvery = d
 	return func() { pollEvery = old }
+}
+
+// SetAddresses gives this machine other addresses.
+func SetAddresses(cidrs ...string) (restore func()) {
+	old := interfaceAddrs
+	interfaceAddrs = func() (addrs []net.Addr, err error) {
+		for _, s := range cidrs {
+			ip, n, err := net.ParseCIDR(s)
+			if err != nil {
+				return nil, err
+			}
+			addrs = append(addrs, &net.IPNet{IP: ip, Mask: n.Mask})
+		}
+		return addrs, nil
+	}
+	return func() { interfaceAddrs = old }
 }
 
 // ParsePair reads what a certificate and a key file hold.

@@ -11,11 +11,11 @@ import (
 )
 
 // file is one to read: with a mode that has none of the bits in closed, or fix
-// is what to type.
+// is what to type. flag is what named it; "": assd keeps it.
 type file struct {
-	what, path string
-	closed     fs.FileMode
-	fix        string
+	what, path, flag string
+	closed           fs.FileMode
+	fix              string
 }
 
 // read reads the whole of a regular file. It looks at the open file, so that
@@ -24,7 +24,7 @@ func (f file) read() ([]byte, error) {
 	// O_NONBLOCK: a fifo must not hold up the start.
 	o, err := os.OpenFile(filepath.Clean(f.path), os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", f.what, err)
+		return nil, fmt.Errorf("reading %s: %w%s", f.what, err, f.hint(err))
 	}
 	defer o.Close()
 	info, err := o.Stat()
@@ -46,6 +46,19 @@ func (f file) read() ([]byte, error) {
 		return nil, fmt.Errorf("%s %q is longer than %d bytes", f.what, f.path, maxFile)
 	}
 	return b, nil
+}
+
+// hint says what to do about a file that cannot be opened.
+func (f file) hint(err error) string {
+	switch {
+	case f.flag == "":
+		return ""
+	case errors.Is(err, fs.ErrNotExist):
+		return "; " + f.flag + " says where it is: put it there, or give another path"
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Sprintf("; let uid %d, which assd runs as, read it", os.Geteuid())
+	}
+	return ""
 }
 
 // exists reports whether there is anything at path.

@@ -48,9 +48,9 @@ func (cfg Config) now() time.Time {
 func (cfg Config) own() bool { return cfg.CertFile == "" }
 
 func (cfg Config) certFile() file {
-	f := file{what: "TLS certificate", path: cfg.CertFile}
+	f := file{what: "TLS certificate", path: cfg.CertFile, flag: "--tls-cert"}
 	if cfg.own() {
-		f.path = filepath.Join(cfg.Dir, certName)
+		f.flag, f.path = "", filepath.Join(cfg.Dir, certName)
 	}
 	return f
 }
@@ -60,12 +60,12 @@ func (cfg Config) keyFile() file {
 	if cfg.own() {
 		return file{what: "TLS key", path: filepath.Join(cfg.Dir, keyName), closed: 0o077, fix: "600"}
 	}
-	return file{what: "TLS key", path: cfg.KeyFile, closed: 0o027, fix: "g-w,o-rwx"}
+	return file{what: "TLS key", path: cfg.KeyFile, flag: "--tls-key", closed: 0o027, fix: "g-w,o-rwx"}
 }
 
 // clientCAFile: whoever can write it can let anybody in.
 func (cfg Config) clientCAFile() file {
-	return file{what: "client CA", path: cfg.ClientCAFile, closed: 0o022, fix: "go-w"}
+	return file{what: "client CA", path: cfg.ClientCAFile, flag: "--client-ca", closed: 0o022, fix: "go-w"}
 }
 
 // Check reads the files that the operator named, so that a start that must fail
@@ -200,6 +200,7 @@ type Keeper struct {
 	cfg     Config
 	current atomic.Pointer[state]
 	problem string // of the files, as last logged; "" while they are good. For Watch alone
+	phase   phase  // of the certificate in use, as last logged. For Watch alone
 }
 
 // Open makes the pair if there is none to use, and loads it.
@@ -215,7 +216,7 @@ func Open(cfg Config) (*Keeper, error) {
 	}
 	k := &Keeper{cfg: cfg}
 	k.current.Store(s)
-	k.warn(s)
+	k.warn()
 	return k, nil
 }
 
@@ -231,33 +232,4 @@ func (k *Keeper) TLSConfig() *tls.Config {
 func (k *Keeper) Certificate() api.Certificate {
 	s := k.current.Load()
 	return api.Certificate{Certificate: encode(s.chain), Fingerprint: s.fingerprint()}
-}
-
-// warn says what will keep clients from trusting s.
-func (k *Keeper) warn(s *state) {
-	leaf, now, path := s.chain[0], k.cfg.now(), k.cfg.certFile().path
-	fix := "put a new certificate into the file"
-	if k.cfg.own() {
-		fix = "rm " + path + " and start assd again: it makes a new one for the same key, so the fingerprint stays; clients that trust the file by --ca-cert need the new one"
-	}
-	switch {
-	case now.After(leaf.NotAfter):
-		k.cfg.Log.Warn("the TLS certificate has expired", "file", path, "expired", leaf.NotAfter, "fix", fix)
-	case now.Add(endsSoon).After(leaf.NotAfter):
-		k.cfg.Log.Warn("the TLS certificate expires soon", "file", path, "expires", leaf.NotAfter, "fix", fix)
-	case now.Before(leaf.NotBefore):
-		k.cfg.Log.Warn("the TLS certificate is not valid yet", "file", path, "from", leaf.NotBefore, "fix", fix)
-	}
-	if !k.cfg.own() {
-		return // for which names it is, is the operator's affair
-	}
-	names := k.cfg.Names
-	if n, ok := listenName(k.cfg.Host); ok {
-		names = append([]Name{n}, names...)
-	}
-	for _, n := range names {
-		if !n.in(leaf) {
-			k.cfg.Log.Warn("the TLS certificate is not for a name that clients are to use", "name", n.String(), "file", path, "fix", fix)
-		}
-	}
 }

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/agent-secret-store/assd/internal/peer"
+	"github.com/agent-secret-store/assd/vault/api"
 )
 
 // The names in the folder of a pair that assd makes.
@@ -53,9 +54,16 @@ func (cfg Config) makePair() error {
 	if err != nil {
 		return err
 	}
-	if err := cfg.makeCertificate(certPath, key); err != nil {
+	leaf, err := cfg.makeCertificate(certPath, key)
+	if err != nil {
 		return fmt.Errorf("making TLS certificate %q: %w", certPath, err)
 	}
+	// A warning, for whoever logs no more than that: clients are to pin it.
+	what := "a TLS key and certificate are made"
+	if haveKey {
+		what = "a TLS certificate is made for the key that is there: the fingerprint stays"
+	}
+	cfg.Log.Warn(what, "file", certPath, "fingerprint", api.Fingerprint(leaf))
 	return nil
 }
 
@@ -85,19 +93,22 @@ func makeKey(path string) error {
 	return write(path, b)
 }
 
-func (cfg Config) makeCertificate(path string, key crypto.Signer) error {
+func (cfg Config) makeCertificate(path string, key crypto.Signer) (*x509.Certificate, error) {
 	public, err := x509.MarshalPKIXPublicKey(key.Public())
 	if err != nil {
-		return err
+		return nil, err
 	}
 	leaf := template(cfg.wanted(), cfg.now())
 	// OpenSSL looks an anchor up by its subject: two daemons' must differ.
 	leaf.Subject.CommonName = fmt.Sprintf("assd %.8x", sha256.Sum256(public))
 	der, err := x509.CreateCertificate(rand.Reader, leaf, leaf, key.Public(), key)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return write(path, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+	if err := write(path, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})); err != nil {
+		return nil, err
+	}
+	return x509.ParseCertificate(der)
 }
 
 // template is a leaf and no CA: whoever takes it as an anchor trusts this one

@@ -20,8 +20,11 @@ import (
 
 // TestMadeOnce: the pair is made at the first start and kept by all later ones.
 func TestMadeOnce(t *testing.T) {
-	cfg, _ := keeping(t)
+	cfg, j := keeping(t)
 	first := open(t, cfg).Certificate()
+	if said := j.String(); !strings.Contains(said, "[WARN]  a TLS key and certificate are made: file="+cfg.Dir+"/cert.pem fingerprint="+first.Fingerprint) {
+		t.Errorf("it is not told at warn level: %s", said)
+	}
 	for name, want := range map[string]fs.FileMode{".": fs.ModeDir | 0o700, "key.pem": 0o600, "cert.pem": 0o600} {
 		if info, err := os.Stat(filepath.Join(cfg.Dir, name)); err != nil || info.Mode() != want {
 			t.Errorf("%s: %v, %v; want %v", name, info.Mode(), err, want)
@@ -30,8 +33,8 @@ func TestMadeOnce(t *testing.T) {
 	if left, _ := os.ReadDir(cfg.Dir); len(left) != 2 {
 		t.Errorf("the folder holds %v", left)
 	}
-	if second := open(t, cfg).Certificate(); second != first {
-		t.Error("a second start made another certificate")
+	if second := open(t, cfg).Certificate(); second != first || j.lines("made") != 1 {
+		t.Errorf("a second start made another certificate, or says so: %s", j)
 	}
 	if other, _ := keeping(t); open(t, other).Certificate().Fingerprint == first.Fingerprint {
 		t.Error("two vaults have the same key")
@@ -122,7 +125,7 @@ func TestNames(t *testing.T) {
 		if want = slices.Compact(want); !slices.Equal(got, want) {
 			t.Errorf("%s on %s: %q; want %q", tc.host, tc.bound, got, want)
 		}
-		if j.String() != "" {
+		if j.lines("\n") != 1 || j.lines("are made") != 1 {
 			t.Errorf("%s: a new certificate is warned of: %s", tc.host, j)
 		}
 	}
@@ -145,7 +148,7 @@ func TestCutShort(t *testing.T) {
 		{map[string]string{"key.pem": key, "cert.pem.new": cert}, true},
 		{map[string]string{"key.pem": key, "cert.pem": cert}, true},
 	} {
-		cfg, _ := keeping(t)
+		cfg, j := keeping(t)
 		if err := os.Mkdir(cfg.Dir, 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -159,6 +162,10 @@ func TestCutShort(t *testing.T) {
 		}
 		if got := k.Certificate().Fingerprint == fingerprint; got != tc.same {
 			t.Errorf("%v: same key %v; want %v", tc.left, got, tc.same)
+		}
+		made := tc.left["cert.pem"] == ""
+		if said := j.lines("for the key that is there") == 1; said != (tc.same && made) || made != (j.lines("made") == 1) {
+			t.Errorf("%v: told %s", tc.left, j)
 		}
 		if left, _ := os.ReadDir(cfg.Dir); len(left) != 2 {
 			t.Errorf("the folder holds %v", left)
@@ -230,8 +237,10 @@ func truncate(t *testing.T, dir, name string, size int64) {
 // TestWarned: a kept certificate that clients will not take is warned of, with
 // the way out, and stays.
 func TestWarned(t *testing.T) {
+	defer certs.SetAddresses("127.0.0.1/8", "192.0.2.7/24", "fe80::7/64", "2001:db8::7/64")()
 	cfg, j := keeping(t)
 	first := open(t, cfg).Certificate()
+	until := leafOf(t, open(t, cfg)).NotAfter
 	year := 365 * 24 * time.Hour
 	name, err := certs.ParseName("later.example")
 	if err != nil {
@@ -239,16 +248,17 @@ func TestWarned(t *testing.T) {
 	}
 	for what, tc := range map[string]struct {
 		change func(*certs.Config)
-		want   string
+		want   string // and nothing else
 	}{
 		"":                 {func(*certs.Config) {}, ""},
 		"9 years on":       {func(c *certs.Config) { c.Now = in(9 * year) }, ""},
-		"20 days left":     {func(c *certs.Config) { c.Now = in(10*year - 20*24*time.Hour) }, "expires soon"},
-		"11 years on":      {func(c *certs.Config) { c.Now = in(11 * year) }, "has expired"},
+		"20 days left":     {func(c *certs.Config) { c.Now = in(10*year - 20*24*time.Hour) }, "expires=" + stamp(until)},
+		"11 years on":      {func(c *certs.Config) { c.Now = in(11 * year) }, "expired=" + stamp(until)},
 		"a year ago":       {func(c *certs.Config) { c.Now = in(-year) }, "not valid yet"},
 		"another name":     {func(c *certs.Config) { c.Names = append(c.Names, name) }, "later.example"},
 		"another address":  {func(c *certs.Config) { c.Host = "192.0.2.9" }, "192.0.2.9"},
-		"all addresses":    {func(c *certs.Config) { c.Host, c.Bound = "", netip.IPv6Unspecified() }, ""},
+		"all addresses":    {func(c *certs.Config) { c.Host, c.Bound = "", netip.IPv6Unspecified() }, "addresses=\"192.0.2.7,2001:db8::7\" "},
+		"all of IPv4":      {func(c *certs.Config) { c.Host, c.Bound = "0.0.0.0", netip.IPv4Unspecified() }, "addresses=192.0.2.7 "},
 		"localhost":        {func(c *certs.Config) { c.Host = "LOCALHOST" }, ""},
 		"this host's name": {func(c *certs.Config) { c.Host = leafOf(t, open(t, cfg)).DNSNames[0] }, ""},
 	} {
@@ -259,7 +269,7 @@ func TestWarned(t *testing.T) {
 			t.Errorf("%s: the certificate was replaced", what)
 		}
 		got := j.String()[seen:]
-		if tc.want == "" && got != "" || !strings.Contains(got, tc.want) || tc.want != "" && !strings.Contains(got, "rm "+cfg.Dir+"/cert.pem") {
+		if lines := strings.Count(got, "\n"); tc.want == "" && got != "" || tc.want != "" && lines != 1 || !strings.Contains(got, tc.want) || tc.want != "" && !strings.Contains(got, "rm "+cfg.Dir+"/cert.pem") {
 			t.Errorf("%s: %q; want %q", what, got, tc.want)
 		}
 	}
@@ -268,10 +278,13 @@ func TestWarned(t *testing.T) {
 	cfg.Names = append(cfg.Names, name)
 	seen := len(j.String())
 	k := open(t, cfg)
-	if k.Certificate().Fingerprint != first.Fingerprint || leafOf(t, k).VerifyHostname("later.example") != nil || len(j.String()) > seen {
+	if k.Certificate().Fingerprint != first.Fingerprint || leafOf(t, k).VerifyHostname("later.example") != nil || strings.Count(j.String()[seen:], "WARN") != 1 {
 		t.Errorf("after rm cert.pem: %s, %s", k.Certificate().Fingerprint, j.String()[seen:])
 	}
 }
+
+// stamp is a time as a log line has it.
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 func in(d time.Duration) func() time.Time {
 	return func() time.Time { return time.Now().Add(d) }

@@ -100,6 +100,9 @@ func (cfg Config) wanted() []Name {
 	return once
 }
 
+// interfaceAddrs is changed by tests.
+var interfaceAddrs = net.InterfaceAddrs
+
 // bound are the addresses that clients reach the listener at.
 func (cfg Config) bound() []Name {
 	bound := cfg.Bound.Unmap().WithZone("")
@@ -109,7 +112,7 @@ func (cfg Config) bound() []Name {
 		}
 		return []Name{{ip: bound}}
 	}
-	addrs, err := net.InterfaceAddrs()
+	addrs, err := interfaceAddrs()
 	if err != nil {
 		return nil // the names that are certain will do
 	}

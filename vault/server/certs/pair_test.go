@@ -106,8 +106,8 @@ func TestGivenFilesRefused(t *testing.T) {
 		damage func(t *testing.T, cfg *certs.Config)
 		want   string
 	}{
-		"no certificate file": {func(t *testing.T, c *certs.Config) { os.Remove(c.CertFile) }, "c.pem: no such file"},
-		"no key file":         {func(t *testing.T, c *certs.Config) { os.Remove(c.KeyFile) }, "k.pem: no such file"},
+		"no certificate file": {func(t *testing.T, c *certs.Config) { os.Remove(c.CertFile) }, "c.pem: no such file or directory; --tls-cert says where it is"},
+		"no key file":         {func(t *testing.T, c *certs.Config) { os.Remove(c.KeyFile) }, "k.pem: no such file or directory; --tls-key says where it is"},
 		"certificate empty":   {func(t *testing.T, c *certs.Config) { write(t, c.CertFile, nil, 0o644) }, `c.pem": it holds no certificate`},
 		"certificate is text": {func(t *testing.T, c *certs.Config) { write(t, c.CertFile, []byte("MARKED"), 0o644) }, "no certificate"},
 		"key for certificate": {func(t *testing.T, c *certs.Config) { write(t, c.CertFile, []byte(read(t, c.KeyFile)), 0o644) }, "no certificate"},
@@ -146,7 +146,7 @@ func TestGivenFilesRefused(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, "no regular file"},
-		"client CA missing": {func(t *testing.T, c *certs.Config) { c.ClientCAFile = "nosuch.pem" }, "nosuch.pem"},
+		"client CA missing": {func(t *testing.T, c *certs.Config) { c.ClientCAFile = "nosuch.pem" }, "nosuch.pem: no such file or directory; --client-ca says where it is"},
 		"client CA empty":   {func(t *testing.T, c *certs.Config) { c.ClientCAFile = ca(t, c, []byte("MARKED"), 0o644) }, "no certificate"},
 		"client CA cut": {func(t *testing.T, c *certs.Config) {
 			c.ClientCAFile = ca(t, c, append(other.certPEM, other.certPEM[:90]...), 0o644)

@@ -2,6 +2,7 @@ package certs
 
 import (
 	"context"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -31,7 +32,7 @@ func (k *Keeper) Watch(ctx context.Context, again <-chan os.Signal) {
 		case <-ctx.Done():
 			return
 		case <-again:
-			k.reload(true)
+			k.look(true)
 			continue
 		case <-w.Events:
 		case <-w.Errors: // it has missed something
@@ -41,7 +42,7 @@ func (k *Keeper) Watch(ctx context.Context, again <-chan os.Signal) {
 		case <-settled:
 			settled = nil
 			k.follow(w)
-			k.reload(false)
+			k.look(false)
 			continue
 		}
 		// One look for all that changes together, and soon although it goes on.
@@ -96,10 +97,20 @@ func folders(path string) []string {
 	return slices.Compact(dirs)
 }
 
+// look takes what the files hold and, whatever that is, warns when the end of
+// what is shown comes near.
+func (k *Keeper) look(asked bool) {
+	k.reload(asked)
+	k.age()
+}
+
 // reload takes what the files hold, if it is good. What is as before is not told
 // again, unless somebody asked for the look.
 func (k *Keeper) reload(asked bool) {
 	s, err := k.cfg.load()
+	if err == nil {
+		err = k.better(s)
+	}
 	if err != nil {
 		if asked || err.Error() != k.problem {
 			k.problem = err.Error()
@@ -114,5 +125,15 @@ func (k *Keeper) reload(asked bool) {
 	k.problem = ""
 	k.current.Store(s)
 	k.cfg.Log.Info("TLS certificate loaded", "fingerprint", s.fingerprint(), "changed", !same)
-	k.warn(s)
+	k.warn()
+}
+
+// better refuses a pair that has expired in place of one that has not: clients
+// would trust it less than what they are shown.
+func (k *Keeper) better(s *state) error {
+	now, leaf := k.cfg.now(), s.chain[0]
+	if phaseOf(leaf, now) != over || phaseOf(k.current.Load().chain[0], now) == over {
+		return nil
+	}
+	return fmt.Errorf("TLS certificate %q expired at %s: %s", k.cfg.certFile().path, stamp(leaf.NotAfter), k.cfg.fix())
 }

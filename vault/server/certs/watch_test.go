@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -194,4 +195,70 @@ func TestMissedChange(t *testing.T) {
 		third.put(t, cfg.CertFile, cfg.KeyFile)
 		eventually(t, "the pair in a folder made anew", j, shows(k, third))
 	})
+}
+
+// TestExpiredPair: one that is over takes the place of none that is not; where
+// there is no better one, it is shown.
+func TestExpiredPair(t *testing.T) {
+	const day = 24 * time.Hour
+	cfg, j := given(t)
+	agedPair(t, "first", -day, 90*day).put(t, cfg.CertFile, cfg.KeyFile)
+	k := open(t, cfg)
+	first := k.Certificate()
+	again := watching(t, k)
+	expired, next := agedPair(t, "expired", -90*day, -day), agedPair(t, "next", -day, 90*day)
+	expired.put(t, cfg.CertFile, cfg.KeyFile)
+	eventually(t, "the refusal", j, func() bool { return j.lines("stays in use") == 1 })
+	again <- syscall.SIGHUP
+	eventually(t, "the refusal, told again", j, func() bool { return j.lines("stays in use") == 2 })
+	if want := cfg.CertFile + `\" expired at ` + stamp(expired.cert.NotAfter); k.Certificate() != first || j.lines(want) != 2 || j.lines("TLS certificate loaded") > 0 {
+		t.Errorf("want %s:\n%s", want, j)
+	}
+	next.put(t, cfg.CertFile, cfg.KeyFile)
+	eventually(t, "the next pair", j, shows(k, next))
+
+	// At a start there is nothing better, and then another is no worse.
+	expired.put(t, cfg.CertFile, cfg.KeyFile)
+	k = open(t, cfg)
+	watching(t, k)
+	other := agedPair(t, "other", -90*day, -day)
+	other.put(t, cfg.CertFile, cfg.KeyFile)
+	eventually(t, "the other expired pair", j, shows(k, other))
+}
+
+// TestAging: a daemon that runs on warns once when the end comes near and once
+// when it is there, also while the files cannot be used.
+func TestAging(t *testing.T) {
+	defer certs.SetPoll(20 * time.Millisecond)()
+	const day = 24 * time.Hour
+	for name, tc := range map[string]struct{ life, soon time.Duration }{
+		"long":  {90 * day, 30 * day},
+		"short": {30 * day, 10 * day},
+		"a day": {day, 8 * time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg, j := given(t)
+			p := agedPair(t, "aging", 0, tc.life)
+			p.put(t, cfg.CertFile, cfg.KeyFile)
+			var left atomic.Int64 // of its life
+			cfg.Now = func() time.Time { return p.cert.NotAfter.Add(-time.Duration(left.Load())) }
+			said := func(d time.Duration, soon, over int) {
+				t.Helper()
+				left.Store(int64(d))
+				time.Sleep(200 * time.Millisecond) // some looks
+				if j.lines("expires soon: ") != soon || j.lines("has expired: ") != over {
+					t.Errorf("%v before the end: %s", d, j)
+				}
+			}
+			left.Store(int64(tc.life))
+			watching(t, open(t, cfg))
+			said(tc.life, 0, 0)
+			said(tc.soon+time.Minute, 0, 0)
+			said(tc.soon-time.Minute, 1, 0)
+			write(t, cfg.KeyFile, nil, 0o600)
+			said(time.Minute, 1, 0)
+			said(-time.Minute, 1, 1)
+			said(-time.Hour, 1, 1)
+		})
+	}
 }

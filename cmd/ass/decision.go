@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/agent-secret-store/assd/vault/api"
+)
+
+// decideFunc sends one decision.
+type decideFunc func(ctx context.Context, id string, d api.ApprovalDecision) (*api.Approval, error)
+
+// decision is one decision about several requests.
+type decision struct {
+	verb, reason string
+	do           decideFunc
+}
+
+// lasting says how often what r asks for can be done once it is approved: to
+// read as often as one likes, to change something once.
+func lasting(r api.Approval) string {
+	reads := 0
+	for _, scope := range r.RequestedScopes {
+		if strings.HasPrefix(scope, "secrets:read:") {
+			reads++
+		}
+	}
+	switch reads {
+	case len(r.RequestedScopes):
+		return ""
+	case 0:
+		return "once, "
+	}
+	return "each change once, "
+}
+
+// sentence says what was decided, and how long an approval lasts.
+func (d *decision) sentence(r api.Approval, answer *api.Approval) string {
+	s := d.verb + " " + foreign(r.ID, maxName) + ": " + foreign(acts(r), maxMessage) + " for " + foreign(r.AgentID, maxName)
+	if answer.Status == api.ApprovalApproved {
+		s += ", " + lasting(r) + "until " + moment(answer.ExpiresAt) + " UTC"
+	}
+	return s
+}
+
+// run decides each of items as it was shown, and says which are done even when
+// another fails. One that cannot be decided any more is left, and told at the end.
+func (d *decision) run(a *app, items []api.Approval) error {
+	if len(items) == 0 && !a.JSON {
+		return a.done("Nothing waits for approval")
+	}
+	done, failed := d.each(a, items)
+	if a.JSON && (failed == nil || len(done) > 0) {
+		if err := a.json(api.Approvals{Items: done}); err != nil {
+			return err
+		}
+	}
+	return failed
+}
+
+// each decides items one by one, and returns the answers; they are never nil.
+func (d *decision) each(a *app, items []api.Approval) ([]api.Approval, error) {
+	done, left := []api.Approval{}, &undecided{}
+	for _, r := range items {
+		answer, err := d.do(a.ctx, r.ID, api.ApprovalDecision{Reason: d.reason, Digest: r.Digest})
+		if left.takes(r.ID, err) {
+			continue
+		}
+		if err != nil {
+			return done, err
+		}
+		done = append(done, *answer)
+		if a.JSON {
+			continue
+		}
+		if err := a.done(d.sentence(r, answer)); err != nil {
+			return done, err
+		}
+	}
+	return done, left.error()
+}
+
+// undecided gathers the refusals of requests that cannot be decided any more.
+type undecided struct {
+	messages []string
+	hint     string // of the first
+}
+
+// takes reports whether err is about that request alone, and keeps it then.
+func (u *undecided) takes(id string, err error) bool {
+	refusal, ok := errors.AsType[*api.Error](err)
+	if !ok || refusal.Code != api.CodeConflict {
+		return false
+	}
+	if u.messages == nil {
+		u.hint = refusal.Hint
+	}
+	u.messages = append(u.messages, id+": "+refusal.Message)
+	return true
+}
+
+// error is one error for all of them, nil for none.
+func (u *undecided) error() error {
+	if u.messages == nil {
+		return nil
+	}
+	hint := u.hint
+	if hint == "" {
+		hint = "see what waits with: ass approvals list"
+	}
+	return api.New(api.CodeConflict, "not decided: "+strings.Join(u.messages, "; ")).WithHint(hint)
+}

@@ -1,0 +1,133 @@
+package server
+
+import (
+	"context"
+	"strings"
+	"sync"
+
+	"github.com/agent-secret-store/assd/vault"
+)
+
+// gate lets so many in at a time: in all, and of each kind of caller, so that one
+// does not keep the others out. Zero means no bound.
+type gate struct {
+	total, each int
+
+	mu   sync.Mutex
+	n    int
+	in   map[string]int
+	left chan struct{} // closed when somebody leaves
+}
+
+func newGate(total, each int) *gate {
+	return &gate{total: total, each: each, in: map[string]int{}, left: make(chan struct{})}
+}
+
+// enter waits until there is room for who, or ctx ends.
+func (g *gate) enter(ctx context.Context, who string) (leave func(), err error) {
+	for {
+		g.mu.Lock()
+		if (g.total == 0 || g.n < g.total) && (g.each == 0 || g.in[who] < g.each) {
+			g.n++
+			g.in[who]++
+			g.mu.Unlock()
+			return func() { g.leave(who) }, nil
+		}
+		left := g.left
+		g.mu.Unlock()
+		select {
+		case <-left:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+func (g *gate) leave(who string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.n--
+	if g.in[who]--; g.in[who] == 0 {
+		delete(g.in, who)
+	}
+	close(g.left)
+	g.left = make(chan struct{})
+}
+
+// gates are those on the way to a handler that takes a body. Owners have their
+// own: agents cannot stand in their way.
+type gates struct {
+	large   *gate // bodies over smallBody
+	huge    *gate // over maxBody
+	imports *gate // imports of whatever length: a short text can make many secrets
+}
+
+func newGates() gates {
+	return gates{
+		large: newGate(maxLarge, maxLargeEach), huge: newGate(maxHuge, maxHugeEach),
+		imports: newGate(maxImports, maxImportsEach),
+	}
+}
+
+// enter keeps those out, before their body is read, whom the vault does not know;
+// and lets only so much in at a time of what is costly.
+func (s *Server) enter(rq *request, rt *route) (leave func(), err error) {
+	if rt.body <= smallBody {
+		return func() {}, nil
+	}
+	if strings.Contains(rt.pattern, pathMark) { // what is no path is told so to anyone
+		if _, err := rq.secretPath(rt.sub()); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.cfg.Vault.Admit(rq.ctx(), rq.who()); err != nil {
+		return nil, err
+	}
+	return s.pass(rq, rt)
+}
+
+// pass takes the caller through the gates that its request has to pass.
+func (s *Server) pass(rq *request, rt *route) (leave func(), err error) {
+	size := rt.body
+	if 0 <= rq.http.ContentLength && rq.http.ContentLength < size {
+		size = rq.http.ContentLength
+	}
+	imports := rt.body == maxImportBody
+	if size <= smallBody && !imports {
+		return func() {}, nil
+	}
+	holder, g := s.cfg.Vault.Holder(rq.who()), s.agents
+	if holder.Owner {
+		g = s.owners
+	}
+	var way []*gate
+	if imports {
+		way = append(way, g.imports)
+	}
+	switch {
+	case size > maxBody:
+		way = append(way, g.huge)
+	case size > smallBody:
+		way = append(way, g.large)
+	}
+	return through(rq.ctx(), way, holder)
+}
+
+// through passes all the gates, or none.
+func through(ctx context.Context, way []*gate, holder vault.Holder) (leave func(), err error) {
+	var leaves []func()
+	leave = func() {
+		for _, l := range leaves {
+			l()
+		}
+	}
+	for _, g := range way {
+		l, err := g.enter(ctx, holder.ID)
+		if err != nil {
+			leave()
+			return nil, err
+		}
+		leaves = append(leaves, l)
+	}
+	return leave, nil
+}
