@@ -1,13 +1,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
-
-	"golang.org/x/term"
 
 	"github.com/agent-secret-store/assd/vault/api"
 	"github.com/agent-secret-store/assd/vault/client"
@@ -75,7 +73,7 @@ func (c *approvalsListCmd) Run(a *app) error {
 	case a.Quiet:
 		var b strings.Builder
 		for _, r := range items {
-			b.WriteString(foreign(r.ID, maxName) + "\n")
+			b.WriteString(foreign(r.ID, uncut) + "\n")
 		}
 		return a.answer(b.String())
 	}
@@ -97,7 +95,7 @@ func (a *app) requests(cl *client.Client, status string) ([]api.Approval, error)
 // sheet has the lines of each request; the first names it.
 func (c *approvalsListCmd) sheet(items []api.Approval) sheet {
 	t := sheet{
-		title: strings.ToUpper(c.Status[:1]) + c.Status[1:] + " Approvals", count: fmt.Sprintf("%d total", len(items)),
+		title: strings.ToUpper(c.Status[:1]) + c.Status[1:] + " Approvals", count: listed(len(items)), whole: true,
 		columns: []string{"ID", "Agent", "Request", "Tier", "Source", "Expires (UTC)"},
 	}
 	if c.Status == everyStatus {
@@ -115,62 +113,22 @@ func (c *approvalsListCmd) sheet(items []api.Approval) sheet {
 	return t
 }
 
-// asks is what a request asks for, an act a line. What goes for all of them
-// stands behind a single act where there is room, else on a line of its own.
-func asks(r api.Approval) []string {
-	var lines []string
-	for _, scope := range r.RequestedScopes {
-		lines = append(lines, act(scope))
-	}
-	all := strings.Join(terms(r), ", ")
-	switch {
-	case all == "":
-	case len(lines) == 1 && len(lines[0])+len(all)+len(" ()") <= maxCell:
-		lines[0] += " (" + all + ")"
-	default:
-		lines = append(lines, "("+all+")")
-	}
-	return lines
-}
+// maxListed is how many requests the daemon lists at most, the newest.
+const maxListed = 1000
 
-// terms are the limits of the token that a request is about, none for a key.
-func terms(r api.Approval) []string {
-	var all []string
-	if r.TTL != nil {
-		all = append(all, "token "+r.TTL.String())
+// listed says how many requests a list of n is about.
+func listed(n int) string {
+	if n >= maxListed {
+		return fmt.Sprintf("the newest %d", n)
 	}
-	if r.MaxUses != 0 {
-		all = append(all, "at most "+plural(r.MaxUses, "use"))
-	}
-	if len(r.IPAllowlist) > 0 {
-		all = append(all, "from "+strings.Join(r.IPAllowlist, ", ")+" alone")
-	}
-	return all
-}
-
-// act prints a scope as people say it: READ production/KEY.
-func act(scope string) string {
-	action, path, ok := strings.Cut(strings.TrimPrefix(scope, "secrets:"), ":")
-	if !ok {
-		return scope
-	}
-	return strings.ToUpper(action) + " " + path
-}
-
-// acts prints all that a request asks for.
-func acts(r api.Approval) string {
-	var all []string
-	for _, scope := range r.RequestedScopes {
-		all = append(all, act(scope))
-	}
-	return strings.Join(all, ", ")
+	return fmt.Sprintf("%d total", n)
 }
 
 type approvalsApproveCmd struct {
 	IDs    []string `arg:"" optional:"" name:"id" help:"Requests, apr_..."`
 	All    bool     `help:"All that wait; asks first."`
 	Reason string   `placeholder:"TEXT" help:"Why; it is kept in the audit trail."`
-	Yes    bool     `help:"Do not ask before --all."`
+	Yes    bool     `help:"Do not ask before --all; what is approved is printed on stderr."`
 }
 
 // Help shows examples.
@@ -199,7 +157,9 @@ func (c *approvalsApproveCmd) Run(a *app) error {
 		if err != nil {
 			return err
 		}
-		a.show("About to approve:", items)
+		if err := a.show("About to approve:", items); err != nil {
+			return err
+		}
 		return d.run(a, items)
 	}
 	items, err := a.requests(cl, api.ApprovalPending)
@@ -211,15 +171,19 @@ func (c *approvalsApproveCmd) Run(a *app) error {
 			return err
 		}
 	}
-	return d.run(a, items)
+	err = d.run(a, items)
+	if len(items) >= maxListed {
+		a.note("These were the newest; see what else waits with: ass approvals list")
+	}
+	return err
 }
 
 // ask shows what --all means and asks for a yes, in one prompt, so that both
-// are seen by whoever answers.
+// are seen by whoever answers. With --yes it is shown all the same, in a log if
+// not on a terminal: what is in no list that somebody has seen is not approved.
 func (c *approvalsApproveCmd) ask(a *app, items []api.Approval) error {
 	if c.Yes {
-		a.show("About to approve:", items)
-		return nil
+		return a.announce("About to approve:", items)
 	}
 	return agree("Approve "+plural(len(items), "request")+"?\n"+describeRequests(items), "--yes")
 }
@@ -249,7 +213,9 @@ func (c *approvalsDenyCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	a.show("About to deny:", items)
+	if err := a.show("About to deny:", items); err != nil {
+		return err
+	}
 	d := decision{verb: "Denied", do: cl.Deny, reason: c.Reason}
 	return d.run(a, items)
 }
@@ -257,20 +223,16 @@ func (c *approvalsDenyCmd) Run(a *app) error {
 // find looks up requests by id, each once. Nothing is decided when one of them
 // is not there or does not wait any more.
 func (a *app) find(cl *client.Client, ids []string) ([]api.Approval, error) {
-	pending, err := a.requests(cl, api.ApprovalPending)
-	if err != nil {
-		return nil, err
-	}
 	var found []api.Approval
 	for _, id := range ids {
 		if slices.ContainsFunc(found, hasID(id)) {
 			continue
 		}
-		i := slices.IndexFunc(pending, hasID(id))
-		if i < 0 {
-			return nil, a.notPending(cl, id)
+		r, err := a.waiting(cl, id)
+		if err != nil {
+			return nil, err
 		}
-		found = append(found, pending[i])
+		found = append(found, *r)
 	}
 	return found, nil
 }
@@ -279,20 +241,28 @@ func hasID(id string) func(api.Approval) bool {
 	return func(r api.Approval) bool { return r.ID == id }
 }
 
-// notPending says why a request cannot be decided: it was, or there is none.
-func (a *app) notPending(cl *client.Client, id string) error {
-	all, err := a.requests(cl, everyStatus)
-	if err != nil {
-		return err
+// waiting looks up one request that waits. It asks for that one alone: others
+// may be many, and an agent chooses how many.
+func (a *app) waiting(cl *client.Client, id string) (*api.Approval, error) {
+	if !approvalID.MatchString(id) {
+		return nil, noRequest("with that id")
 	}
-	if i := slices.IndexFunc(all, hasID(id)); i >= 0 {
-		return api.New(api.CodeConflict, "request "+id+" does not wait any more: it is "+all[i].Status).
-			WithHint(afterwards(all[i]))
+	r, err := cl.Approval(a.ctx, id)
+	switch {
+	case errors.Is(err, &api.Error{Code: api.CodeNotFound}):
+		return nil, noRequest(id)
+	case err != nil:
+		return nil, err
+	case r.ID != id:
+		return nil, errors.New("the daemon answers with another request than the one that was asked for")
+	case r.Status != api.ApprovalPending:
+		return nil, api.New(api.CodeConflict, "request "+id+" does not wait any more: it is "+r.Status).
+			WithHint(afterwards(*r))
 	}
-	which := "with that id"
-	if approvalID.MatchString(id) {
-		which = id
-	}
+	return r, nil
+}
+
+func noRequest(which string) error {
 	return api.New(api.CodeNotFound, "there is no request "+which).WithHint("see what waits with: ass approvals list")
 }
 
@@ -306,27 +276,4 @@ func afterwards(r api.Approval) string {
 		name = r.AgentID
 	}
 	return "an approval cannot be withdrawn in this version; revoking the agent ends it: ass agents revoke " + name
-}
-
-// show tells whoever sits at a terminal what is about to be decided.
-func (a *app) show(title string, items []api.Approval) {
-	if len(items) > 0 && term.IsTerminal(int(os.Stderr.Fd())) {
-		a.note(title + "\n" + strings.TrimSuffix(describeRequests(items), "\n"))
-	}
-}
-
-// describeRequests lists requests with all that they ask for, uncut.
-func describeRequests(items []api.Approval) string {
-	var b strings.Builder
-	for _, r := range items {
-		fmt.Fprintf(&b, "  %s: %s, %s, from %s\n", foreign(r.ID, maxName), foreign(r.AgentID, maxName),
-			foreign(r.AccessTier, maxName), foreign(r.Source, maxMessage))
-		for _, scope := range r.RequestedScopes {
-			fmt.Fprintf(&b, "    %s\n", foreign(act(scope), maxMessage))
-		}
-		for _, limit := range terms(r) {
-			fmt.Fprintf(&b, "    %s\n", foreign(limit, maxMessage))
-		}
-	}
-	return b.String()
 }

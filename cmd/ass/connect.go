@@ -186,13 +186,8 @@ func (a *app) mayUseKept(t *target) error {
 			exit:    api.ExitDenied,
 		}
 	}
-	if name, how := a.conflict(t); name != "" {
-		return &fault{
-			code:    client.CodeRefused,
-			message: "the key in ~/.assrc " + how,
-			hint:    "leave out " + name + " to use that key; to log in with it: " + a.loginCommand(),
-			exit:    api.ExitDenied,
-		}
+	if c := a.conflict(t); c != nil {
+		return &fault{code: client.CodeRefused, message: "the key in ~/.assrc " + c.how, hint: c.fix, exit: api.ExitDenied}
 	}
 	return nil
 }

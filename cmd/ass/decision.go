@@ -35,13 +35,21 @@ func lasting(r api.Approval) string {
 	return "each change once, "
 }
 
-// sentence says what was decided, and how long an approval lasts.
+// sentence says what was decided, and how long an approval lasts; with several
+// acts they stand below, one a line.
 func (d *decision) sentence(r api.Approval, answer *api.Approval) string {
-	s := d.verb + " " + foreign(r.ID, maxName) + ": " + foreign(acts(r), maxMessage) + " for " + foreign(r.AgentID, maxName)
+	decided, which := acts(r), ""
+	s := d.verb + " " + foreign(r.ID, uncut)
+	if len(decided) > 1 {
+		which = ":\n" + strings.TrimSuffix(block(decided), "\n")
+	} else {
+		s += ": " + foreign(strings.Join(decided, ""), uncut)
+	}
+	s += " for " + foreign(r.AgentID, uncut)
 	if answer.Status == api.ApprovalApproved {
 		s += ", " + lasting(r) + "until " + moment(answer.ExpiresAt) + " UTC"
 	}
-	return s
+	return s + which
 }
 
 // run decides each of items as it was shown, and says which are done even when

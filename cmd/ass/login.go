@@ -68,8 +68,8 @@ func (a *app) loginKept(t *target) (bool, error) {
 	if kept == "" || !t.own {
 		return false, nil
 	}
-	if name, how := a.conflict(t); name != "" {
-		a.note("The key in ~/.assrc " + how + ".")
+	if c := a.conflict(t); c != nil {
+		a.note("The key in ~/.assrc " + c.how + ".")
 		return false, nil
 	}
 	l, err := a.identify(t, kept)

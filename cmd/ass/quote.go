@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -12,6 +13,7 @@ const (
 	maxName    = 128
 	maxMessage = 1000
 	maxCell    = 60
+	uncut      = math.MaxInt // of a request: what is left out would be approved unseen
 )
 
 // foreign is the one function through which text of others is printed: names,
@@ -33,6 +35,21 @@ func foreign(s string, limit int) string {
 		} else {
 			b.WriteString(escape(r))
 		}
+	}
+	return b.String()
+}
+
+// folded is foreign text whole, in lines of at most width characters; the marker
+// before all but the first is in no name and no path.
+func folded(s string, width int) string {
+	const marker = "↳ "
+	rest := []rune(foreign(s, uncut))
+	n := min(width, len(rest))
+	var b strings.Builder
+	b.WriteString(string(rest[:n]))
+	for rest = rest[n:]; len(rest) > 0; rest = rest[n:] {
+		n = min(width-utf8.RuneCountInString(marker), len(rest))
+		b.WriteString("\n" + marker + string(rest[:n]))
 	}
 	return b.String()
 }

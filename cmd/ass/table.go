@@ -12,6 +12,7 @@ type sheet struct {
 	title, count string // our own words, and names that have been checked
 	columns      []string
 	rows         [][]string // foreign text, made safe when printed
+	whole        bool       // what is longer than a cell takes more lines, and is not cut
 }
 
 // Columns that a title takes beside its two texts.
@@ -26,9 +27,9 @@ func (s sheet) String() string {
 	style := table.StyleLight
 	style.Format.Header = text.FormatDefault
 	t.SetStyle(style)
-	t.AppendHeader(cells(s.columns))
+	t.AppendHeader(s.cells(s.columns))
 	for _, r := range s.rows {
-		t.AppendRow(cells(r))
+		t.AppendRow(s.cells(r))
 	}
 	titles := text.StringWidth(s.title) + text.StringWidth(s.count)
 	top, _, _ := strings.Cut(t.Render(), "\n")
@@ -54,15 +55,22 @@ func (s sheet) lastWidth() int {
 	last := len(s.columns) - 1
 	width := text.StringWidth(s.columns[last])
 	for _, r := range s.rows {
-		width = max(width, text.StringWidth(foreign(r[last], maxCell)))
+		width = max(width, text.LongestLineLen(s.cell(r[last])))
 	}
 	return width
 }
 
-func cells(texts []string) table.Row {
+func (s sheet) cells(texts []string) table.Row {
 	r := make(table.Row, len(texts))
-	for i, s := range texts {
-		r[i] = foreign(s, maxCell)
+	for i, t := range texts {
+		r[i] = s.cell(t)
 	}
 	return r
+}
+
+func (s sheet) cell(t string) string {
+	if s.whole {
+		return folded(t, maxCell)
+	}
+	return foreign(t, maxCell)
 }

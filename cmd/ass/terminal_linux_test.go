@@ -195,14 +195,15 @@ func TestApproveShowsWhatItDecides(t *testing.T) {
 	}
 	for _, want := range []string{
 		"About to approve:", `apr_1: bot\x1b[2K, critical, from local uid 7`, "READ prod/" + strings.Repeat("x", 300),
-		"DELETE prod/B", "token 1h", "at most 1 use", "from 10.0.0.1 alone",
+		"DELETE prod/B", "token 1h", "at most 1 use in all", "only from 10.0.0.1",
 	} {
 		c.await(want, func() bool { return strings.Contains(c.screen(), want) })
 	}
 	if out := stdout.String(); strings.Contains(out, "\x1b") || !strings.Contains(out, "Approved apr_1") {
 		t.Errorf("stdout is %q", out)
 	}
-	if want := []string{`/v1/approvals/apr_1/approve {"reason":"why","digest":"sha256:shown"}`}; !slices.Equal(d.decided, want) {
-		t.Errorf("decided %q, want %q", d.decided, want)
+	_, decided := d.seen()
+	if want := []string{`/v1/approvals/apr_1/approve {"reason":"why","digest":"sha256:shown"}`}; !slices.Equal(decided, want) {
+		t.Errorf("decided %q, want %q", decided, want)
 	}
 }

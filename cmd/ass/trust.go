@@ -99,21 +99,43 @@ func (t trust) or(kept trust) trust {
 	return t
 }
 
-// conflict names the flag or variable that vouches for another daemon than what
-// was kept with the key of ~/.assrc, and says how it was kept; "" for none. What
-// is given for a URL without TLS is refused by the client, whatever was kept.
-func (a *app) conflict(t *target) (name, how string) {
+// conflict is why the key of ~/.assrc is not sent: something vouches for another
+// daemon than what was kept with it.
+type conflict struct {
+	how string // continues "the key in ~/.assrc"
+	fix string
+}
+
+// conflict finds one, or nil. What is given for a URL without TLS is refused by
+// the client, whatever was kept.
+func (a *app) conflict(t *target) *conflict {
 	switch {
 	case !t.endpoint.TLS():
-		return "", ""
+		return nil
 	case t.given.caCert != "" && t.given.caCert != t.kept.caCert:
-		name = source(a.CACert, "--ca-cert", assrc.CACert)
-		return name, mismatch("CA file", t.kept.caCert, name)
+		return a.mismatch("CA file", t.kept.caCert, source(a.CACert, "--ca-cert", assrc.CACert))
 	case t.given.fingerprint != "" && t.given.fingerprint != t.kept.fingerprint:
-		name = source(a.Fingerprint, "--fingerprint", assrc.Fingerprint)
-		return name, mismatch("fingerprint", t.kept.fingerprint, name)
+		return a.mismatch("fingerprint", t.kept.fingerprint, source(a.Fingerprint, "--fingerprint", assrc.Fingerprint))
+	case t.kept.caCert == "" && t.kept.fingerprint == "":
+		return a.otherRoots()
 	}
-	return "", ""
+	return nil
+}
+
+// otherRoots is the conflict of a key that was kept with this system's issuers
+// and an environment that puts others in their place: crypto/x509 reads these
+// two variables.
+func (a *app) otherRoots() *conflict {
+	for _, name := range []string{"SSL_CERT_FILE", "SSL_CERT_DIR"} {
+		if os.Getenv(name) != "" {
+			return &conflict{
+				how: "was kept with the issuers of this system and is not sent where " + name + " gives others",
+				fix: "unset " + name + " to use that key, or give the key in ASS_AGENT_KEY; to keep with it who vouches for the daemon: " +
+					a.loginCommand() + " --ca-cert FILE",
+			}
+		}
+	}
+	return nil
 }
 
 // source is where a setting was given: flag or, without one, environment.
@@ -124,11 +146,16 @@ func source(flag *string, name, env string) string {
 	return env
 }
 
-func mismatch(noun, kept, name string) string {
+// mismatch is the conflict of a setting, given as name, with the one that was
+// kept.
+func (a *app) mismatch(noun, kept, name string) *conflict {
+	c := &conflict{fix: "leave out " + name + " to use that key; to log in with it: " + a.loginCommand()}
 	if kept == "" {
-		return "was kept without a " + noun + " and is not sent where " + name + " gives one"
+		c.how = "was kept without a " + noun + " and is not sent where " + name + " gives one"
+	} else {
+		c.how = "was kept with another " + noun + " than " + name + " gives, and is not sent"
 	}
-	return "was kept with another " + noun + " than " + name + " gives, and is not sent"
+	return c
 }
 
 // apply puts t into the settings of a client.

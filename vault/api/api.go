@@ -224,7 +224,7 @@ type Approval struct {
 	ApprovedAt      *time.Time `json:"approved_at"`
 	DeniedAt        *time.Time `json:"denied_at"`
 	TTL             *TTL       `json:"ttl"`                // of the token that was asked for; null when a key acted, or an older token
-	MaxUses         int        `json:"max_uses,omitempty"` // how often it may be used once approved; absent: no limit
+	MaxUses         int        `json:"max_uses,omitempty"` // how often all of it together may be used once approved; absent: no limit
 	IPAllowlist     []string   `json:"ip_allowlist"`       // where from; empty: anywhere
 }
 

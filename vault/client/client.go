@@ -46,14 +46,16 @@ type Config struct {
 	// have; nil means our own effective user id.
 	DaemonUID *int
 	// CACert is the path of a PEM file whose certificates replace the system's
-	// roots. This and the next three are for https URLs alone; "" is none.
+	// roots. This and the next three are for https URLs alone; "" is none. Files
+	// must be root's or ours, and out of others' reach on the way to them; on
+	// Windows that is left to access lists.
 	CACert string
 	// Fingerprint pins the daemon's public key, as [api.Fingerprint] prints it.
 	// Without CACert the key is the identity, and neither name nor issuer of
 	// the certificate are asked for; with it, both have to hold.
 	Fingerprint string
 	// ClientCert and ClientKey are the paths of our own certificate and its
-	// key in PEM, for daemons that ask for one.
+	// key in PEM, for daemons that ask for one. Nobody else may read the key.
 	ClientCert, ClientKey string
 	// Timeout bounds one request with its answer; 0 means a minute.
 	Timeout time.Duration

@@ -88,9 +88,10 @@ func TestRoutes(t *testing.T) {
 	_, e10 := c.Certificate(ctx)
 	_, e11 := c.Approvals(ctx, "")
 	_, e12 := c.Approvals(ctx, api.ApprovalPending)
-	_, e13 := c.Approve(ctx, "apr_1", api.ApprovalDecision{Reason: "r", Digest: "d"})
-	_, e14 := c.Deny(ctx, "a/../b", api.ApprovalDecision{})
-	if err := errors.Join(e1, e2, e3, e4, e5, e6, e7, e8, e9, e10, e11, e12, e13, e14); err != nil {
+	_, e13 := c.Approval(ctx, "a/../b")
+	_, e14 := c.Approve(ctx, "apr_1", api.ApprovalDecision{Reason: "r", Digest: "d"})
+	_, e15 := c.Deny(ctx, "a/../b", api.ApprovalDecision{})
+	if err := errors.Join(e1, e2, e3, e4, e5, e6, e7, e8, e9, e10, e11, e12, e13, e14, e15); err != nil {
 		t.Fatal(err)
 	}
 	mine := "Bearer " + key
@@ -108,6 +109,7 @@ func TestRoutes(t *testing.T) {
 		{"GET", "/v1/vault/certificate", "", ""},
 		{"GET", "/v1/approvals", mine, ""},
 		{"GET", "/v1/approvals?status=pending", mine, ""},
+		{"GET", "/v1/approvals/agent/a%2F..%2Fb", mine, ""},
 		{"POST", "/v1/approvals/apr_1/approve", mine, `{"reason":"r","digest":"d"}`},
 		{"POST", "/v1/approvals/a%2F..%2Fb/deny", mine, `{}`},
 	}

@@ -82,8 +82,8 @@ func (c *Client) Certificate(ctx context.Context) (*api.Certificate, error) {
 	return &out, c.do(ctx, call{method: http.MethodGet, path: "/v1/vault/certificate"}, &out)
 }
 
-// Approvals lists agents' requests of one status, or all for "", newest first.
-// Owners only.
+// Approvals lists agents' requests of one status, or all for "", newest first
+// and no more than the daemon's bound. Owners only.
 func (c *Client) Approvals(ctx context.Context, status string) (*api.Approvals, error) {
 	cl := call{method: http.MethodGet, path: "/v1/approvals", limit: maxListing}
 	if status != "" {
@@ -91,6 +91,12 @@ func (c *Client) Approvals(ctx context.Context, status string) (*api.Approvals, 
 	}
 	var out api.Approvals
 	return &out, c.asOwn(ctx, cl, &out)
+}
+
+// Approval is one request: any for owners, an agent's own for an agent.
+func (c *Client) Approval(ctx context.Context, id string) (*api.Approval, error) {
+	var out api.Approval
+	return &out, c.asOwn(ctx, call{method: http.MethodGet, path: "/v1/approvals/agent/" + url.PathEscape(id)}, &out)
 }
 
 // Approve grants a request. With the digest of what was shown, it is CONFLICT

@@ -7,17 +7,11 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/agent-secret-store/assd/vault/api"
 )
-
-// maxPEM bounds each file that the TLS settings name, in bytes.
-const maxPEM = 1 << 20
 
 // maxNames is how many names of a certificate an error lists.
 const maxNames = 8
@@ -27,33 +21,6 @@ var ErrNotTLS = errors.New("a CA file, a fingerprint and a client certificate ar
 
 // ErrClientPair says that one half of our own certificate is missing.
 var ErrClientPair = errors.New("a client certificate and its key are given together")
-
-// What the files of the TLS settings are, as a [FileError] says it.
-const (
-	caFile     = "the CA file"
-	clientCert = "the client certificate"
-	clientKey  = "the client key"
-)
-
-// FileError says that a file of the TLS settings cannot be used.
-type FileError struct {
-	What string // what it was to be
-	Path string
-	Err  error
-}
-
-func (e *FileError) Error() string {
-	return fmt.Sprintf("%s %q cannot be used: %v", e.What, e.Path, e.Err)
-}
-func (e *FileError) Unwrap() error { return e.Err }
-
-// Hint says what to type next.
-func (e *FileError) Hint() string {
-	if e.What == caFile {
-		return "ass vault cert on the daemon's machine prints its certificate; see also ass --help"
-	}
-	return "the files are your own certificate and its key, in PEM: --client-cert FILE --client-key FILE"
-}
 
 // hasTLS reports whether a setting is there that only TLS has a use for.
 func (cfg Config) hasTLS() bool {
@@ -258,28 +225,4 @@ func clientPair(cfg Config) (*tls.Certificate, error) {
 		return nil, &FileError{clientCert, cfg.ClientCert, err}
 	}
 	return &pair, nil
-}
-
-func readPEM(what, path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, &FileError{what, path, bare(err)}
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxPEM+1))
-	if err != nil {
-		return nil, &FileError{what, path, bare(err)}
-	}
-	if len(b) > maxPEM {
-		return nil, &FileError{what, path, fmt.Errorf("it is longer than %d bytes", maxPEM)}
-	}
-	return b, nil
-}
-
-// bare is err without the path, which the message has said already.
-func bare(err error) error {
-	if e, ok := errors.AsType[*fs.PathError](err); ok {
-		return e.Err
-	}
-	return err
 }

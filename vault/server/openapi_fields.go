@@ -191,7 +191,7 @@ var approvalFields = map[string]fieldDoc{
 	"Approval.approved_at":      says("When it was approved."),
 	"Approval.denied_at":        says("When it was denied."),
 	"Approval.ttl":              says("How long a token that was asked for was to live; null when a key acted, or an older token.", orNull),
-	"Approval.max_uses":         says("How often what is asked for may be used once approved; absent for no limit.", from(1)),
+	"Approval.max_uses":         says("How often all that is asked for together may be used once approved; absent for no limit.", from(1)),
 	"Approval.ip_allowlist":     says("Where it may be used from; empty for anywhere."),
 	"Approvals.items":           says("The approvals."),
 	"ApprovalDecision.reason":   says("Why, in one line, for the trail and for the agent. At most 1024 bytes.", longest(api.MaxReason)),

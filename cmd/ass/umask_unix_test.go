@@ -1,0 +1,9 @@
+//go:build unix
+
+package main_test
+
+import "syscall"
+
+// Files that the tests make must be such as ass takes, whatever the umask of
+// whoever runs them: folders that a group can write are not.
+func init() { syscall.Umask(0o022) }
