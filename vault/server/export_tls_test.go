@@ -10,6 +10,9 @@ import (
 // MaxPerSource is how many connections one source has at once.
 const MaxPerSource = maxPerSource
 
+// MinIdle is how long a connection is idle before it may be closed to make room.
+const MinIdle = minIdle
+
 // OriginOf is where a connection comes from.
 func OriginOf(c net.Conn) vault.Origin { return originOf(c) }
 

@@ -69,6 +69,15 @@ func newGates() gates {
 	}
 }
 
+// board waits until another request of the same bearer may be under way; where
+// nobody says who he is, of the same source.
+func (s *Server) board(rq *request) (leave func(), err error) {
+	if id := rq.who().Bearer(); id != "" {
+		return s.flight.enter(rq.ctx(), id)
+	}
+	return s.strangers.enter(rq.ctx(), rq.origin.Class())
+}
+
 // enter keeps those out, before their body is read, whom the vault does not know;
 // and lets only so much in at a time of what is costly.
 func (s *Server) enter(rq *request, rt *route) (leave func(), err error) {

@@ -25,6 +25,7 @@ const (
 	maxHuge, maxHugeEach       = 2, 1  // bodies over maxBody
 	maxImports, maxImportsEach = 4, 1
 	maxFlight                  = 64 // requests of one bearer whose answers are not gone
+	maxStrangers               = 16 // the same, of one source without a key
 )
 
 // Connections at once.
@@ -51,6 +52,9 @@ const (
 	readTimeout       = 60 * time.Second
 	writeTimeout      = 90 * time.Second // from the end of the head
 	idleTimeout       = 2 * time.Minute
+	minIdle           = time.Second            // before a connection may be closed to make room
+	minIdleOwn        = 100 * time.Millisecond // the same, for one of the same source
+	lookForRoom       = 100 * time.Millisecond
 	restTimeout       = 5 * time.Second  // for the rest of a body that nobody wants
 	answerTimeout     = 20 * time.Second // for a client to take an answer, and a second for each
 	answerRate        = 32 << 10         // bytes

@@ -170,7 +170,7 @@ func newLocalListener(l *net.UnixListener, sameUID bool) *localListener {
 
 func (l *localListener) Accept() (net.Conn, error) {
 	for {
-		if err := l.slots.take(); err != nil {
+		if err := l.slots.take(func() {}); err != nil {
 			return nil, err
 		}
 		c, err := l.AcceptUnix()

@@ -29,7 +29,7 @@ func ListenTCP(addr string) (net.Listener, error) {
 	}
 	_, remote := room()
 	return &remoteListener{
-		TCPListener: l.(*net.TCPListener), slots: newSlots(remote), perSource: map[netip.Prefix]int{},
+		TCPListener: l.(*net.TCPListener), slots: newSlots(remote), idle: newIdle(), perSource: map[netip.Prefix]int{},
 	}, nil
 }
 
@@ -70,6 +70,7 @@ func (s *Server) ServeTLS(l net.Listener) error {
 type remoteListener struct {
 	*net.TCPListener
 	slots     *slots
+	idle      *idle
 	mu        sync.Mutex
 	perSource map[netip.Prefix]int // connections
 }
@@ -77,15 +78,18 @@ type remoteListener struct {
 // remoteConn is a connection that counts until it is closed.
 type remoteConn struct {
 	*net.TCPConn
+	from netip.Prefix
+	idle *idle // those of its listener
 	once sync.Once
 	done func()
 }
 
-// Accept waits while there is no room for another connection. One too many from
-// its source is closed at once.
+// Accept keeps a place for the next connection: while there is none it closes an
+// idle one, or waits. One too many from its source takes the place of an idle one
+// of that source, or is closed at once.
 func (l *remoteListener) Accept() (net.Conn, error) {
 	for {
-		if err := l.slots.take(); err != nil {
+		if err := l.slots.take(l.idle.closeOne); err != nil {
 			return nil, err
 		}
 		c, err := l.AcceptTCP()
@@ -93,8 +97,9 @@ func (l *remoteListener) Accept() (net.Conn, error) {
 			l.slots.giveBack()
 			return nil, err
 		}
-		if from := sourceOf(c); l.count(from, 1) {
-			return &remoteConn{TCPConn: c, done: func() { l.count(from, -1); l.slots.giveBack() }}, nil
+		from := sourceOf(c)
+		if l.count(from, 1) || l.idle.closeOf(from) && l.count(from, 1) {
+			return &remoteConn{TCPConn: c, from: from, idle: l.idle, done: func() { l.count(from, -1); l.slots.giveBack() }}, nil
 		}
 		c.Close()
 		l.slots.giveBack()

@@ -378,40 +378,44 @@ func TestSlowHandshake(t *testing.T) {
 	})
 }
 
-// TestPerSource: one source has its share of the connections, and a place given
-// back counts once.
+// TestPerSource: one source has its share of the connections, which nobody else
+// has to give; what it keeps idle makes room for what it begins, and nothing else.
 func TestPerSource(t *testing.T) {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || int(limit.Cur) < 2*server.MaxPerSource+200 {
 		testenv.Skip(t, fmt.Sprintf("only %d open files are allowed here: %v", limit.Cur, err))
 	}
 	r := startTLS(t, nil)
+	all, _ := server.Room(r.listener)
 	idle := make([]net.Conn, server.MaxPerSource)
 	for i := range idle {
 		idle[i] = r.from("127.0.0.1")
 	}
-	if !refused(r.from("127.0.0.1")) {
-		t.Errorf("connection %d of one source is kept", server.MaxPerSource+1)
+	time.Sleep(2 * server.MinIdle)
+	for range 3 {
+		r.served("127.0.0.1")
+		r.served("127.0.0.2")
 	}
-	other := tls.Client(r.from("127.0.0.2"), r.trusting())
-	other.SetDeadline(time.Now().Add(5 * time.Second))
-	io.WriteString(other, "GET /v1/health HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
-	if res, err := http.ReadResponse(bufio.NewReader(other), nil); err != nil || res.StatusCode != http.StatusOK {
-		t.Errorf("another source got %v, %v", res, err)
+	if !refused(idle[0]) || refused(idle[server.MaxPerSource-1]) {
+		t.Error("another than the one idle for longest was closed")
 	}
-	other.Close()
-	before, _ := server.Room(r.listener)
-	idle[7].Close()
-	for began := time.Now(); ; time.Sleep(10 * time.Millisecond) {
-		if after, _ := server.Room(r.listener); after == before+1 || time.Since(began) > 5*time.Second {
-			break
-		}
+	for range 2 * server.MaxPerSource { // faster than any is idle
+		r.from("127.0.0.1")
 	}
-	if refused(r.from("127.0.0.1")) {
-		t.Error("the place of a closed connection was not given back")
+	if left, _ := server.Room(r.listener); all-left > server.MaxPerSource+2 {
+		t.Errorf("%d connections of one source are kept", all-left)
 	}
-	if !refused(r.from("127.0.0.1")) {
-		t.Error("the place of a closed connection was given back twice")
+}
+
+// served makes one request from an address.
+func (r *remote) served(addr string) {
+	r.t.Helper()
+	c := tls.Client(r.from(addr), r.trusting())
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(5 * time.Second))
+	io.WriteString(c, "GET /v1/health HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+	if res, err := http.ReadResponse(bufio.NewReader(c), nil); err != nil || res.StatusCode != http.StatusOK {
+		r.t.Errorf("from %s: %v, %v", addr, res, err)
 	}
 }
 
@@ -471,7 +475,7 @@ func TestClosedTwice(t *testing.T) {
 // TestFullListener: beyond the bound connections wait until there is room.
 func TestFullListener(t *testing.T) {
 	r := startTLS(t, nil)
-	free, waiting := r.fill()
+	free, finish, waiting := r.fill()
 	free()
 	select {
 	case err := <-waiting:
@@ -481,24 +485,48 @@ func TestFullListener(t *testing.T) {
 	case <-time.After(5 * time.Second):
 		t.Error("with room again nobody is let in")
 	}
+	finish()
 }
 
-// TestFullListenerShutsDown: who waits for room does not hold up the end.
+// TestFullListenerShutsDown: who waits for room does not hold up the end, for which
+// a request under way is answered.
 func TestFullListenerShutsDown(t *testing.T) {
 	r := startTLS(t, nil)
-	_, waiting := r.fill()
-	r.stopTLS()
+	_, finish, waiting := r.fill()
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		r.stopTLS()
+	}()
+	if err := <-waiting; err == nil {
+		t.Error("a connection was taken by a listener that was closed")
+	}
+	finish()
+	<-stopped
+}
+
+// TestFullListenerIsCut: what does not end in time is cut off, and no more than that
+// holds up the end.
+func TestFullListenerIsCut(t *testing.T) {
+	r := startTLS(t, nil)
+	_, _, waiting := r.fill()
+	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
+	defer cancel()
+	began := time.Now()
+	if err := r.tls.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) > 3*time.Second {
+		t.Errorf("it ended with %v after %v", err, time.Since(began))
+	}
 	if err := <-waiting; err == nil {
 		t.Error("a connection was taken by a listener that was closed")
 	}
 }
 
-// fill takes all room, and returns what gives one place back, and the end of a
-// handshake that waits for it.
-func (r *remote) fill() (free func(), waiting <-chan error) {
+// fill takes all room, the last place by a request that finish ends. It returns what
+// gives one of the others back, and the end of a handshake that waits for it.
+func (r *remote) fill() (free, finish func(), waiting <-chan error) {
 	r.t.Helper()
 	free = server.Fill(r.listener)
-	r.alive() // takes the place that Accept had kept, and stays connected
+	finish = r.begin(r.guest("127.0.0.1", false), "a/LAST") // the place that Accept had kept
 	done := make(chan error, 1)
 	go func() {
 		c, err := tls.DialWithDialer(&net.Dialer{Timeout: 20 * time.Second}, "tcp", r.addr, r.trusting())
@@ -512,7 +540,7 @@ func (r *remote) fill() (free func(), waiting <-chan error) {
 		r.t.Fatal("a full listener took another connection")
 	case <-time.After(300 * time.Millisecond):
 	}
-	return free, done
+	return free, finish, done
 }
 
 // TestListenRefused: an address that cannot be is told in one line.

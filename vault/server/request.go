@@ -68,12 +68,3 @@ func originOf(c net.Conn) vault.Origin {
 	addr := ap.Addr().Unmap().WithZone("")
 	return vault.Origin{Addr: addr, Source: audit.Source{IP: addr.String()}}
 }
-
-// bearer is whose requests count together: a holder's, a key's, or, where nobody
-// says who he is, those of one source.
-func (rq *request) bearer() string {
-	if id := rq.who().Bearer(); id != "" {
-		return id
-	}
-	return rq.origin.Class()
-}

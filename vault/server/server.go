@@ -54,13 +54,13 @@ type Config struct {
 
 // Server serves one vault.
 type Server struct {
-	cfg            Config
-	routes         []route
-	agents, owners gates    // bodies under way
-	flight         *gate    // requests under way, by credential
-	failures       *limiter // of authentication, by source
-	perKey         *limiter // requests, by holder of the key
-	http           *http.Server
+	cfg               Config
+	routes            []route
+	agents, owners    gates    // bodies under way
+	flight, strangers *gate    // requests under way: of each bearer, and of each source without one
+	failures          *limiter // of authentication, by source
+	perKey            *limiter // requests, by holder of the key
+	http              *http.Server
 
 	document func() (json.RawMessage, error) // that describes the routes, made once
 }
@@ -70,7 +70,7 @@ func New(cfg Config) *Server {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	s := &Server{cfg: cfg, agents: newGates(), owners: newGates(), flight: newGate(0, maxFlight)}
+	s := &Server{cfg: cfg, agents: newGates(), owners: newGates(), flight: newGate(0, maxFlight), strangers: newGate(0, maxStrangers)}
 	s.failures = newLimiter(float64(cfg.FailedAuthPerMinute)/60, cfg.FailedAuthPerMinute)
 	s.perKey = newLimiter(cfg.RequestsPerSecond, max(minBurst, int(math.Ceil(cfg.RequestsPerSecond))))
 	s.routes = s.table()
@@ -83,6 +83,7 @@ func New(cfg Config) *Server {
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
 		ConnContext:       withOrigin,
+		ConnState:         noteState,
 		ErrorLog:          cfg.Log.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
 		// "OPTIONS *" is for us to answer too.
 		DisableGeneralOptionsHandler: true,
@@ -130,7 +131,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	head.Set("X-Request-Id", rq.origin.RequestID)
 	// Until the answer is gone: a client that does not take it must not make us
 	// keep many.
-	leave, err := s.flight.enter(rq.ctx(), rq.bearer())
+	leave, err := s.board(rq)
 	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
@@ -200,13 +201,13 @@ func (s *Server) me(rq *request) (any, error) {
 
 // claim hands the vault to the local user it belongs to, once.
 func (s *Server) claim(rq *request) (any, error) {
-	if _, err := decode[struct{}](rq); err != nil {
-		return nil, err
-	}
 	uid := rq.origin.Source.UID
-	if !rq.origin.Local || uid == nil || !s.cfg.MayClaim(*uid) {
+	if !rq.origin.Local || uid == nil || !s.cfg.MayClaim(*uid) { // before a body is waited for
 		return nil, api.New(api.CodeScopeDenied, "a vault is claimed over its local socket, by the user that its data belongs to").
 			WithHint("log in with a key: ASS_AGENT_KEY=ask_live_... ass login")
+	}
+	if _, err := decode[struct{}](rq); err != nil {
+		return nil, err
 	}
 	return s.cfg.Vault.Claim(rq.ctx(), ownerName(*uid), rq.origin)
 }

@@ -48,7 +48,7 @@ func (cfg Config) now() time.Time {
 func (cfg Config) own() bool { return cfg.CertFile == "" }
 
 func (cfg Config) certFile() file {
-	f := file{what: "TLS certificate", path: cfg.CertFile, flag: "--tls-cert"}
+	f := file{what: "TLS certificate", path: cfg.CertFile, flag: "--tls-cert", closed: 0o022, fix: "go-w"}
 	if cfg.own() {
 		f.flag, f.path = "", filepath.Join(cfg.Dir, certName)
 	}

@@ -2,6 +2,7 @@ package certs_test
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,12 +22,6 @@ func shows(k *certs.Keeper, p *pair) func() bool {
 
 // TestReload: however a pair is replaced, the new one is shown, and told of.
 func TestReload(t *testing.T) {
-	must := func(t *testing.T, errs ...error) {
-		t.Helper()
-		if err := errors.Join(errs...); err != nil {
-			t.Fatal(err)
-		}
-	}
 	next := func(t *testing.T, dir string, p *pair) string { // a folder with p in it
 		must(t, os.MkdirAll(dir, 0o755))
 		p.put(t, filepath.Join(dir, "c.pem"), filepath.Join(dir, "k.pem"))
@@ -54,7 +49,7 @@ func TestReload(t *testing.T) {
 			}},
 		"as in Kubernetes": {func(t *testing.T, dir string, p *pair) string {
 			next(t, filepath.Join(dir, "..1"), p)
-			must(t, os.Symlink("..1", filepath.Join(dir, "..data")),
+			must(t, os.Chmod(dir, 0o777|fs.ModeSticky), os.Symlink("..1", filepath.Join(dir, "..data")),
 				os.Symlink("..data/c.pem", filepath.Join(dir, "c.pem")), os.Symlink("..data/k.pem", filepath.Join(dir, "k.pem")))
 			return dir
 		}, func(t *testing.T, dir string, p *pair) {
