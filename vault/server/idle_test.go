@@ -32,6 +32,10 @@ func (h hung) Close() error {
 	return h.Conn.Close()
 }
 
+// orderly is how long a guest lets the daemon go on, so that connections are
+// accepted and idle there in the order in which they are here.
+const orderly = 80 * time.Millisecond
+
 func (r *remote) guest(addr string, h2 bool) guest {
 	r.t.Helper()
 	g := guest{r.client(h2), make(chan struct{})}
@@ -53,6 +57,7 @@ func (r *remote) calls(g guest) guest {
 	r.t.Helper()
 	rep, _ := r.ask(g.Client, "GET", "/v1/health", "", "")
 	r.want(rep, "")
+	time.Sleep(orderly)
 	return g
 }
 
@@ -67,6 +72,7 @@ func (r *remote) silent(addr string, greeting string) guest {
 		defer close(g.ended)
 		io.Copy(io.Discard, c)
 	}()
+	time.Sleep(orderly)
 	return g
 }
 
