@@ -77,8 +77,10 @@ func (a *act) pending(id, shown string) (*approval, error) {
 		return nil, err
 	case r == nil:
 		return nil, approvalNotFound()
-	case r.status(a.v.log.Now()) != api.ApprovalPending:
-		return nil, api.New(api.CodeConflict, "this request is "+r.status(a.v.log.Now())+" already").
+	}
+	switch status := r.status(a.v.log.Now()); {
+	case status != api.ApprovalPending:
+		return nil, api.New(api.CodeConflict, "this request is "+status+" already").
 			WithHint("ass approvals list shows what is open; the agent can ask anew")
 	case shown != "" && shown != r.Digest:
 		return nil, api.New(api.CodeConflict, "this request asks for something else than what was shown").

@@ -46,23 +46,15 @@ func (v *Vault) confirm(ctx context.Context, req Request) error {
 	})
 }
 
-// Admit lets a caller pass that has a key or token of this vault, and refuses,
-// with an event, anyone else. It is asked before a body is read; what the caller
-// may do is decided later.
-func (v *Vault) Admit(ctx context.Context, req Request) error {
-	var failed bool
-	err := v.db.View(func(s *store.Snapshot) error {
-		_, err := v.resolve(s, req.Credential, req.Origin)
-		_, failed = asUnauthorized(err)
-		if failed {
-			return nil
-		}
-		return err
-	})
-	if err == nil && failed {
-		return v.do(ctx, req, func(*act) error { return errRetry })
+// Admit lets a caller pass that has a key or token of this vault, and says whose
+// it is; anyone else it refuses, with an event. It is asked before a body is read;
+// what the caller may do is decided later.
+func (v *Vault) Admit(ctx context.Context, req Request) (Holder, error) {
+	h, err := v.holder(req)
+	if _, failed := asUnauthorized(err); failed {
+		return Holder{}, v.do(ctx, req, func(*act) error { return errRetry })
 	}
-	return asAPI(err)
+	return h, asAPI(err)
 }
 
 // Holder is whose key or token a request bears. The zero value is nobody's.
@@ -73,18 +65,23 @@ type Holder struct {
 
 // Holder is whose key or token req bears now, as far as a snapshot tells. What
 // that identity may do is decided elsewhere.
-func (v *Vault) Holder(req Request) (h Holder) {
-	err := v.db.View(func(s *store.Snapshot) error {
+func (v *Vault) Holder(req Request) Holder {
+	h, err := v.holder(req)
+	if err != nil {
+		return Holder{}
+	}
+	return h
+}
+
+func (v *Vault) holder(req Request) (h Holder, err error) {
+	err = v.db.View(func(s *store.Snapshot) error {
 		c, err := v.resolve(s, req.Credential, req.Origin)
 		if err == nil {
 			h = Holder{c.ID, c.owner()}
 		}
 		return err
 	})
-	if err != nil {
-		return Holder{}
-	}
-	return h
+	return h, err
 }
 
 // refuseLook writes the refusal that look came to.

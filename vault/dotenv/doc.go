@@ -1,9 +1,9 @@
-// Package dotenv reads and prints .env text.
+// Package dotenv reads .env text.
 //
 // What it guarantees: Parse takes a text whole or refuses it, naming the line;
 // nothing in it is ever expanded, run, guessed or silently replaced by a later
 // line; no error repeats any of the text; time and memory grow with the text,
-// which is bounded. What Format prints, Parse reads back to the same pairs.
+// which is bounded.
 //
 // The text is UTF-8, with or without a byte order mark, its lines ended by LF or
 // CRLF, which inside quotes means LF. A line is blank, a comment that begins with

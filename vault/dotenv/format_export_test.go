@@ -1,8 +1,11 @@
+// The printer that the tests read back; the programs print no .env text yet.
+
 package dotenv
 
 import (
 	"bytes"
 	"fmt"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -49,4 +52,34 @@ func (p Pair) fault() string {
 		return "the value is not UTF-8"
 	}
 	return ""
+}
+
+// appendQuoted appends value in the first form that carries it: bare, in single
+// quotes, in double quotes.
+func appendQuoted(dst, value []byte) []byte {
+	switch {
+	case isBare(value):
+		return append(dst, value...)
+	case !bytes.ContainsAny(value, "'\r\n"):
+		return append(append(append(dst, '\''), value...), '\'')
+	}
+	dst = append(dst, '"')
+	for _, c := range value {
+		if i := strings.IndexByte(standFor, c); i >= 0 && c != '\t' {
+			dst = append(dst, '\\', escaped[i])
+		} else {
+			dst = append(dst, c)
+		}
+	}
+	return append(dst, '"')
+}
+
+// isBare reports whether value is the same without quotes, here and in a shell.
+func isBare(value []byte) bool {
+	for _, c := range value {
+		if !isAlphanumeric(c) && strings.IndexByte("_./:@%+,=-", c) < 0 {
+			return false
+		}
+	}
+	return true
 }

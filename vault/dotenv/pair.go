@@ -31,7 +31,7 @@ func (e *Error) Unwrap() error { return e.cause }
 type Pair struct {
 	Name  string
 	Value []byte // the pair's own, to be cleared by whoever has it
-	Line  int    // where the name stands, from 1; Format does not look at it
+	Line  int    // where the name stands, from 1
 }
 
 // Format implements [fmt.Formatter].

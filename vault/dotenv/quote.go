@@ -1,9 +1,6 @@
 package dotenv
 
-import (
-	"bytes"
-	"strings"
-)
+import "strings"
 
 // Escapes in double quotes: the character behind the backslash, and what it
 // stands for at the same place.
@@ -44,34 +41,4 @@ func unquote(inside string, escapes bool) []byte {
 		}
 	}
 	return value
-}
-
-// appendQuoted appends value in the first form that carries it: bare, in single
-// quotes, in double quotes.
-func appendQuoted(dst, value []byte) []byte {
-	switch {
-	case isBare(value):
-		return append(dst, value...)
-	case !bytes.ContainsAny(value, "'\r\n"):
-		return append(append(append(dst, '\''), value...), '\'')
-	}
-	dst = append(dst, '"')
-	for _, c := range value {
-		if i := strings.IndexByte(standFor, c); i >= 0 && c != '\t' {
-			dst = append(dst, '\\', escaped[i])
-		} else {
-			dst = append(dst, c)
-		}
-	}
-	return append(dst, '"')
-}
-
-// isBare reports whether value is the same without quotes, here and in a shell.
-func isBare(value []byte) bool {
-	for _, c := range value {
-		if !isAlphanumeric(c) && strings.IndexByte("_./:@%+,=-", c) < 0 {
-			return false
-		}
-	}
-	return true
 }

@@ -89,14 +89,15 @@ func (s *Server) enter(rq *request, rt *route) (leave func(), err error) {
 			return nil, err
 		}
 	}
-	if err := s.cfg.Vault.Admit(rq.ctx(), rq.who()); err != nil {
+	holder, err := s.cfg.Vault.Admit(rq.ctx(), rq.who())
+	if err != nil {
 		return nil, err
 	}
-	return s.pass(rq, rt)
+	return s.pass(rq, rt, holder)
 }
 
 // pass takes the caller through the gates that its request has to pass.
-func (s *Server) pass(rq *request, rt *route) (leave func(), err error) {
+func (s *Server) pass(rq *request, rt *route, holder vault.Holder) (leave func(), err error) {
 	size := rt.body
 	if 0 <= rq.http.ContentLength && rq.http.ContentLength < size {
 		size = rq.http.ContentLength
@@ -105,7 +106,7 @@ func (s *Server) pass(rq *request, rt *route) (leave func(), err error) {
 	if size <= smallBody && !imports {
 		return func() {}, nil
 	}
-	holder, g := s.cfg.Vault.Holder(rq.who()), s.agents
+	g := s.agents
 	if holder.Owner {
 		g = s.owners
 	}
