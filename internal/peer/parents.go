@@ -13,12 +13,22 @@ import (
 // Linux allows.
 const maxLinks = 40
 
+// ErrExposed is wrapped by an error about what someone besides the two who may
+// could lead elsewhere. Its words are not in that error.
+var ErrExposed = errors.New("others can change what is there")
+
+// exposed is an error that is ErrExposed.
+type exposed struct{ error }
+
+func (exposed) Is(target error) bool { return target == ErrExposed }
+
 // CheckParents refuses a path that someone besides root and uid could lead
 // elsewhere: every directory on the way from the root, and every symbolic link
 // followed, must belong to root or uid, and no directory may be writable by
 // group or others unless it is sticky. The walk is the kernel's, so the
 // directories behind a link are checked as well. The last element need not
-// exist, and is itself checked only when it is a link.
+// exist, and is itself checked only when it is a link. A refusal wraps
+// [ErrExposed]; an error of the walk itself, what the system said.
 //
 // BUG: access control lists of macOS are not looked at; on Linux they show in
 // the mode.
@@ -117,8 +127,8 @@ func (w *walk) checkDir() error {
 		return err
 	}
 	if info.Mode().Perm()&0o022 != 0 && info.Mode()&fs.ModeSticky == 0 {
-		return fmt.Errorf("directory %q, on the way to %q, can be written by other users (mode %04o): chmod go-w %s",
-			w.at, w.path, info.Mode().Perm(), shellQuote(w.at))
+		return exposed{fmt.Errorf("directory %q, on the way to %q, can be written by other users (mode %04o): chmod go-w %s",
+			w.at, w.path, info.Mode().Perm(), ShellQuote(w.at))}
 	}
 	return nil
 }
@@ -130,8 +140,8 @@ func (w *walk) checkOwner(kind string, info fs.FileInfo) error {
 		return fmt.Errorf("checking the owner of %q: %w", w.at, err)
 	}
 	if uid != 0 && uid != w.uid {
-		return fmt.Errorf("%s %q, on the way to %q, belongs to uid %d, neither root nor uid %d: use another path",
-			kind, w.at, w.path, uid, w.uid)
+		return exposed{fmt.Errorf("%s %q, on the way to %q, belongs to uid %d, neither root nor uid %d: use another path",
+			kind, w.at, w.path, uid, w.uid)}
 	}
 	return nil
 }

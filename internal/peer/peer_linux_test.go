@@ -19,6 +19,9 @@ func TestMain(m *testing.M) {
 	if addr := os.Getenv(dialEnv); addr != "" {
 		os.Exit(dial(addr))
 	}
+	if name := os.Getenv(nameEnv); name != "" {
+		os.Exit(named(name))
+	}
 	os.Exit(m.Run())
 }
 

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"strings"
 )
 
 // OwnerUID returns the uid that what path leads to belongs to.
@@ -43,10 +42,10 @@ func CheckPrivate(path string, wantDir bool) error {
 		return fmt.Errorf("%q is %s and must be a %s", path, kindOf(info.Mode()), kind)
 	case uid != os.Geteuid():
 		return fmt.Errorf("%q belongs to uid %d and must be ours, uid %d: run as its owner, or: chown %d %s",
-			path, uid, os.Geteuid(), os.Geteuid(), shellQuote(path))
+			path, uid, os.Geteuid(), os.Geteuid(), ShellQuote(path))
 	case info.Mode().Perm()&0o077 != 0:
 		return fmt.Errorf("%q can be opened by other users (mode %04o): chmod %s %s",
-			path, info.Mode().Perm(), mode, shellQuote(path))
+			path, info.Mode().Perm(), mode, ShellQuote(path))
 	}
 	return nil
 }
@@ -62,18 +61,4 @@ func kindOf(mode fs.FileMode) string {
 		return "a symbolic link"
 	}
 	return "no ordinary file"
-}
-
-// shellQuote writes s so that a shell reads it as one word.
-func shellQuote(s string) string {
-	plain := func(r rune) bool {
-		return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("/._-+,:@%=", r)
-	}
-	if s != "" && s[0] != '-' && strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0 {
-		return s
-	}
-	if s != "" && s[0] == '-' {
-		s = "./" + s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }

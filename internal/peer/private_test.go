@@ -122,6 +122,9 @@ func TestOthersFiles(t *testing.T) {
 	checkError(t, peer.CheckParents(dir+"/x", 0), dir,
 		" belongs to uid 65534, neither root nor uid 0: use another path")
 	checkError(t, peer.CheckParents(dir+"/x", 65534), dir, "")
+	if err := peer.CheckParents(dir+"/x", 0); !errors.Is(err, peer.ErrExposed) {
+		t.Errorf("below another's directory: %v", err)
+	}
 
 	foreign := link(t, d, d+"/foreign")
 	if err := os.Lchown(foreign, 65534, 65534); err != nil {
@@ -192,9 +195,12 @@ func TestCheckParents(t *testing.T) {
 		{link(t, "loop", d+"/loop") + "/socket", d + "/loop/socket", ": more than 40 symbolic links"},
 	} {
 		err := peer.CheckParents(tc.path, os.Geteuid())
+		if writable := strings.Contains(tc.err, "other users"); errors.Is(err, peer.ErrExposed) != writable {
+			t.Errorf("%q: %v is ErrExposed: %v", tc.path, err, !writable)
+		}
 		checkError(t, hideWay(err, tc.path), tc.names, tc.err)
 	}
-	if err := peer.CheckParents(d+"/none/socket", os.Geteuid()); !errors.Is(err, fs.ErrNotExist) {
+	if err := peer.CheckParents(d+"/none/socket", os.Geteuid()); !errors.Is(err, fs.ErrNotExist) || errors.Is(err, peer.ErrExposed) {
 		t.Errorf("below a missing directory: %v", err)
 	}
 	t.Chdir(open)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/agent-secret-store/assd/internal/operator"
 	"github.com/agent-secret-store/assd/vault/api"
 )
 
@@ -47,25 +48,27 @@ func (cfg Config) now() time.Time {
 // own reports whether the pair is one that assd makes.
 func (cfg Config) own() bool { return cfg.CertFile == "" }
 
-func (cfg Config) certFile() file {
-	f := file{what: "TLS certificate", path: cfg.CertFile, flag: "--tls-cert", closed: 0o022, fix: "go-w"}
+func (cfg Config) certFile() operator.File {
+	f := operator.File{What: "TLS certificate", Path: cfg.CertFile, Flag: "--tls-cert", Max: maxFile}
 	if cfg.own() {
-		f.flag, f.path = "", filepath.Join(cfg.Dir, certName)
+		f.Flag, f.Path, f.Kept = "", filepath.Join(cfg.Dir, certName), true
 	}
 	return f
 }
 
 // keyFile: the operator's may be read by a group, as from a service manager.
-func (cfg Config) keyFile() file {
+func (cfg Config) keyFile() operator.File {
+	f := operator.File{What: "TLS key", Path: cfg.KeyFile, Flag: "--tls-key", Max: maxFile, Closed: 0o027, Fix: "g-w,o-rwx"}
 	if cfg.own() {
-		return file{what: "TLS key", path: filepath.Join(cfg.Dir, keyName), closed: 0o077, fix: "600"}
+		f.Flag, f.Path, f.Kept = "", filepath.Join(cfg.Dir, keyName), true
+		f.Closed, f.Fix = 0o077, "600"
 	}
-	return file{what: "TLS key", path: cfg.KeyFile, flag: "--tls-key", closed: 0o027, fix: "g-w,o-rwx"}
+	return f
 }
 
 // clientCAFile: whoever can write it can let anybody in.
-func (cfg Config) clientCAFile() file {
-	return file{what: "client CA", path: cfg.ClientCAFile, flag: "--client-ca", closed: 0o022, fix: "go-w"}
+func (cfg Config) clientCAFile() operator.File {
+	return operator.File{What: "client CA", Path: cfg.ClientCAFile, Flag: "--client-ca", Max: maxFile}
 }
 
 // Check reads the files that the operator named, so that a start that must fail
@@ -85,7 +88,7 @@ func (cfg Config) Check() error {
 
 // clientCAs are the certificates that clients' must come from.
 func (cfg Config) clientCAs() ([]*x509.Certificate, error) {
-	b, err := cfg.clientCAFile().read()
+	b, err := cfg.clientCAFile().Read()
 	if err != nil {
 		return nil, err
 	}
@@ -117,7 +120,7 @@ func (cfg Config) load() (*state, error) {
 	}
 	if !matches(chain[0], key) {
 		return nil, fmt.Errorf("TLS certificate %q and TLS key %q do not belong together: put the two files of one pair there%s",
-			cfg.certFile().path, cfg.keyFile().path, cfg.newPair())
+			cfg.certFile().Path, cfg.keyFile().Path, cfg.newPair())
 	}
 	var cas []*x509.Certificate
 	if cfg.ClientCAFile != "" {
@@ -131,27 +134,27 @@ func (cfg Config) load() (*state, error) {
 // chain is the certificate, and those above it that its file holds.
 func (cfg Config) chain() ([]*x509.Certificate, error) {
 	f := cfg.certFile()
-	b, err := f.read()
+	b, err := f.Read()
 	if err != nil {
 		return nil, err
 	}
 	chain, err := parseCertificates(b, maxChain)
 	if err != nil {
-		return nil, fmt.Errorf("TLS certificate %q: %w%s", f.path, err, cfg.hint("a new one for the same key", f.path))
+		return nil, fmt.Errorf("TLS certificate %q: %w%s", f.Path, err, cfg.hint("a new one for the same key", f.Path))
 	}
 	return chain, nil
 }
 
 func (cfg Config) key() (crypto.Signer, error) {
 	f := cfg.keyFile()
-	b, err := f.read()
+	b, err := f.Read()
 	if err != nil {
 		return nil, err
 	}
 	defer clear(b)
 	key, err := parseKey(b)
 	if err != nil {
-		return nil, fmt.Errorf("TLS key %q: %w%s", f.path, err, cfg.newPair())
+		return nil, fmt.Errorf("TLS key %q: %w%s", f.Path, err, cfg.newPair())
 	}
 	return key, nil
 }
@@ -165,7 +168,7 @@ func (cfg Config) hint(what string, paths ...string) string {
 }
 
 func (cfg Config) newPair() string {
-	return cfg.hint("a new pair, with another fingerprint,", cfg.certFile().path, cfg.keyFile().path)
+	return cfg.hint("a new pair, with another fingerprint,", cfg.certFile().Path, cfg.keyFile().Path)
 }
 
 func newState(chain []*x509.Certificate, key crypto.Signer, cas []*x509.Certificate) *state {

@@ -15,7 +15,6 @@ const (
 	lifetime  = 10 * 365 * 24 * time.Hour // of a certificate made
 	backdated = 24 * time.Hour            // for clients whose clock is behind
 	endsSoon  = 30 * 24 * time.Hour       // before its end a certificate is warned of, or a third of its life
-	settle    = 300 * time.Millisecond    // from a change in a folder to the look at the files
 )
 
 // pollEvery is for what no watch sees: a folder replaced, a network file system.

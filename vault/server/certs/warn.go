@@ -47,7 +47,7 @@ func (k *Keeper) age() {
 
 func (k *Keeper) warnPhase(leaf *x509.Certificate) {
 	k.phase = phaseOf(leaf, k.cfg.now())
-	path := k.cfg.certFile().path
+	path := k.cfg.certFile().Path
 	switch k.phase {
 	case over:
 		k.cfg.Log.Warn("the TLS certificate has expired", "file", path, "expired", stamp(leaf.NotAfter), "fix", k.cfg.fix())
@@ -66,7 +66,7 @@ func (k *Keeper) warnNames(leaf *x509.Certificate) {
 	for _, n := range names {
 		if !n.in(leaf) {
 			k.cfg.Log.Warn("the TLS certificate is not for a name that clients are to use",
-				"name", n.String(), "file", k.cfg.certFile().path, "fix", k.cfg.fix())
+				"name", n.String(), "file", k.cfg.certFile().Path, "fix", k.cfg.fix())
 		}
 	}
 }
@@ -86,7 +86,7 @@ func (k *Keeper) warnAddresses(leaf *x509.Certificate) {
 	}
 	if len(lacks) > 0 {
 		k.cfg.Log.Warn("the TLS certificate is not for all addresses of this machine, and assd listens on all",
-			"addresses", strings.Join(lacks, ","), "file", k.cfg.certFile().path, "fix", k.cfg.fix())
+			"addresses", strings.Join(lacks, ","), "file", k.cfg.certFile().Path, "fix", k.cfg.fix())
 	}
 }
 
@@ -95,7 +95,7 @@ func (cfg Config) fix() string {
 	if !cfg.own() {
 		return "put a new certificate into the file"
 	}
-	return "rm " + cfg.certFile().path + " and start assd again: it makes a new one for the same key, so the fingerprint stays; clients that trust the file by --ca-cert need the new one"
+	return "rm " + cfg.certFile().Path + " and start assd again: it makes a new one for the same key, so the fingerprint stays; clients that trust the file by --ca-cert need the new one"
 }
 
 // stamp is how a log line writes a time.
