@@ -22,6 +22,13 @@ type Request struct {
 	Tier Tier
 	// Granted says that an owner has approved just this and it still holds.
 	Granted bool
+	// Rules are those of the policy file that bind the caller now. They bind
+	// agents, never owners.
+	Rules Bound
+	// StepUp says that the vault has an approval passphrase.
+	StepUp bool
+	// SteppedUp says that it was given for just this act.
+	SteppedUp bool
 }
 
 // Effect is the outcome of a decision; the zero value is [Deny].
@@ -34,15 +41,19 @@ const (
 	Allow
 	// Approve: it may happen once an owner approves.
 	Approve
+	// StepUp: it may happen once the owner gives the approval passphrase.
+	StepUp
 )
 
-// String returns deny, allow or approve.
+// String returns deny, allow, approve or step_up.
 func (e Effect) String() string {
 	switch e {
 	case Allow:
 		return "allow"
 	case Approve:
 		return "approve"
+	case StepUp:
+		return "step_up"
 	}
 	return "deny"
 }
@@ -52,34 +63,66 @@ func (e Effect) String() string {
 type Decision struct {
 	Effect Effect
 	Reason string
+	// Rule is the rule of the policy file that made it so, or nil. Where only
+	// the tier asks for approval, it is nil.
+	Rule *Rule
 }
 
 // Decide says whether a request may go ahead: when it is within the caller's
-// reach, within the token's scopes, and either the caller is an owner, the
-// tier asks for nothing, or an approval has been granted. Everything else is
-// denied or waits for approval. Reach is settled before the tier is looked at,
-// so a caller who may not see a path is told the same whether it exists or
-// not.
+// reach and within the token's scopes, and
+//
+//   - for an owner: the tier asks for no passphrase, or it was given;
+//   - for an agent: the first rule about it does not deny it, and neither that
+//     rule nor the tier asks for approval, or it has been granted. A rule that
+//     allows only keeps later rules from being looked at.
+//
+// Everything else is denied or waits. Reach is settled before rules and tier
+// are looked at, so a caller who may not see a path is told the same whatever
+// is there.
 func Decide(r Request) Decision {
 	switch {
 	case !r.Action.concrete():
-		return Decision{Deny, "the action is none of read, write, delete, rotate"}
+		return Decision{Reason: "the action is none of read, write, delete, rotate"}
 	case r.Path.IsZero():
-		return Decision{Deny, "no path is named"}
+		return Decision{Reason: "no path is named"}
 	case !r.Caller.Allows(r.Action, r.Path):
-		return Decision{Deny, fmt.Sprintf("to %s this path is beyond the caller's namespaces and scopes", r.Action)}
+		return Decision{Reason: fmt.Sprintf("to %s this path is beyond the caller's namespaces and scopes", r.Action)}
 	case !r.tokenAllows():
-		return Decision{Deny, fmt.Sprintf("no scope of the token allows to %s this path", r.Action)}
+		return Decision{Reason: fmt.Sprintf("no scope of the token allows to %s this path", r.Action)}
 	case r.Tier.rank() < 0:
-		return Decision{Deny, "the secret's tier is unknown"}
+		return Decision{Reason: "the secret's tier is unknown"}
 	case r.Caller.Owner:
-		return Decision{Allow, "an owner may"}
-	case !r.Tier.NeedsApproval(r.Action):
-		return Decision{Allow, "within the caller's namespaces and scopes"}
-	case r.Granted:
-		return Decision{Allow, "an owner has approved it"}
+		return r.decideOwner()
 	}
-	return Decision{Approve, fmt.Sprintf("to %s a %s secret needs an owner's approval", r.Action, r.Tier)}
+	return r.decideAgent()
+}
+
+func (r Request) decideOwner() Decision {
+	if r.StepUp && !r.SteppedUp && r.Tier.NeedsStepUp(r.Action) {
+		return Decision{Effect: StepUp, Reason: fmt.Sprintf("to %s a %s secret needs the approval passphrase", r.Action, r.Tier)}
+	}
+	return Decision{Effect: Allow, Reason: "an owner may"}
+}
+
+func (r Request) decideAgent() Decision {
+	rule := r.Rules.First(r.Action, r.Path)
+	if rule != nil && rule.effect == Deny {
+		return Decision{Deny, rule.why("is denied", r.Action), rule}
+	}
+	asks := rule != nil && rule.effect == Approve
+	if !asks && !r.Tier.NeedsApproval(r.Action) {
+		return Decision{Allow, "within the caller's namespaces and scopes", rule}
+	}
+	if !asks {
+		rule = nil // one that allows does not lift the tier
+	}
+	switch {
+	case r.Granted:
+		return Decision{Allow, "an owner has approved it", rule}
+	case asks:
+		return Decision{Approve, rule.why("needs an owner's approval", r.Action), rule}
+	}
+	return Decision{Effect: Approve, Reason: fmt.Sprintf("to %s a %s secret needs an owner's approval", r.Action, r.Tier)}
 }
 
 func (r Request) tokenAllows() bool {

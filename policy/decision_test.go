@@ -70,7 +70,7 @@ func TestEffect(t *testing.T) {
 		t.Errorf("the zero Decision is to %s", zero.Effect)
 	}
 	for effect, want := range map[policy.Effect]string{
-		policy.Deny: "deny", policy.Allow: "allow", policy.Approve: "approve", 99: "deny",
+		policy.Deny: "deny", policy.Allow: "allow", policy.Approve: "approve", policy.StepUp: "step_up", 99: "deny",
 	} {
 		if effect.String() != want {
 			t.Errorf("effect %d prints as %q; want %q", effect, effect, want)

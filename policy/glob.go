@@ -29,3 +29,26 @@ func glob(pattern, text string) bool {
 	}
 	return p == len(pattern)
 }
+
+// globsMeet reports whether some text is matched by both globs. It fills, row
+// by row, a table of which ends of a and b have one in common, so the work is
+// len(a) × len(b).
+func globsMeet(a, b string) bool {
+	below, row := make([]bool, len(b)+1), make([]bool, len(b)+1)
+	for i := len(a); i >= 0; i-- {
+		for j := len(b); j >= 0; j-- {
+			switch {
+			case i == len(a) && j == len(b):
+				row[j] = true
+			case i < len(a) && a[i] == '*': // it stands for nothing, or for one more of b
+				row[j] = below[j] || j < len(b) && row[j+1]
+			case j < len(b) && b[j] == '*':
+				row[j] = row[j+1] || i < len(a) && below[j]
+			default:
+				row[j] = i < len(a) && j < len(b) && a[i] == b[j] && below[j+1]
+			}
+		}
+		below, row = row, below
+	}
+	return below[0]
+}

@@ -24,6 +24,15 @@ const (
 
 	// MaxName bounds the name of an agent or owner.
 	MaxName = 64
+
+	// MaxFile bounds the text of a policy file.
+	MaxFile = 256 << 10
+	// MaxRules is how many rules it may have.
+	MaxRules = 1000
+	// MaxReason bounds the reason of a rule.
+	MaxReason = 256
+	// MaxApprovals is the most owners that a tier may ask for.
+	MaxApprovals = 10
 )
 
 // maxHint is the longest piece of input that a hint repeats. Keys and tokens

@@ -42,8 +42,8 @@ func (n Namespace) Covers(o Namespace) bool {
 	return ok && (rest == "" || rest[0] == '/')
 }
 
-// below is the pattern of all paths in n and under it.
-func (n Namespace) below() Pattern {
+// Below is the pattern of all paths in n and under it.
+func (n Namespace) Below() Pattern {
 	if n.IsZero() {
 		return Pattern{}
 	}

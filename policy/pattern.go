@@ -168,6 +168,28 @@ func (p Pattern) Overlaps(ns Namespace) bool {
 	}
 }
 
+// meets reports whether some path could be matched by p and by o.
+func (p Pattern) meets(o Pattern) bool {
+	if p.IsZero() || o.IsZero() {
+		return false
+	}
+	a, b := p.s, o.s
+	for {
+		segA, restA, moreA := cutSegment(a)
+		segB, restB, moreB := cutSegment(b)
+		if segA == "*" && !moreA || segB == "*" && !moreB {
+			return true // one takes all that the other goes on with
+		}
+		if !globsMeet(segA, segB) {
+			return false
+		}
+		if !moreA || !moreB {
+			return moreA == moreB
+		}
+		a, b = restA, restB
+	}
+}
+
 // MarshalText returns [Pattern.String]; the zero value is an error.
 func (p Pattern) MarshalText() ([]byte, error) {
 	if p.IsZero() {

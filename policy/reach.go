@@ -93,7 +93,7 @@ func (r Reach) Lists(ns Namespace, whole bool) bool {
 	case r.Owner:
 		return true
 	case whole:
-		return r.holds(ns) && r.allowsAll(Read, ns.below())
+		return r.holds(ns) && r.allowsAll(Read, ns.Below())
 	}
 	return r.readsIn(ns)
 }
@@ -111,7 +111,7 @@ func (r Reach) holds(ns Namespace) bool {
 // holdsPattern reports whether all that p matches lies in the namespaces of r.
 func (r Reach) holdsPattern(p Pattern) bool {
 	for _, one := range r.Namespaces {
-		if one.below().Covers(p) {
+		if one.Below().Covers(p) {
 			return true
 		}
 	}

@@ -103,6 +103,11 @@ func (s Scope) Literal() (Action, Path, bool) {
 	return s.action, path, true
 }
 
+// Pattern returns the action and the pattern of a scope that has one.
+func (s Scope) Pattern() (Action, Pattern, bool) {
+	return s.action, s.pattern, s.kind == scopeAbsolute
+}
+
 // Matches reports whether s allows a on p. A relative scope allows its action
 // on every path: where its holder may do it is for the holder's [Reach] to say.
 func (s Scope) Matches(a Action, p Path) bool {

@@ -55,3 +55,8 @@ func (t Tier) NeedsApproval(a Action) bool {
 	}
 	return true
 }
+
+// NeedsStepUp reports whether an owner needs the approval passphrase for a,
+// once the vault has one: for just what an agent needs an owner for, so that
+// whoever has an owner's key alone gets no further than an agent.
+func (t Tier) NeedsStepUp(a Action) bool { return t.NeedsApproval(a) }

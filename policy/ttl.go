@@ -14,3 +14,7 @@ const (
 	RequestTTL = time.Hour
 	GrantTTL   = time.Hour
 )
+
+// MaxWait bounds how long a request may wait, and a delay with what follows it:
+// less than the 168 hours for which the trail's verifier remembers them.
+const MaxWait = 160 * time.Hour
