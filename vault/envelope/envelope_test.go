@@ -44,7 +44,29 @@ func payload(value, metadata string) envelope.Payload {
 	return p
 }
 
-func mustSeal(t testing.TB, k *envelope.Keyring, p envelope.Place, pay envelope.Payload) []byte {
+type sealer interface {
+	Seal(envelope.Place, envelope.Payload) ([]byte, error)
+}
+
+type opener interface {
+	Open(envelope.Place, []byte) (envelope.Payload, error)
+}
+
+// pair is the two sides of a keyset of either kind, with another keyset's id.
+type pair struct {
+	sealer
+	opener
+	id, other string
+}
+
+// eitherKind runs test with a keyring and with an approval key.
+func eitherKind(t *testing.T, test func(t *testing.T, k pair)) {
+	keyring, key := newKeyring(t, kekC), newApprovalKey(t, apkC)
+	t.Run("keyring", func(t *testing.T) { test(t, pair{keyring, keyring, kekC, kekD}) })
+	t.Run("approval key", func(t *testing.T) { test(t, pair{key.Recipient(), key, apkC, apkD}) })
+}
+
+func mustSeal(t testing.TB, k sealer, p envelope.Place, pay envelope.Payload) []byte {
 	t.Helper()
 	b, err := k.Seal(p, pay)
 	if err != nil {
@@ -54,7 +76,7 @@ func mustSeal(t testing.TB, k *envelope.Keyring, p envelope.Place, pay envelope.
 }
 
 // wantPayload opens b at p and compares.
-func wantPayload(t testing.TB, k *envelope.Keyring, p envelope.Place, b []byte, value, metadata string) {
+func wantPayload(t testing.TB, k opener, p envelope.Place, b []byte, value, metadata string) {
 	t.Helper()
 	got, err := k.Open(p, b)
 	if err != nil {
@@ -66,65 +88,68 @@ func wantPayload(t testing.TB, k *envelope.Keyring, p envelope.Place, b []byte, 
 }
 
 func TestSealAndOpen(t *testing.T) {
-	k := newKeyring(t, kekC)
-	for _, tc := range []struct{ value, metadata string }{
-		{"sk-123", `{"team":"ml"}`},
-		{"sk-123", ""},
-		{"", `{"team":"ml"}`},
-		{"", ""},
-		{"\x00\x00\x00\x05null\x00", "{}"},
-		{strings.Repeat("v", envelope.MaxValue), strings.Repeat("m", envelope.MaxMetadata)},
-	} {
-		b := mustSeal(t, k, here, payload(tc.value, tc.metadata))
-		wantPayload(t, k, here, b, tc.value, tc.metadata)
-	}
+	eitherKind(t, func(t *testing.T, k pair) {
+		for _, tc := range []struct{ value, metadata string }{
+			{"sk-123", `{"team":"ml"}`},
+			{"sk-123", ""},
+			{"", `{"team":"ml"}`},
+			{"", ""},
+			{"\x00\x00\x00\x05null\x00", "{}"},
+			{strings.Repeat("v", envelope.MaxValue), strings.Repeat("m", envelope.MaxMetadata)},
+		} {
+			b := mustSeal(t, k, here, payload(tc.value, tc.metadata))
+			wantPayload(t, k, here, b, tc.value, tc.metadata)
+		}
+	})
 }
 
 func TestSealedValueOpensAtItsPlaceOnly(t *testing.T) {
-	k := newKeyring(t, kekC)
-	b := mustSeal(t, k, here, payload("v", ""))
-	for name, change := range map[string]func(*envelope.Place){
-		"tenant":         func(p *envelope.Place) { p.Tenant = "ten_bbbbbbbbbbbbbbbbbbbbbbbbbb" },
-		"secret id":      func(p *envelope.Place) { p.SecretID = "sec_eeeeeeeeeeeeeeeeeeeeeeeeee" },
-		"path":           func(p *envelope.Place) { p.Path = "production/openai/API_KEZ" },
-		"older version":  func(p *envelope.Place) { p.Version-- },
-		"newer version":  func(p *envelope.Place) { p.Version++ },
-		"high byte":      func(p *envelope.Place) { p.Version |= 1 << 56 },
-		"no tenant":      func(p *envelope.Place) { p.Tenant = "" },
-		"no secret id":   func(p *envelope.Place) { p.SecretID = "" },
-		"no path":        func(p *envelope.Place) { p.Path = "" },
-		"no version":     func(p *envelope.Place) { p.Version = 0 },
-		"path too long":  func(p *envelope.Place) { p.Path += strings.Repeat("x", 1<<16) },
-		"letter slides":  func(p *envelope.Place) { p.SecretID += "p"; p.Path = p.Path[1:] },
-		"id slides left": func(p *envelope.Place) { p.Tenant += "s"; p.SecretID = p.SecretID[1:] },
-	} {
-		p := here
-		change(&p)
-		if _, err := k.Open(p, b); !errors.Is(err, envelope.ErrDecrypt) {
-			t.Errorf("%s changed: %v", name, err)
+	eitherKind(t, func(t *testing.T, k pair) {
+		b := mustSeal(t, k, here, payload("v", ""))
+		for name, change := range map[string]func(*envelope.Place){
+			"tenant":         func(p *envelope.Place) { p.Tenant = "ten_bbbbbbbbbbbbbbbbbbbbbbbbbb" },
+			"secret id":      func(p *envelope.Place) { p.SecretID = "sec_eeeeeeeeeeeeeeeeeeeeeeeeee" },
+			"path":           func(p *envelope.Place) { p.Path = "production/openai/API_KEZ" },
+			"older version":  func(p *envelope.Place) { p.Version-- },
+			"newer version":  func(p *envelope.Place) { p.Version++ },
+			"high byte":      func(p *envelope.Place) { p.Version |= 1 << 56 },
+			"no tenant":      func(p *envelope.Place) { p.Tenant = "" },
+			"no secret id":   func(p *envelope.Place) { p.SecretID = "" },
+			"no path":        func(p *envelope.Place) { p.Path = "" },
+			"no version":     func(p *envelope.Place) { p.Version = 0 },
+			"path too long":  func(p *envelope.Place) { p.Path += strings.Repeat("x", 1<<16) },
+			"letter slides":  func(p *envelope.Place) { p.SecretID += "p"; p.Path = p.Path[1:] },
+			"id slides left": func(p *envelope.Place) { p.Tenant += "s"; p.SecretID = p.SecretID[1:] },
+		} {
+			p := here
+			change(&p)
+			if _, err := k.Open(p, b); !errors.Is(err, envelope.ErrDecrypt) {
+				t.Errorf("%s changed: %v", name, err)
+			}
 		}
-	}
-	wantPayload(t, k, here, b, "v", "")
+		wantPayload(t, k, here, b, "v", "")
+	})
 }
 
 func TestChangedSealedValueDoesNotOpen(t *testing.T) {
-	k := newKeyring(t, kekC)
-	b := mustSeal(t, k, here, payload("v", "{}"))
-	for i := range b {
-		for bit := range 8 {
-			bad := bytes.Clone(b)
-			bad[i] ^= 1 << bit
-			if _, err := k.Open(here, bad); err != envelope.ErrDecrypt {
-				t.Errorf("byte %d, bit %d flipped: %v", i, bit, err)
+	eitherKind(t, func(t *testing.T, k pair) {
+		b := mustSeal(t, k, here, payload("v", "{}"))
+		for i := range b {
+			for bit := range 8 {
+				bad := bytes.Clone(b)
+				bad[i] ^= 1 << bit
+				if _, err := k.Open(here, bad); err != envelope.ErrDecrypt {
+					t.Errorf("byte %d, bit %d flipped: %v", i, bit, err)
+				}
+			}
+			if _, err := k.Open(here, b[:i]); err != envelope.ErrDecrypt {
+				t.Errorf("cut to %d bytes: %v", i, err)
+			}
+			if _, err := k.Open(here, append(bytes.Clone(b), 0)); err != envelope.ErrDecrypt {
+				t.Errorf("a byte longer: %v", err)
 			}
 		}
-		if _, err := k.Open(here, b[:i]); err != envelope.ErrDecrypt {
-			t.Errorf("cut to %d bytes: %v", i, err)
-		}
-		if _, err := k.Open(here, append(bytes.Clone(b), 0)); err != envelope.ErrDecrypt {
-			t.Errorf("a byte longer: %v", err)
-		}
-	}
+	})
 }
 
 // parts of a sealed value, for tests that put them together differently.
@@ -147,24 +172,25 @@ func join(p parts) []byte {
 }
 
 func TestPartsDoNotMix(t *testing.T) {
-	k := newKeyring(t, kekC)
-	a := split(mustSeal(t, k, here, payload("a", "")))
-	b := split(mustSeal(t, k, here, payload("b", "")))
-	if _, err := k.Open(here, join(a)); err != nil {
-		t.Fatal("join is not the inverse of split: ", err)
-	}
-	for name, p := range map[string]parts{
-		"another's wrapped DEK":        {a.id, b.wrapped, a.ciphertext},
-		"ciphertext as wrapped DEK":    {a.id, a.ciphertext, a.ciphertext},
-		"wrapped DEK as ciphertext":    {a.id, a.wrapped, a.wrapped},
-		"another keyring's id":         {[]byte(kekD), a.wrapped, a.ciphertext},
-		"wrapped DEK without prefix":   {a.id, a.wrapped[5:], a.ciphertext},
-		"ciphertext with Tink's start": {a.id, a.wrapped, append(bytes.Clone(a.wrapped[:5]), a.ciphertext...)},
-	} {
-		if _, err := k.Open(here, join(p)); !errors.Is(err, envelope.ErrDecrypt) {
-			t.Errorf("%s: %v", name, err)
+	eitherKind(t, func(t *testing.T, k pair) {
+		a := split(mustSeal(t, k, here, payload("a", "")))
+		b := split(mustSeal(t, k, here, payload("b", "")))
+		if _, err := k.Open(here, join(a)); err != nil {
+			t.Fatal("join is not the inverse of split: ", err)
 		}
-	}
+		for name, p := range map[string]parts{
+			"another's wrapped DEK":        {a.id, b.wrapped, a.ciphertext},
+			"ciphertext as wrapped DEK":    {a.id, a.ciphertext, a.ciphertext},
+			"wrapped DEK as ciphertext":    {a.id, a.wrapped, a.wrapped},
+			"another keyset's id":          {[]byte(k.other), a.wrapped, a.ciphertext},
+			"wrapped DEK without prefix":   {a.id, a.wrapped[5:], a.ciphertext},
+			"ciphertext with Tink's start": {a.id, a.wrapped, append(bytes.Clone(a.wrapped[:5]), a.ciphertext...)},
+		} {
+			if _, err := k.Open(here, join(p)); !errors.Is(err, envelope.ErrDecrypt) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	})
 }
 
 func TestEverySealIsFresh(t *testing.T) {
@@ -187,27 +213,28 @@ func TestEverySealIsFresh(t *testing.T) {
 }
 
 func TestSealRefuses(t *testing.T) {
-	k := newKeyring(t, kekC)
-	for name, pay := range map[string]envelope.Payload{
-		"value too long":    payload(strings.Repeat("v", envelope.MaxValue+1), ""),
-		"metadata too long": payload("", strings.Repeat("m", envelope.MaxMetadata+1)),
-	} {
-		if _, err := k.Seal(here, pay); err == nil {
-			t.Errorf("%s: sealed", name)
+	eitherKind(t, func(t *testing.T, k pair) {
+		for name, pay := range map[string]envelope.Payload{
+			"value too long":    payload(strings.Repeat("v", envelope.MaxValue+1), ""),
+			"metadata too long": payload("", strings.Repeat("m", envelope.MaxMetadata+1)),
+		} {
+			if _, err := k.Seal(here, pay); err == nil {
+				t.Errorf("%s: sealed", name)
+			}
 		}
-	}
-	for name, p := range map[string]envelope.Place{
-		"no place":      {},
-		"no tenant":     {SecretID: "s", Path: "p", Version: 1},
-		"no secret id":  {Tenant: "t", Path: "p", Version: 1},
-		"no path":       {Tenant: "t", SecretID: "s", Version: 1},
-		"no version":    {Tenant: "t", SecretID: "s", Path: "p"},
-		"path too long": {Tenant: "t", SecretID: "s", Path: strings.Repeat("p", 1<<16), Version: 1},
-	} {
-		if _, err := k.Seal(p, payload("v", "")); err == nil {
-			t.Errorf("%s: sealed", name)
+		for name, p := range map[string]envelope.Place{
+			"no place":      {},
+			"no tenant":     {SecretID: "s", Path: "p", Version: 1},
+			"no secret id":  {Tenant: "t", Path: "p", Version: 1},
+			"no path":       {Tenant: "t", SecretID: "s", Version: 1},
+			"no version":    {Tenant: "t", SecretID: "s", Path: "p"},
+			"path too long": {Tenant: "t", SecretID: "s", Path: strings.Repeat("p", 1<<16), Version: 1},
+		} {
+			if _, err := k.Seal(p, payload("v", "")); err == nil {
+				t.Errorf("%s: sealed", name)
+			}
 		}
-	}
+	})
 }
 
 func TestSealLeavesThePayloadAlone(t *testing.T) {
@@ -219,36 +246,42 @@ func TestSealLeavesThePayloadAlone(t *testing.T) {
 }
 
 func TestDigest(t *testing.T) {
-	k := newKeyring(t, kekC)
-	b := mustSeal(t, k, here, payload("v", ""))
-	digest, err := envelope.Digest(b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(digest) != 22 {
-		t.Errorf("%q is not 16 bytes in base64url", digest)
-	}
-	p := split(b)
-	for i := range p.ciphertext {
-		q := p
-		q.ciphertext = bytes.Clone(p.ciphertext)
-		q.ciphertext[i] ^= 1
-		if got, err := envelope.Digest(join(q)); err != nil || got == digest {
-			t.Errorf("byte %d of the ciphertext changed: %q, %v", i, got, err)
+	eitherKind(t, func(t *testing.T, k pair) {
+		b := mustSeal(t, k, here, payload("v", ""))
+		digest, err := envelope.Digest(b)
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-	rewrapped := parts{[]byte(kekD), []byte("another wrap"), p.ciphertext}
-	if got, err := envelope.Digest(join(rewrapped)); err != nil || got != digest {
-		t.Errorf("after a new wrap %q, %v", got, err)
-	}
+		if len(digest) != 22 {
+			t.Errorf("%q is not 16 bytes in base64url", digest)
+		}
+		p := split(b)
+		for i := range p.ciphertext {
+			q := p
+			q.ciphertext = bytes.Clone(p.ciphertext)
+			q.ciphertext[i] ^= 1
+			if got, err := envelope.Digest(join(q)); err != nil || got == digest {
+				t.Errorf("byte %d of the ciphertext changed: %q, %v", i, got, err)
+			}
+		}
+		rewrapped := parts{[]byte(k.other), []byte("another wrap"), p.ciphertext}
+		if got, err := envelope.Digest(join(rewrapped)); err != nil || got != digest {
+			t.Errorf("after a new wrap %q, %v", got, err)
+		}
+	})
 }
 
-// TestSealedNamesItsKeyring: the id says under which keyring a value opens, once
-// there are several.
-func TestSealedNamesItsKeyring(t *testing.T) {
-	if p := split(mustSeal(t, newKeyring(t, kekC), here, payload("v", ""))); string(p.id) != kekC {
-		t.Errorf("it names %q", p.id)
-	}
+// TestSealedNamesItsKeyset: the id says under which keyset a value opens.
+func TestSealedNamesItsKeyset(t *testing.T) {
+	eitherKind(t, func(t *testing.T, k pair) {
+		b := mustSeal(t, k, here, payload("v", ""))
+		if p := split(b); string(p.id) != k.id {
+			t.Errorf("it names %q", p.id)
+		}
+		if id, err := envelope.SealedBy(b); err != nil || id != k.id {
+			t.Errorf("sealed by %q, %v", id, err)
+		}
+	})
 }
 
 func TestMalformedSealedValues(t *testing.T) {
@@ -261,6 +294,9 @@ func TestMalformedSealedValues(t *testing.T) {
 		"id too short":         join(parts{[]byte(kekC[:29]), good.wrapped, good.ciphertext}),
 		"id too long":          join(parts{[]byte(kekC + "c"), good.wrapped, good.ciphertext}),
 		"id of another kind":   join(parts{[]byte("key" + kekC[3:]), good.wrapped, good.ciphertext}),
+		"apk in capitals":      join(parts{[]byte(strings.ToUpper(apkC)), good.wrapped, good.ciphertext}),
+		"apk too short":        join(parts{[]byte(apkC[:29]), good.wrapped, good.ciphertext}),
+		"apk and kek":          join(parts{[]byte("apk_" + kekC), good.wrapped, good.ciphertext}),
 		"no wrapped DEK":       join(parts{good.id, nil, good.ciphertext}),
 		"wrapped DEK too long": join(parts{good.id, make([]byte, 513), good.ciphertext}),
 		"no ciphertext":        join(parts{good.id, good.wrapped, nil}),
@@ -270,6 +306,9 @@ func TestMalformedSealedValues(t *testing.T) {
 	} {
 		if _, err := envelope.Digest(b); !errors.Is(err, envelope.ErrMalformed) {
 			t.Errorf("%s: Digest: %v", name, err)
+		}
+		if id, err := envelope.SealedBy(b); !errors.Is(err, envelope.ErrMalformed) || id != "" {
+			t.Errorf("%s: SealedBy: %q, %v", name, id, err)
 		}
 	}
 	if _, err := envelope.Digest(join(parts{good.id, make([]byte, 512), long[1:]})); err != nil {
@@ -328,8 +367,11 @@ func FuzzSealed(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	good := golden(f, "value.sealed")
+	key := goldenApprovalKey(f)
+	good, approved := golden(f, "value.sealed"), golden(f, "approval-value.sealed")
 	f.Add(good)
+	f.Add(approved)
+	f.Add(append([]byte("\x00\x1e"+kekC), approved[32:]...))
 	f.Add(good[:40])
 	f.Add(join(parts{[]byte(kekD), make([]byte, 65), make([]byte, 32)}))
 	f.Add([]byte{})
@@ -338,8 +380,19 @@ func FuzzSealed(f *testing.F) {
 		if errOpen == nil != bytes.Equal(b, good) {
 			t.Fatalf("Open of %x: %v", b, errOpen)
 		}
-		if _, err := envelope.Digest(b); err != nil {
+		if _, err := key.Open(here, b); err == nil != bytes.Equal(b, approved) {
+			t.Fatalf("the approval key's Open of %x: %v", b, err)
+		}
+		_, errDigest := envelope.Digest(b)
+		id, err := envelope.SealedBy(b)
+		if (err == nil) != (errDigest == nil) {
+			t.Fatalf("%x: Digest says %v, SealedBy %v", b, errDigest, err)
+		}
+		if err != nil {
 			return
+		}
+		if id != string(split(b).id) {
+			t.Fatalf("%x is sealed by %q", b, id)
 		}
 		if !bytes.Equal(join(split(b)), b) {
 			t.Fatalf("%x is not the one spelling of its parts", b)

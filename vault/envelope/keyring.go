@@ -1,13 +1,11 @@
 package envelope
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 
 	"github.com/tink-crypto/tink-go/v2/aead"
-	"github.com/tink-crypto/tink-go/v2/aead/subtle"
 	"github.com/tink-crypto/tink-go/v2/keyset"
 	tinkpb "github.com/tink-crypto/tink-go/v2/proto/tink_go_proto"
 	"github.com/tink-crypto/tink-go/v2/tink"
@@ -45,7 +43,7 @@ func NewKeyring(id string) (*Keyring, error) {
 }
 
 func newKeyring(id string, handle *keyset.Handle) (*Keyring, error) {
-	if !validKeyringID(id) {
+	if !validID(keyringPrefix, id) {
 		return nil, fmt.Errorf("keyring %.40q: %w", id, errKeyringID)
 	}
 	kek, err := aead.New(handle)
@@ -54,6 +52,9 @@ func newKeyring(id string, handle *keyset.Handle) (*Keyring, error) {
 	}
 	return &Keyring{id: id, handle: handle, kek: kek}, nil
 }
+
+// ID names the keyring in what it seals.
+func (k *Keyring) ID() string { return k.id }
 
 // Format implements [fmt.Formatter].
 func (k *Keyring) Format(f fmt.State, _ rune) { io.WriteString(f, k.id+" "+redacted) }
@@ -124,85 +125,13 @@ func wrapping(root *seal.RootKey, tenant, id string) (tink.AEAD, []byte, error) 
 // Seal encrypts pay for p under a fresh DEK. It fails when the payload is over
 // [MaxValue] or [MaxMetadata], or p is not complete.
 func (k *Keyring) Seal(p Place, pay Payload) ([]byte, error) {
-	if err := p.check(); err != nil {
-		return nil, fmt.Errorf("sealing value: %w", err)
-	}
-	plain, err := pay.marshal()
-	if err != nil {
-		return nil, fmt.Errorf("sealing value: %w", err)
-	}
-	defer clear(plain)
-	dek := make([]byte, dekSize)
-	rand.Read(dek)
-	defer clear(dek)
-	out, err := k.encrypt(p, dek, plain)
-	if err != nil {
-		return nil, fmt.Errorf("sealing value: %w", err)
-	}
-	return out.marshal()
-}
-
-func (k *Keyring) encrypt(p Place, dek, plain []byte) (sealed, error) {
-	dekAD, valueAD, err := k.associatedData(p)
-	if err != nil {
-		return sealed{}, err
-	}
-	wrapped, err := k.kek.Encrypt(dek, dekAD)
-	if err != nil {
-		return sealed{}, err
-	}
-	value, err := subtle.NewAESGCM(dek)
-	if err != nil {
-		return sealed{}, err
-	}
-	ciphertext, err := value.Encrypt(plain, valueAD)
-	return sealed{kekID: k.id, wrapped: wrapped, ciphertext: ciphertext}, err
+	return k.wrap().seal(k.kek, p, pay)
 }
 
 // Open decrypts what Seal gave for the same place. The caller wipes the value.
 // Whatever is wrong, the error is [ErrDecrypt].
 func (k *Keyring) Open(p Place, b []byte) (Payload, error) {
-	s, err := parseSealed(b)
-	if err != nil || s.kekID != k.id {
-		return Payload{}, ErrDecrypt
-	}
-	plain, err := k.decrypt(p, s)
-	if err != nil {
-		return Payload{}, ErrDecrypt
-	}
-	pay, ok := parsePayload(plain)
-	if !ok {
-		clear(plain)
-		return Payload{}, ErrDecrypt
-	}
-	return pay, nil
+	return k.wrap().open(k.kek, p, b)
 }
 
-func (k *Keyring) decrypt(p Place, s sealed) ([]byte, error) {
-	dekAD, valueAD, err := k.associatedData(p)
-	if err != nil {
-		return nil, err
-	}
-	dek, err := k.kek.Decrypt(s.wrapped, dekAD)
-	if err != nil {
-		return nil, err
-	}
-	defer clear(dek)
-	if len(dek) != dekSize {
-		return nil, ErrDecrypt
-	}
-	value, err := subtle.NewAESGCM(dek)
-	if err != nil {
-		return nil, err
-	}
-	return value.Decrypt(s.ciphertext, valueAD)
-}
-
-// associatedData returns what the wrapped DEK and the value are bound to.
-func (k *Keyring) associatedData(p Place) (dek, value []byte, err error) {
-	if dek, err = p.associatedData(dekLabel, k.id); err != nil {
-		return nil, nil, err
-	}
-	value, err = p.associatedData(valueLabel, k.id)
-	return dek, value, err
-}
+func (k *Keyring) wrap() dekWrap { return dekWrap{keyID: k.id, label: dekLabel} }

@@ -57,7 +57,7 @@ func TestKeyringHasItsRole(t *testing.T) {
 	if err != nil {
 		t.Fatalf("not a blob of role kek: %v", err)
 	}
-	for _, role := range []seal.Role{seal.RoleAudit, seal.RoleToken} {
+	for _, role := range []seal.Role{seal.RoleAudit, seal.RoleToken, seal.RoleApproval} {
 		if _, err := root.Open(role, tenant, kekC, blob); !errors.Is(err, seal.ErrOpen) {
 			t.Errorf("opens as role %s: %v", role, err)
 		}

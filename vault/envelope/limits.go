@@ -9,8 +9,9 @@ const (
 	dekSize    = 32
 	gcmNonce   = 12
 	gcmTag     = 16
-	lenValue   = 4   // the length before the value in a payload
-	maxWrapped = 512 // of a wrapped DEK; AES-256-GCM needs 65, a keyset of another kind more
+	lenValue   = 4       // the length before the value in a payload
+	maxWrapped = 512     // of a wrapped DEK; AES-256-GCM needs 65, HPKE 85
+	maxKeyset  = 1 << 10 // of a serialised approval key; either half needs under 256
 
 	minCiphertext = gcmNonce + lenValue + gcmTag
 	maxCiphertext = minCiphertext + MaxValue + MaxMetadata

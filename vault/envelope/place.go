@@ -6,10 +6,12 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 )
 
-// Labels that keep a wrapped DEK and a value from opening in each other's stead.
+// Labels that keep a wrapped DEK, either kind of it, and a value from opening in
+// each other's stead.
 const (
-	dekLabel   = "ass-dek-v1"
-	valueLabel = "ass-value-v1"
+	dekLabel         = "ass-dek-v1"
+	approvalDEKLabel = "ass-approval-dek-v1"
+	valueLabel       = "ass-value-v1"
 )
 
 var errPlace = errors.New("place of a secret is incomplete")
@@ -30,16 +32,16 @@ func (p Place) check() error {
 	return nil
 }
 
-// associatedData binds label, place and KEK id; every text stands behind its
+// associatedData binds label, place and keyset id; every text stands behind its
 // length in 2 bytes, the version is 8 bytes. It fails when a text is longer
 // than that length can say.
-func (p Place) associatedData(label, kekID string) ([]byte, error) {
+func (p Place) associatedData(label, keyID string) ([]byte, error) {
 	b := cryptobyte.NewBuilder(make([]byte, 0, 256))
 	for _, s := range []string{label, p.Tenant, p.SecretID, p.Path} {
 		addText(b, s)
 	}
 	b.AddUint64(p.Version)
-	addText(b, kekID)
+	addText(b, keyID)
 	return b.Bytes()
 }
 

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
-	"strings"
 
 	"golang.org/x/crypto/cryptobyte"
 )
@@ -17,9 +16,14 @@ const digestSize = 16
 
 // sealed is a sealed value, taken apart:
 //
-//	kek id, len16 ‖ wrapped DEK, len16 ‖ ciphertext (nonce ‖ sealed payload ‖ tag)
+//	keyset id, len16 ‖ wrapped DEK, len16 ‖ ciphertext (nonce ‖ sealed payload ‖ tag)
+//
+// The id is a keyring's or an approval key's. The DEK is wrapped by
+//
+//	kek_…: Tink prefix, 5 bytes ‖ nonce ‖ sealed DEK ‖ tag
+//	apk_…: Tink prefix, 5 bytes ‖ encapsulated key, 32 bytes ‖ sealed DEK ‖ tag   (HPKE, RFC 9180, base mode)
 type sealed struct {
-	kekID      string
+	keyID      string
 	wrapped    []byte
 	ciphertext []byte // to the end
 }
@@ -32,8 +36,8 @@ func parseSealed(b []byte) (sealed, error) {
 	if !s.ReadUint16LengthPrefixed(&id) || !s.ReadUint16LengthPrefixed(&wrapped) {
 		return sealed{}, ErrMalformed
 	}
-	out := sealed{kekID: string(id), wrapped: wrapped, ciphertext: s}
-	if !validKeyringID(out.kekID) || len(wrapped) == 0 || len(wrapped) > maxWrapped ||
+	out := sealed{keyID: string(id), wrapped: wrapped, ciphertext: s}
+	if !validKeysetID(out.keyID) || len(wrapped) == 0 || len(wrapped) > maxWrapped ||
 		len(s) < minCiphertext || len(s) > maxCiphertext {
 		return sealed{}, ErrMalformed
 	}
@@ -41,8 +45,8 @@ func parseSealed(b []byte) (sealed, error) {
 }
 
 func (s sealed) marshal() ([]byte, error) {
-	b := cryptobyte.NewBuilder(make([]byte, 0, 4+len(s.kekID)+len(s.wrapped)+len(s.ciphertext)))
-	addText(b, s.kekID)
+	b := cryptobyte.NewBuilder(make([]byte, 0, 4+len(s.keyID)+len(s.wrapped)+len(s.ciphertext)))
+	addText(b, s.keyID)
 	b.AddUint16LengthPrefixed(func(b *cryptobyte.Builder) { b.AddBytes(s.wrapped) })
 	b.AddBytes(s.ciphertext)
 	return b.Bytes()
@@ -60,13 +64,10 @@ func Digest(b []byte) (string, error) {
 	return base64.RawURLEncoding.EncodeToString(sum[:digestSize]), nil
 }
 
-const (
-	keyringPrefix = "kek_"
-	keyringRandom = 26 // base32 digits
-	base32Lower   = "abcdefghijklmnopqrstuvwxyz234567"
-)
-
-func validKeyringID(id string) bool {
-	digits, ok := strings.CutPrefix(id, keyringPrefix)
-	return ok && len(digits) == keyringRandom && strings.Trim(digits, base32Lower) == ""
+// SealedBy returns the id of the keyset that wrapped the DEK of a sealed value:
+// a keyring's or an approval key's. It fails with [ErrMalformed]. Nothing is
+// decrypted, so the answer is what the bytes say.
+func SealedBy(b []byte) (id string, err error) {
+	s, err := parseSealed(b)
+	return s.keyID, err
 }

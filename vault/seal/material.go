@@ -18,9 +18,9 @@ var ErrWiped = errors.New("key has been wiped")
 
 var errNotPrintable = errors.New("key material cannot be marshalled")
 
-// material is what the key types share: 32 secret bytes that print as
-// [REDACTED], refuse to be marshalled and, holding a function, cannot be
-// compared with ==. Copies share the bytes.
+// material is what the keys, of keySize bytes, and the passphrases share: secret
+// bytes that print as [REDACTED], refuse to be marshalled and, holding a
+// function, cannot be compared with ==. Copies share the bytes.
 type material struct {
 	// A closure, because fmt reads the unexported fields of a struct round this
 	// one, where it calls no Format, and with %s follows even a pointer there,
@@ -34,7 +34,7 @@ func newMaterial() material {
 	return materialOf(b)
 }
 
-// materialOf takes b over, which must have keySize bytes.
+// materialOf takes b over; for a key it must have keySize bytes.
 func materialOf(b []byte) material {
 	return material{access: func(wipe bool) []byte {
 		if wipe {

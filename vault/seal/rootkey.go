@@ -30,9 +30,10 @@ type Role string
 
 // The roles of keys sealed under the root key.
 const (
-	RoleKEK   Role = "kek"   // a keyset that wraps the keys of values
-	RoleAudit Role = "audit" // the key that signs the heads of the audit chain
-	RoleToken Role = "token" // the key that signs tokens
+	RoleKEK      Role = "kek"      // a keyset that wraps the keys of values
+	RoleAudit    Role = "audit"    // the key that signs the heads of the audit chain
+	RoleToken    Role = "token"    // the key that signs tokens
+	RoleApproval Role = "approval" // a keyset that opens only with a passphrase, see PassphraseWrap
 )
 
 // RootKey is the key above all others. It prints as [REDACTED]; the zero value

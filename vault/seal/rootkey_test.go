@@ -20,7 +20,7 @@ func TestSealedKeyOpensAtItsPlaceOnly(t *testing.T) {
 		tenant, id string
 	}
 	var places []place
-	for _, role := range []seal.Role{seal.RoleKEK, seal.RoleAudit, seal.RoleToken} {
+	for _, role := range []seal.Role{seal.RoleKEK, seal.RoleAudit, seal.RoleToken, seal.RoleApproval} {
 		// The last two slide into one another without length prefixes.
 		for _, tenant := range []string{tenantA, tenantB, "t", "ti"} {
 			for _, id := range []string{"key_1", "key_2", "id", "d"} {

@@ -121,9 +121,7 @@ func (s Slot) associatedData(tenant string) ([]byte, error) {
 		p = *s.Argon2
 	}
 	b := lengthPrefixed(slotLabel, tenant, string(s.ID), string(s.Kind), string(s.Salt))
-	b.AddUint32(p.MemoryKiB)
-	b.AddUint32(p.Time)
-	b.AddUint8(p.Threads)
+	p.addTo(b)
 	return b.Bytes()
 }
 
