@@ -37,10 +37,25 @@ const (
 	ApprovalExpire  Action = "approval.expire"
 	ApprovalList    Action = "approval.list" // only when refused
 
-	AgentList Action = "agent.list" // these four only when refused
-	TokenList Action = "token.list"
-	AuditRead Action = "audit.read"
-	MeRead    Action = "me.read"
+	ApprovalRevoke Action = "approval.revoke" // a delay or a grant ended by an owner
+
+	OwnerRevoke   Action = "owner.revoke"
+	OwnerRecover  Action = "owner.recover" // a new key for an owner, made offline
+	StepUpFailed  Action = "step_up.failed"
+	PassphraseSet Action = "passphrase.set"
+	SecretReseal  Action = "secret.reseal" // values sealed anew to the approval key
+	VaultLockdown Action = "vault.lockdown"
+	VaultLift     Action = "vault.lift"
+	PolicyReload  Action = "policy.reload"
+	ConfigReload  Action = "config.reload"
+
+	AgentList   Action = "agent.list" // these only when refused
+	OwnerList   Action = "owner.list"
+	TokenList   Action = "token.list"
+	AuditRead   Action = "audit.read"
+	MeRead      Action = "me.read"
+	PolicyRead  Action = "policy.read"
+	PolicyCheck Action = "policy.check"
 )
 
 // Denied is the action of a refusal of a.

@@ -29,6 +29,7 @@ const (
 	Approvals   Bucket = "approvals"
 	Wishes      Bucket = "wishes"
 	Grants      Bucket = "grants"
+	Passphrases Bucket = "passphrases"
 )
 
 // buckets are those that exist in every vault file.
@@ -39,7 +40,7 @@ var buckets = []Bucket{
 
 // later are those that came after the first files of this format were written.
 // Opening a file for writing makes the missing ones; read-only they are empty.
-var later = []Bucket{Approvals, Wishes, Grants}
+var later = []Bucket{Approvals, Wishes, Grants, Passphrases}
 
 // formatKey is the key in Meta whose value is the format, a uint32.
 var formatKey = []byte("format")

@@ -71,9 +71,10 @@ func addLater(b *bolt.DB) error {
 
 // openBolt opens path and checks its format; size is that of the map in bytes.
 func openBolt(path string, readOnly bool, size int) (b *bolt.DB, err error) {
+	var f *os.File // what bbolt opens; it closes it
 	err = safely(func() (err error) {
 		defer markDamage()
-		b, err = bolt.Open(path, fileMode, options(readOnly, size))
+		b, err = bolt.Open(path, fileMode, options(readOnly, size, &f))
 		return err
 	})
 	if errors.Is(err, berrors.ErrTimeout) {
@@ -83,22 +84,44 @@ func openBolt(path string, readOnly bool, size int) (b *bolt.DB, err error) {
 		return nil, err
 	}
 	b.AllocSize = growStep
-	if err := checkFormat(b); err != nil {
+	if err = checkInPlace(path, f); err == nil {
+		err = checkFormat(b)
+	}
+	if err != nil {
 		b.Close() //nolint:errcheck // nothing was written
 		return nil, err
 	}
 	return b, nil
 }
 
-func options(readOnly bool, size int) *bolt.Options {
+// checkInPlace refuses a file that Compact has replaced while this waited for the
+// lock on it: what is written there is lost.
+func checkInPlace(path string, f *os.File) error {
+	opened, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	there, err := os.Lstat(path)
+	if err != nil {
+		return err
+	}
+	if !os.SameFile(opened, there) {
+		return ErrLocked
+	}
+	return nil
+}
+
+func options(readOnly bool, size int, opened **os.File) *bolt.Options {
 	return &bolt.Options{
 		Timeout:         lockTimeout,
 		ReadOnly:        readOnly,
 		InitialMmapSize: size,
 		FreelistType:    bolt.FreelistMapType,
 		NoStatistics:    true,
-		OpenFile: func(path string, flag int, _ os.FileMode) (*os.File, error) {
-			return openProbed(path, flag&^os.O_CREATE, readOnly)
+		OpenFile: func(path string, flag int, _ os.FileMode) (f *os.File, err error) {
+			f, err = openProbed(path, flag&^os.O_CREATE, readOnly)
+			*opened = f
+			return f, err
 		},
 	}
 }
