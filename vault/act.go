@@ -14,6 +14,7 @@ import (
 type Request struct {
 	Credential
 	Origin
+	proof *proof // of a passphrase that came with it, checked
 }
 
 // act is one request inside the write transaction that decides it.
@@ -22,6 +23,10 @@ type act struct {
 	tx      *store.Tx
 	req     Request
 	caller  *caller
+	moment           // how things stand in this transaction
+	news    bool     // it changes what those wait for who watch requests
+	ends    bool     // it may have ended what the approval key is kept for
+	claim   string   // why an agent asks, in its own words
 	spent   bool     // the use of the token has been counted
 	tokenID string   // of the token that acts, also of the one-use token that a key stands for
 	grants  []*grant // that what is done rests on
@@ -35,20 +40,21 @@ type refusal struct {
 
 func (r *refusal) Error() string { return r.err.Error() }
 
-// do runs fn inside the write transaction. A refusal by fn is recorded there and
-// returned; any other error undoes what fn did.
-func (v *Vault) do(ctx context.Context, req Request, fn func(*act) error) error {
-	return v.perform(ctx, v.db.Update, req, fn)
+// do runs fn inside the write transaction, once the guard of the act lets it. A
+// refusal by either is recorded there and returned; any other error undoes what fn
+// did.
+func (v *Vault) do(ctx context.Context, o op, req Request, fn func(*act) error) error {
+	return v.perform(ctx, v.db.Update, o, req, fn)
 }
 
 // doReserved is do for owners' acts that must go on when the disk is full. Anyone
 // else who tries one, if only to be refused, gets no part of the reserve.
-func (v *Vault) doReserved(ctx context.Context, req Request, fn func(*act) error) error {
+func (v *Vault) doReserved(ctx context.Context, o op, req Request, fn func(*act) error) error {
 	update := v.db.Update
 	if v.byOwner(req) {
 		update = v.db.UpdateReserved
 	}
-	return v.perform(ctx, update, req, fn)
+	return v.perform(ctx, update, o, req, fn)
 }
 
 // byOwner reports whether req comes with an owner's key, as far as a snapshot
@@ -80,20 +86,21 @@ func untilFresh(try func() error) error {
 
 type updater func(context.Context, func(*store.Tx) error) error
 
-func (v *Vault) perform(ctx context.Context, update updater, req Request, fn func(*act) error) error {
+func (v *Vault) perform(ctx context.Context, update updater, o op, req Request, fn func(*act) error) error {
 	if err := v.Err(); err != nil {
 		return asAPI(err)
 	}
 	var refused *api.Error
 	var who *caller
+	news, ends := false, false
 	err := update(ctx, func(tx *store.Tx) error {
 		refused = nil
 		a := &act{v: v, tx: tx, req: req}
-		err := a.identify()
+		err := a.begin(o)
 		if err == nil {
 			err = fn(a)
 		}
-		who = a.caller
+		who, news, ends = a.caller, a.news, a.ends
 		r, ok := errors.AsType[*refusal](err)
 		if !ok {
 			return err
@@ -106,6 +113,12 @@ func (v *Vault) perform(ctx context.Context, update updater, req Request, fn fun
 		}
 		return nil
 	})
+	if err == nil && (news || ends) {
+		v.news.tell()
+	}
+	if err == nil && ends {
+		v.letGo()
+	}
 	if err == nil && refused != nil {
 		return refused
 	}
@@ -118,9 +131,20 @@ func (v *Vault) perform(ctx context.Context, update updater, req Request, fn fun
 // unknownKind is the kind of an actor whose key was not recognised.
 const unknownKind = "unknown"
 
+// begin looks at how things stand, finds the caller and asks the guard.
+func (a *act) begin(o op) (err error) {
+	if a.moment, err = a.v.momentOf(a.tx); err != nil {
+		return err
+	}
+	if err := a.identify(); err != nil {
+		return err
+	}
+	return a.guard(o)
+}
+
 // identify finds the caller, or refuses.
 func (a *act) identify() (err error) {
-	a.caller, err = a.v.resolve(a.tx, a.req.Credential, a.req.Origin)
+	a.caller, err = a.v.resolveAt(a.tx, a.moment, a.req.Credential, a.req.Origin)
 	reason, failed := asUnauthorized(err)
 	if !failed {
 		if err == nil && a.caller.token != nil {
@@ -128,7 +152,11 @@ func (a *act) identify() (err error) {
 		}
 		return err
 	}
-	return &refusal{unauthorized(reason), []audit.Event{failedAuth(a.req.Origin, reason)}}
+	refused := unauthorized(reason)
+	if reason == endedByLockdown && a.lockdown.locked() {
+		refused = a.lockdown.lockedDown()
+	}
+	return &refusal{refused, []audit.Event{failedAuth(a.req.Origin, reason)}}
 }
 
 // failedAuth is the event of an attempt that was nobody's.
@@ -177,7 +205,7 @@ func (a *act) unapproved(ev audit.Event, action policy.Action, p policy.Path, h 
 	case err != nil:
 		return nil, err
 	case d.Effect == policy.Approve:
-		return &unapproved{ev, wants(action, p, h), d.Reason}, nil
+		return &unapproved{ev, wants(action, p, h, a.policy.Need(h.tier(), d.Rule)), d.Reason}, nil
 	case g != nil:
 		a.grants = append(a.grants, g)
 	}
@@ -196,7 +224,7 @@ func (a *act) headerFor(ev audit.Event, action policy.Action, p policy.Path) (*h
 
 // headerOr is headerFor, but for an act that waits for an approval, as unapproved.
 func (a *act) headerOr(ev audit.Event, action policy.Action, p policy.Path) (*header, *unapproved, error) {
-	if d := policy.Decide(a.caller.request(action, p, policy.Standard)); d.Effect != policy.Allow {
+	if d := policy.Decide(a.caller.request(action, p, policy.Standard)); d.Effect == policy.Deny {
 		return nil, nil, a.settle(ev, d)
 	}
 	h, err := a.v.header(a.tx, p)
@@ -209,8 +237,11 @@ func (a *act) headerOr(ev audit.Event, action policy.Action, p policy.Path) (*he
 
 // settle turns a decision that does not wait for anyone into nil or a refusal.
 func (a *act) settle(ev audit.Event, d policy.Decision) error {
-	if d.Effect == policy.Allow {
+	switch d.Effect {
+	case policy.Allow:
 		return nil
+	case policy.StepUp:
+		return refuse(ev, stepUpRequired(d.Reason), d.Reason)
 	}
 	return refuse(ev, api.New(api.CodeScopeDenied, d.Reason).
 		WithHint("ask for a scope that covers it, or ask an owner to widen the agent's limits"), d.Reason)
@@ -242,19 +273,20 @@ func (a *act) record(ev audit.Event, changes ...audit.Change) error {
 // directly stands for a one-use token made for just this scope, and the trail
 // says so.
 func (a *act) spend(ev audit.Event, scope string, changes ...audit.Change) error {
-	switch {
-	case a.spent:
-	case a.caller.token == nil:
+	switch t := a.caller.token; {
+	case t != nil:
+		if next := t.use(scope, a.spent); next != t {
+			a.caller.token = next
+			changes = append(changes, put(store.Tokens, next.ID, next))
+		}
+		a.ends = a.ends || t.StepUp
+	case !a.spent:
 		a.tokenID = newID("tok")
 		made := a.event(audit.TokenCreate)
 		made.Reason = "for " + scope + ", one use by the key itself"
 		if err := a.record(made); err != nil {
 			return err
 		}
-	case a.caller.token.MaxUses > 0:
-		used := *a.caller.token
-		used.Uses++
-		changes = append(changes, put(store.Tokens, used.ID, used))
 	}
 	for _, g := range a.grants {
 		used, err := a.use(g)
@@ -262,6 +294,7 @@ func (a *act) spend(ev audit.Event, scope string, changes ...audit.Change) error
 			return err
 		}
 		changes, ev.Approval = append(changes, used...), g.Approval
+		a.ends = a.ends || g.Uses > 0
 	}
 	a.spent, a.grants = true, nil
 	ev.TokenID = a.tokenID

@@ -20,7 +20,11 @@ func (v *Vault) CreateAgent(ctx context.Context, req Request, want api.AgentCrea
 		return api.AgentCreated{}, asAPI(err)
 	}
 	var out api.AgentCreated
-	err := v.do(ctx, req, func(a *act) error {
+	req, err := v.stepUp(ctx, req, want.Passphrase)
+	if err != nil {
+		return out, err
+	}
+	err = v.do(ctx, on("agent.create"), req, func(a *act) error {
 		if err := a.ownerOnly(audit.AgentCreate); err != nil {
 			return err
 		}
@@ -82,17 +86,13 @@ func checkAgent(want api.AgentCreate) error {
 
 // RevokeAgent ends an agent, found by id or name, and with it all its tokens.
 func (v *Vault) RevokeAgent(ctx context.Context, req Request, idOrName string) error {
-	return v.doReserved(ctx, req, func(a *act) error {
+	return v.doReserved(ctx, on("agent.revoke"), req, func(a *act) error {
 		if err := a.ownerOnly(audit.AgentRevoke); err != nil {
 			return err
 		}
-		id := idOrName
-		named, err := load[holder](v, a.tx, store.Names, nameKey(kindAgent, idOrName))
+		id, err := v.idOf(a.tx, kindAgent, idOrName)
 		if err != nil {
 			return err
-		}
-		if named != nil {
-			id = named.ID
 		}
 		who, err := load[identity](v, a.tx, store.Agents, id)
 		if err != nil {
@@ -103,10 +103,20 @@ func (v *Vault) RevokeAgent(ctx context.Context, req Request, idOrName string) e
 		}
 		next := *who
 		next.Revoked = v.log.Now()
+		a.ends = true
 		ev := a.event(audit.AgentRevoke)
 		ev.Subject = &audit.Subject{ID: who.ID, Name: who.Name}
 		return a.record(ev, put(store.Agents, who.ID, next), remove(store.Names, nameKey(kindAgent, who.Name)))
 	})
+}
+
+// idOf is the id that a name belongs to now; what is no name is an id.
+func (v *Vault) idOf(r store.Reader, k kind, idOrName string) (string, error) {
+	named, err := load[holder](v, r, store.Names, nameKey(k, idOrName))
+	if err != nil || named == nil {
+		return idOrName, err
+	}
+	return named.ID, nil
 }
 
 // Agents lists the living agents, oldest first, for owners.

@@ -82,6 +82,15 @@ func (h *house) deny(id string) (api.Approval, error) {
 	return h.v.Deny(ctx, h.as(h.owner), id, api.ApprovalDecision{})
 }
 
+func (h *house) mustDeny(id string) api.Approval {
+	h.t.Helper()
+	a, err := h.deny(id)
+	if err != nil {
+		h.t.Fatalf("denying %s: %v", id, err)
+	}
+	return a
+}
+
 // request is the request as owners see it.
 func (h *house) request(id string) api.Approval {
 	h.t.Helper()
@@ -303,15 +312,11 @@ func TestDecidedStaysDecided(t *testing.T) {
 	for _, tc := range []struct {
 		status string
 		decide func(id string)
-		opens  bool
+		then   api.Code // of a read
 	}{
-		{api.ApprovalApproved, func(id string) { d.mustApprove(id) }, true},
-		{api.ApprovalDenied, func(id string) {
-			if _, err := d.deny(id); err != nil {
-				t.Fatal(err)
-			}
-		}, false},
-		{api.ApprovalExpired, func(string) { d.clock.advance(time.Hour) }, false},
+		{api.ApprovalApproved, func(id string) { d.mustApprove(id) }, ""},
+		{api.ApprovalDenied, func(id string) { d.mustDeny(id) }, api.CodeScopeDenied},
+		{api.ApprovalExpired, func(string) { d.clock.advance(time.Hour) }, api.CodeApprovalRequired},
 	} {
 		bot := d.agent("bot-"+tc.status, "secrets:*:*")
 		id := d.askToRead(bot.APIKey, sensitive)
@@ -326,9 +331,8 @@ func TestDecidedStaysDecided(t *testing.T) {
 			t.Errorf("%s, it has become %+v", tc.status, now)
 		}
 		_, err = d.get(bot.APIKey, sensitive)
-		if tc.opens {
-			wantCode(t, "once approved, a read", err, "")
-		} else if again := d.asked("a read", err); again == id {
+		wantCode(t, "a read of one "+tc.status, err, tc.then)
+		if tc.then == api.CodeApprovalRequired && d.asked("a read", err) == id {
 			t.Errorf("one %s is asked for again", tc.status)
 		}
 	}
@@ -752,16 +756,12 @@ func TestTooManyRequests(t *testing.T) {
 		}
 		ids = ids[1:]
 		_, err := d.get(d.mia.APIKey, guarded)
-		if _, err = d.deny(d.asked("after one was "+what+", a read", err)); err != nil {
-			t.Fatal(err)
-		}
+		d.mustDeny(d.asked("after one was "+what+", a read", err))
+		d.clock.advance(2 * time.Minute) // the next one may be asked for
 	}
-	d.clock.advance(time.Hour)
-	if err := d.v.Sweep(ctx); err != nil {
-		t.Fatal(err)
-	}
+	d.clock.advance(time.Hour) // and none of them is open any more, closed or not
 	for n := range most {
-		if _, err := wish(d.mia.APIKey, n); err != nil {
+		if _, err := wish(d.mia.APIKey, 100+n); err != nil {
 			t.Errorf("after an hour, wish %d: %v", n, err)
 		}
 	}
@@ -806,17 +806,15 @@ func TestGuarantee2EventBesideApproval(t *testing.T) {
 		{audit.ApprovalApprove, []string{"approvals", "grants", "wishes"}, func() { d.mustApprove(id) }},
 		{audit.SecretDelete, []string{"grants", "namespaces", "secrets"}, func() { d.mustDelete(d.mia.APIKey, critical) }},
 		{audit.ApprovalRequest, []string{"approvals", "wishes"}, func() { denied = d.askToRead(d.mia.APIKey, sensitive) }},
-		{audit.ApprovalDeny, []string{"approvals", "wishes"}, func() {
-			if _, err := d.deny(denied); err != nil {
-				t.Fatal(err)
-			}
-		}},
+		{audit.ApprovalDeny, []string{"approvals"}, func() { d.mustDeny(denied) }}, // its wish remembers it
 		{audit.ApprovalRequest, []string{"approvals", "wishes"}, func() { d.askToRead(d.mia.APIKey, guarded) }},
 		{audit.ApprovalExpire, []string{"approvals", "wishes"}, func() {
 			d.clock.advance(time.Hour)
-			if err := d.v.Sweep(ctx); err != nil {
-				t.Fatal(err)
-			}
+			d.sweep()
+		}},
+		{audit.ApprovalExpire, []string{"wishes"}, func() { // a day after its minute a denial is forgotten
+			d.clock.advance(day)
+			d.sweep()
 		}},
 	} {
 		at := len(d.onDisk())
@@ -871,11 +869,7 @@ func TestThreat01ApprovalsPutBack(t *testing.T) {
 			"a denied request to pending",
 			func(d *desk) place { return only(d, "approvals", "") },
 			func(d *desk) string { return d.askToRead(d.mia.APIKey, sensitive) },
-			func(d *desk, id string) {
-				if _, err := d.deny(id); err != nil {
-					t.Fatal(err)
-				}
-			},
+			func(d *desk, id string) { d.mustDeny(id) },
 			func(d *desk, id string) error { _, err := d.approve(id); return err },
 		},
 		{
@@ -886,15 +880,34 @@ func TestThreat01ApprovalsPutBack(t *testing.T) {
 			func(d *desk, id string) error { _, err := d.deny(id); return err },
 		},
 		{
-			"the wish of a denied request",
+			"the wish of the first of two denials",
+			func(d *desk) place { return only(d, "wishes", "") },
+			func(d *desk) string {
+				id := d.askToRead(d.mia.APIKey, sensitive)
+				d.mustDeny(id)
+				return id
+			},
+			func(d *desk, _ string) {
+				d.clock.advance(time.Minute)
+				d.mustDeny(d.askToRead(d.mia.APIKey, sensitive))
+			},
+			func(d *desk, _ string) error { _, err := d.get(d.mia.APIKey, sensitive); return err },
+		},
+		{
+			"the wish of an approved request",
 			func(d *desk) place { return only(d, "wishes", "") },
 			func(d *desk) string { return d.askToRead(d.mia.APIKey, sensitive) },
 			func(d *desk, id string) {
-				if _, err := d.deny(id); err != nil {
-					t.Fatal(err)
-				}
+				d.mustApprove(id)
+				d.clock.advance(time.Hour) // what it opened is over
 			},
-			func(d *desk, _ string) error { _, err := d.get(d.mia.APIKey, sensitive); return err },
+			func(d *desk, _ string) error {
+				_, err := d.get(d.mia.APIKey, sensitive)
+				if api.CodeOf(err) == api.CodeApprovalRequired {
+					return nil
+				}
+				return err
+			},
 		},
 		{
 			"a used-up grant",
@@ -955,7 +968,26 @@ func TestThreat01ApprovalsPutBack(t *testing.T) {
 		})
 	}
 	t.Run("another agent's grant", testForeignGrant)
+	t.Run("the wish of a denied request removed", testWishRemoved)
 	t.Run("running", testApprovalsPutBackWhileRunning)
+}
+
+// testWishRemoved: to forget a denial by hand is found.
+func testWishRemoved(t *testing.T) {
+	d := newDesk(t)
+	d.mustDeny(d.askToRead(d.mia.APIKey, sensitive))
+	wish := d.keys("wishes")[0]
+	d.close()
+	d.removeRaw(place{"wishes", wish})
+	wantProblem(t, d.verify(), "record wishes/"+wish+": missing")
+	v, err := vault.OpenUnchecked(d.cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.v = v
+	d.get(d.mia.APIKey, sensitive) //nolint:errcheck // what counts is that it is found
+	d.close()
+	wantProblem(t, d.verify(), "record wishes/"+wish)
 }
 
 func testForeignGrant(t *testing.T) {

@@ -54,8 +54,11 @@ func (v *Vault) Present(text string) Credential {
 // caller is who acts, as true inside one transaction.
 type caller struct {
 	*identity
-	kind  kind
-	token *token // nil when the identity's own key acts
+	kind      kind
+	token     *token       // nil when the identity's own key acts
+	rules     policy.Bound // that bind it where it is
+	stepUp    bool         // an owner, and the vault has an approval passphrase
+	steppedUp bool         // the passphrase came with this very act
 }
 
 func (c *caller) actor() audit.Actor {
@@ -66,16 +69,24 @@ func (c *caller) owner() bool { return c.kind == kindOwner }
 
 // request is the act on path as policy looks at it.
 func (c *caller) request(a policy.Action, p policy.Path, tier policy.Tier) policy.Request {
-	r := policy.Request{Caller: c.reach, Direct: c.token == nil, Action: a, Path: p, Tier: tier}
+	r := policy.Request{
+		Caller: c.reach, Direct: c.token == nil, Action: a, Path: p, Tier: tier,
+		Rules: c.rules, StepUp: c.stepUp, SteppedUp: c.steppedUp,
+	}
 	if c.token != nil {
-		r.Token = c.token.scopes
+		r.Token, r.SteppedUp = c.token.scopes, c.token.StepUp
 	}
 	return r
 }
 
 // sees reports whether the caller may know of the secret at p.
 func (c *caller) sees(p policy.Path) bool {
-	return policy.Decide(c.request(policy.Read, p, policy.Standard)).Effect == policy.Allow
+	return policy.Decide(c.request(policy.Read, p, policy.Standard)).Effect != policy.Deny
+}
+
+// listsWhole reports whether the caller sees all that is in ns.
+func (c *caller) listsWhole(ns policy.Namespace) bool {
+	return c.lists(ns, true) && c.rules.Refuses(policy.Read, ns.Below()) == nil
 }
 
 // lists reports whether the caller may list ns: all of it, or the part it sees.
@@ -93,14 +104,31 @@ func (e *unauthorizedError) Error() string { return e.reason }
 // resolve finds who presented cred, in r. It fails with unauthorizedError, or
 // with what is wrong with a record.
 func (v *Vault) resolve(r store.Reader, cred Credential, from Origin) (*caller, error) {
+	m, err := v.momentOf(r)
+	if err != nil {
+		return nil, err
+	}
+	return v.resolveAt(r, m, cred, from)
+}
+
+func (v *Vault) resolveAt(r store.Reader, m moment, cred Credential, from Origin) (c *caller, err error) {
 	switch {
 	case cred.failed != "":
 		return nil, &unauthorizedError{cred.failed}
 	case cred.IsToken():
-		return v.resolveToken(r, cred.claims, from)
+		c, err = v.resolveToken(r, m, cred.claims, from)
 	default:
-		return v.resolveKey(r, cred.keyHash)
+		c, err = v.resolveKey(r, cred.keyHash)
 	}
+	if err != nil {
+		return nil, err
+	}
+	if c.owner() {
+		c.stepUp = m.keyed != ""
+	} else {
+		c.rules = m.policy.For(c.Name, from.place())
+	}
+	return c, nil
 }
 
 func (v *Vault) resolveKey(r store.Reader, hash string) (*caller, error) {
@@ -127,7 +155,10 @@ func (v *Vault) living(r store.Reader, k kind, id string) (*caller, error) {
 	return &caller{identity: who, kind: k}, nil
 }
 
-func (v *Vault) resolveToken(r store.Reader, c claims, from Origin) (*caller, error) {
+// endedByLockdown is why a token from before a lockdown does not count.
+const endedByLockdown = "the token was ended by a lockdown"
+
+func (v *Vault) resolveToken(r store.Reader, m moment, c claims, from Origin) (*caller, error) {
 	t, err := load[token](v, r, store.Tokens, c.ID)
 	if err != nil {
 		return nil, err
@@ -135,7 +166,7 @@ func (v *Vault) resolveToken(r store.Reader, c claims, from Origin) (*caller, er
 	if t == nil || !c.agrees(t) {
 		return nil, &unauthorizedError{"the token has expired or does not exist"}
 	}
-	if why := t.unusable(v.now(r), from); why != "" {
+	if why := t.unusable(m, from); why != "" {
 		return nil, &unauthorizedError{why}
 	}
 	who, err := v.living(r, t.Kind, t.Holder)

@@ -7,36 +7,83 @@ import (
 	"github.com/agent-secret-store/assd/audit"
 	"github.com/agent-secret-store/assd/store"
 	"github.com/agent-secret-store/assd/vault/api"
+	"github.com/agent-secret-store/assd/vault/seal"
 )
 
 // Claim gives the vault its first owner and returns the owner's key, once in
-// the vault's life. by says where the claim came from; name is the owner's.
-func (v *Vault) Claim(ctx context.Context, name string, from Origin) (api.Claim, error) {
-	var out api.Claim
-	err := v.db.UpdateReserved(ctx, func(tx *store.Tx) error {
+// the vault's life. from says where the claim came from; name is the owner's. A
+// passphrase that comes with it becomes the approval passphrase; then the answer
+// has the recovery passphrase too.
+func (v *Vault) Claim(ctx context.Context, name string, from Origin, want api.ClaimRequest) (api.Claim, error) {
+	owner, key, identity := newIdentity(kindOwner, name, v.cfg.Now().UTC())
+	first, err := v.claimPassphrase(ctx, owner, want)
+	if err != nil {
+		return api.Claim{}, asAPI(err)
+	}
+	err = v.db.UpdateReserved(ctx, func(tx *store.Tx) error {
 		st, err := v.claimable(tx)
 		if err != nil {
 			return err
 		}
-		owner, key, changes := newIdentity(kindOwner, name, v.log.Now())
 		next := *st
 		next.ClaimedAt, next.ClaimedBy, next.Claimant = v.log.Now(), from.Source.String(), name
 		actor := audit.Actor{ID: owner.ID, Kind: string(kindOwner), Name: name}
-		changes = append(changes, put(store.Vault, stateKey, next))
 		ev := from.event(audit.OwnerCreate, actor)
 		ev.Subject = &audit.Subject{ID: owner.ID, Name: name}
-		if _, err := v.log.Append(tx, ev, changes...); err != nil {
+		if first != nil {
+			next.ApprovalKey = first.key.ID()
+			if err := v.recordFirst(tx, from.event(audit.PassphraseSet, actor), first); err != nil {
+				return err
+			}
+		}
+		if _, err := v.log.Append(tx, ev, append(identity[:len(identity):len(identity)], put(store.Vault, stateKey, next))...); err != nil {
 			return err
 		}
 		_, err = v.log.Append(tx, from.event(audit.AuthLogin, actor))
-		out = api.Claim{OwnerKey: key, OwnerID: owner.ID, Name: name, Tenant: v.tenant, VerifyKey: v.VerifyKey()}
 		return err
 	})
 	if err != nil {
 		return api.Claim{}, asAPI(err)
 	}
 	v.claimed.Store(true)
+	out := api.Claim{OwnerKey: key, OwnerID: owner.ID, Name: name, Tenant: v.tenant, VerifyKey: v.VerifyKey()}
+	if first != nil {
+		out.RecoveryPassphrase = first.text
+	}
 	return out, nil
+}
+
+// claimLine is the line of those who claim with a passphrase; no owner's id.
+const claimLine = "claim"
+
+// claimPassphrase makes the approval key of a claim that brings a passphrase. It is
+// done before the transaction, for one claim at a time, and only while the vault can
+// be claimed: nobody else makes the daemon compute.
+func (v *Vault) claimPassphrase(ctx context.Context, owner identity, want api.ClaimRequest) (*firstPassphrase, error) {
+	if want.Passphrase == nil || v.claimed.Load() {
+		return nil, nil
+	}
+	_, leave, err := v.tries.first(ctx, claimLine)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	if v.claimed.Load() { // by the one before
+		return nil, nil
+	}
+	p, err := seal.NewPassphrase([]byte(*want.Passphrase))
+	if err != nil {
+		return nil, invalid("passphrase", err.Error())
+	}
+	defer p.Wipe()
+	return v.newPassphrase(owner.ID, owner.Name, p)
+}
+
+// recordFirst writes the event of the first passphrase with its records.
+func (v *Vault) recordFirst(tx *store.Tx, ev audit.Event, f *firstPassphrase) error {
+	ev.Subject, ev.Reason = &audit.Subject{ID: f.owner.Holder, Name: f.owner.Name}, "the first one, with a recovery passphrase"
+	_, err := v.log.Append(tx, ev, f.changes()...)
+	return err
 }
 
 // claimable is the state of a vault that has never been claimed.

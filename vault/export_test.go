@@ -2,8 +2,11 @@ package vault
 
 import (
 	"context"
+	"errors"
+	"time"
 
 	"github.com/agent-secret-store/assd/store"
+	"github.com/agent-secret-store/assd/vault/seal"
 )
 
 // KeyChecksum is the checksum that a key ends in, for keys made up by tests.
@@ -24,4 +27,76 @@ func OpenUnchecked(cfg Config) (*Vault, error) {
 		err = v.compareHead()
 	}
 	return v, err
+}
+
+// KeysKept is what the private half of the approval key is kept for, and whether
+// it is in memory.
+func (v *Vault) KeysKept() (ids []string, held bool) {
+	ids = v.keys.ids()
+	v.keys.mu.Lock()
+	defer v.keys.mu.Unlock()
+	return ids, v.keys.key != nil
+}
+
+// TidyKeys does what the vault does once a minute about the approval key.
+func (v *Vault) TidyKeys() error { return v.tidyKeys(context.Background()) }
+
+// OccupyTries lets nobody's passphrase be computed until it is released.
+func (v *Vault) OccupyTries() (release func()) {
+	release, err := v.tries.alone(context.Background())
+	if err != nil {
+		panic(err)
+	}
+	return release
+}
+
+// Stages of SetPassphrase, each of which may be the last one.
+const (
+	StageSet     = iota // the first commit
+	StageSome           // some secrets are sealed anew
+	StageAll            // all are
+	StageCompact        // and the file is compacted
+	StageNoted          // and the vault says so
+)
+
+// SetPassphraseUpTo is SetPassphrase killed behind one of its stages.
+func SetPassphraseUpTo(ctx context.Context, cfg Config, want PassphraseSetting, stage int) (recovery string, err error) {
+	p, err := seal.NewPassphrase(want.New)
+	if err != nil {
+		return "", err
+	}
+	v, err := openSame(cfg)
+	if err != nil {
+		return "", err
+	}
+	recovery, err = v.setPassphrase(ctx, want, p)
+	for n := 1; err == nil && n > 0 && stage > StageSet; {
+		if n, err = v.resealSome(ctx); stage == StageSome {
+			break
+		}
+	}
+	if err = errors.Join(err, v.abandon()); err != nil || stage < StageCompact {
+		return recovery, err
+	}
+	if err = store.Compact(cfg.dbFile()); err != nil || stage < StageNoted {
+		return recovery, err
+	}
+	if v, err = openSame(cfg); err == nil {
+		err = errors.Join(v.noteResealed(ctx), v.abandon())
+	}
+	return recovery, err
+}
+
+// Proved is a request that a passphrase came with.
+func (v *Vault) Proved(ctx context.Context, req Request, passphrase string) (Request, error) {
+	return v.stepUp(ctx, req, &passphrase)
+}
+
+// ForgiveTries forgets all wrong tries of a passphrase.
+func (v *Vault) ForgiveTries() {
+	v.tries.mu.Lock()
+	defer v.tries.mu.Unlock()
+	for _, l := range v.tries.lines {
+		l.failed, l.until = 0, time.Time{}
+	}
 }

@@ -13,12 +13,19 @@ import (
 	"github.com/agent-secret-store/assd/vault/api"
 )
 
-func init() { children["smalldisk"] = smallDiskChild }
+func init() {
+	children["smalldisk"] = smallDiskChild
+	children["fulllockdown"] = fullLockdownChild
+}
 
-// TestThreat07SmallDisk fills a real file system, a tmpfs in a mount namespace
-// of the child's own, which the kernel takes away with the child.
-func TestThreat07SmallDisk(t *testing.T) {
-	cmd := command(t, "smalldisk", t.TempDir())
+// TestThreat07SmallDisk fills a real file system.
+func TestThreat07SmallDisk(t *testing.T) { onSmallDisk(t, "smalldisk") }
+
+// onSmallDisk runs a child on a tmpfs in a mount namespace of its own, which the
+// kernel takes away with it.
+func onSmallDisk(t *testing.T, child string) {
+	t.Helper()
+	cmd := command(t, child, t.TempDir())
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
 	if uid, gid := os.Geteuid(), os.Getegid(); uid != 0 {
 		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
@@ -96,4 +103,43 @@ func (d *fullDisk) wantReserve(when string, whole bool) {
 	if is := info.Size() > 0; is != whole {
 		d.t.Errorf("the reserve %s has %d bytes", when, info.Size())
 	}
+}
+
+// TestThreat21FullDisk: owners lock down, lift, deny and revoke on a full disk;
+// agents have no part of the reserve for that.
+func TestThreat21FullDisk(t *testing.T) { onSmallDisk(t, "fulllockdown") }
+
+func fullLockdownChild(dir string) error {
+	mountSmall(dir)
+	d := newFullDisk(inChild{}, dir)
+	d.accept("[lockdown]\nby = 'any'\n")
+	d.mustPut(d.owner, sensitive, "v", tier("sensitive"))
+	denied, granted := d.askToRead(d.bot.APIKey, sensitive), d.askFor(d.bot.APIKey, api.TokenRequest{Scopes: []string{"secrets:read:" + sensitive}, MaxUses: ptr(9)})
+	d.mustApprove(granted)
+	ballast := filepath.Join(dir, "ballast")
+	if err := os.WriteFile(ballast, make([]byte, 3<<20), 0o600); err != nil {
+		return err
+	}
+	d.fill()
+	d.exhaust()
+	_, err := d.lockAs(d.bot.APIKey)
+	wantCode(d.t, "a lockdown by an agent on a full disk", err, api.CodeStorageFull)
+	d.wantReserve("after an agent's try", true)
+	d.mustDeny(denied)
+	_, err = d.revoke(granted)
+	wantCode(d.t, "a revoke on a full disk", err, "")
+	d.lockDown()
+	d.lift()
+	d.lockDown()
+	if err := os.Remove(ballast); err != nil {
+		return err
+	}
+	d.clock.advance(time.Second)
+	_, err = d.get(d.owner, plain)
+	wantCode(d.t, "a read in the lockdown", err, api.CodeLockedDown)
+	d.reopen()
+	d.lift()
+	d.mustGet(d.owner, plain, "a value to be kept back")
+	d.end()
+	return nil
 }

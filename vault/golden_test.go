@@ -106,19 +106,25 @@ func freeze(t *testing.T) {
 		Values: map[string]map[uint64]string{"frozen/KEY": {1: "one", 2: "two"}, "frozen/CRITICAL": {1: ""}},
 		Events: events,
 	}
+	h.freezeTo(t, frozenDir, want)
+}
+
+// freezeTo writes the files of the closed vault to dir, and want beside them.
+func (h *house) freezeTo(t *testing.T, dir string, want any) {
+	t.Helper()
 	content, err := json.MarshalIndent(want, "", "  ")
 	if err == nil {
-		err = os.MkdirAll(frozenDir, 0o755)
+		err = os.MkdirAll(dir, 0o755)
 	}
 	if err == nil {
-		err = os.WriteFile(filepath.Join(frozenDir, "content.json"), append(content, '\n'), 0o644)
+		err = os.WriteFile(filepath.Join(dir, "content.json"), append(content, '\n'), 0o644)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	compact(t, h.file("vault.db"), filepath.Join(frozenDir, "vault.db"))
+	compact(t, h.file("vault.db"), filepath.Join(dir, "vault.db"))
 	for _, name := range []string{"root.key", "head"} {
-		copyFile(t, h.file(name), filepath.Join(frozenDir, name))
+		copyFile(t, h.file(name), filepath.Join(dir, name))
 	}
 }
 
@@ -146,7 +152,15 @@ func compact(t *testing.T, from, to string) {
 }
 
 // thaw copies the frozen vault to a place where it may be opened.
-func thaw(t *testing.T) (*house, frozen) {
+func thaw(t *testing.T) (h *house, want frozen) {
+	t.Helper()
+	h = thawFrom(t, frozenDir, &want)
+	h.owner = want.Owner
+	return h, want
+}
+
+// thawFrom copies the vault frozen in dir, and reads what lies beside it.
+func thawFrom(t *testing.T, dir string, want any) *house {
 	t.Helper()
 	c := newClock()
 	h := &house{t: t, clock: c, cfg: vault.Config{Dir: t.TempDir(), Now: c.Now}}
@@ -154,19 +168,17 @@ func thaw(t *testing.T) (*house, frozen) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"vault.db", "root.key", "head"} {
-		copyFile(t, filepath.Join(frozenDir, name), h.file(name))
+		copyFile(t, filepath.Join(dir, name), h.file(name))
 	}
-	var want frozen
-	b, err := os.ReadFile(filepath.Join(frozenDir, "content.json"))
+	b, err := os.ReadFile(filepath.Join(dir, "content.json"))
 	if err == nil {
-		err = json.Unmarshal(b, &want)
+		err = json.Unmarshal(b, want)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.owner = want.Owner
 	t.Cleanup(h.end)
-	return h, want
+	return h
 }
 
 // unlocked is the root key of a vault, by its key file.
@@ -192,7 +204,7 @@ func unlocked(t tb, h *house, tenant string) *seal.RootKey {
 func TestFrozenLayout(t *testing.T) {
 	h, want := thaw(t)
 	key := frozenChain(t, h, want)
-	frozenRecords(t, h, unlocked(t, h, want.Tenant).Derive("record-mac"))
+	frozenRecords(t, h, unlocked(t, h, want.Tenant).Derive("record-mac"), frozenForms)
 	frozenHead(t, h, want, key)
 	if info, err := os.Stat(filepath.Join(frozenDir, "vault.db")); err != nil || info.Size() > 200<<10 {
 		t.Errorf("the frozen vault has %d bytes, %v", info.Size(), err)
@@ -263,9 +275,11 @@ func frozenMarks(t *testing.T, seq uint64, event []byte, wrote map[string]uint64
 	}
 }
 
+type frozenForm struct{ key, members string }
+
 // The members of each record, in the order they are written in, with those
 // that may be missing in brackets; and the form of its key.
-var frozenForms = map[string]struct{ key, members string }{
+var frozenForms = map[string]frozenForm{
 	"vault":       {`state`, "tenant epoch created kek audit_key token_key [claimed_at] [claimed_by] [claimant]"},
 	"slots":       {`slt_[a-z2-7]{26}`, "id kind [argon2] salt wrapped"},
 	"keys":        {`(kek/kek|audit/aud|token/jwk)_[a-z2-7]{26}`, "sealed"},
@@ -279,11 +293,11 @@ var frozenForms = map[string]struct{ key, members string }{
 }
 
 // frozenRecords checks the frame, the mark and the members of every record.
-func frozenRecords(t *testing.T, h *house, macKey []byte) {
+func frozenRecords(t *testing.T, h *house, macKey []byte, forms map[string]frozenForm) {
 	t.Helper()
 	seen := map[string]int{}
 	h.inspect(func(tx *bolt.Tx) {
-		for bucket, form := range frozenForms {
+		for bucket, form := range forms {
 			keyForm := regexp.MustCompile("^(" + form.key + ")$")
 			tx.Bucket([]byte(bucket)).ForEach(func(k, v []byte) error { //nolint:errcheck // it returns nil
 				seen[bucket]++
@@ -305,7 +319,7 @@ func frozenRecords(t *testing.T, h *house, macKey []byte) {
 			})
 		}
 	})
-	for bucket := range maps.Keys(frozenForms) {
+	for bucket := range maps.Keys(forms) {
 		if seen[bucket] == 0 {
 			t.Errorf("there is no record in %q", bucket)
 		}

@@ -11,17 +11,19 @@ import (
 )
 
 // grant is the record of one act that an owner has approved: this agent, this
-// action, this path, while the secret there is the one that was approved. It is
-// looked up at every use.
+// action, this path, while the secret there is the one that was approved and no
+// more is asked for than was. It is looked up at every use.
 type grant struct {
-	Approval string      `json:"approval"` // the request that it answers
-	Secret   string      `json:"secret"`   // id; "" where there was none
-	Tier     policy.Tier `json:"tier"`
-	Rev      int         `json:"tier_rev,omitempty"` // of the tier
-	Until    time.Time   `json:"until"`
-	Once     bool        `json:"once,omitempty"`    // removed by its use
-	Uses     int         `json:"uses,omitempty"`    // how often all that the request opened may be used; 0: no limit
-	Sources  []string    `json:"sources,omitempty"` // where from; empty: anywhere
+	Approval string `json:"approval"`           // the request that it answers
+	Secret   string `json:"secret"`             // id; "" where there was none
+	Rev      int    `json:"tier_rev,omitempty"` // of the tier
+	policy.Need
+	From    time.Time `json:"from,omitzero"` // zero: from the beginning
+	Until   time.Time `json:"until"`
+	Once    bool      `json:"once,omitempty"`    // removed by its use
+	Uses    int       `json:"uses,omitempty"`    // how often all that the request opened may be used; 0: no limit
+	Sources []string  `json:"sources,omitempty"` // where from; empty: anywhere
+	Locked  int       `json:"lockdowns,omitempty"`
 
 	key     string // of the record
 	sources addressList
@@ -34,26 +36,34 @@ func (g *grant) prepare() (err error) {
 
 // grantPrefix begins the keys of all grants for one act; the id of the request
 // follows, so that a key never comes again.
-func grantPrefix(agent string, act policy.Action, p policy.Path) string {
-	return agent + "/" + string(act) + "/" + p.String() + ":"
+func grantPrefix(agent string, act policy.Action, path string) string {
+	return agent + "/" + string(act) + "/" + path + ":"
 }
 
-// opens reports whether g is good for what is there now, from there.
-func (g *grant) opens(now time.Time, h *header, from Origin) bool {
-	return now.Before(g.Until) && g.Secret == h.id() && g.Tier == h.tier() && g.Rev == h.tierRev() &&
-		(len(g.Sources) == 0 || from.in(g.sources))
+// answers reports whether g is for just what is wanted now, and not over.
+func (g *grant) answers(m moment, w want, from Origin) bool {
+	return m.now.Before(g.Until) && g.Locked == m.lockdown.count() && g.Secret == w.Secret && g.Rev == w.Rev &&
+		g.Satisfies(w.Need) && (len(g.Sources) == 0 || from.in(g.sources))
 }
 
-// granted is a grant of the caller's for this act on what h describes, or nil.
-func (v *Vault) granted(r store.Reader, c *caller, act policy.Action, p policy.Path, h *header, from Origin) (found *grant, err error) {
-	prefix := grantPrefix(c.ID, act, p)
+// opens reports whether g is good for it: it has begun, and where it opens a value
+// that is sealed to the approval key, the private half is still kept for it.
+func (g *grant) opens(m moment, w want, from Origin) bool {
+	return g.answers(m, w, from) && !m.now.Before(g.From) &&
+		(!m.needsKey(w.Action, w.Tier) || m.keys.has(g.Approval, m.now))
+}
+
+// findGrant is the first grant of the agent for the act that is as asked for, of
+// those with uses left, or nil.
+func (v *Vault) findGrant(r store.Reader, agent string, w want, good func(*grant) bool) (found *grant, err error) {
+	prefix := grantPrefix(agent, w.Action, w.Path)
 	err = r.Scan(store.Grants, []byte(prefix), func(k, _ []byte) (bool, error) {
 		key := string(k)
 		if !strings.HasPrefix(key, prefix) {
 			return false, nil
 		}
 		g, err := load[grant](v, r, store.Grants, key)
-		if err != nil || g == nil || !g.opens(v.now(r), h, from) {
+		if err != nil || g == nil || !good(g) {
 			return err == nil, err
 		}
 		counted, err := v.counted(r, g)
@@ -75,7 +85,12 @@ func (v *Vault) decide(r store.Reader, c *caller, act policy.Action, p policy.Pa
 	if d.Effect != policy.Approve {
 		return d, nil, nil
 	}
-	g, err := v.granted(r, c, act, p, h, from)
+	m, err := v.momentOf(r)
+	if err != nil {
+		return d, nil, err
+	}
+	w := wants(act, p, h, m.policy.Need(h.tier(), d.Rule))
+	g, err := v.findGrant(r, c.ID, w, func(g *grant) bool { return g.opens(m, w, from) })
 	if err != nil || g == nil {
 		return d, nil, err
 	}
@@ -111,4 +126,13 @@ func (a *act) use(g *grant) (changes []audit.Change, err error) {
 	next := *request
 	next.Used++
 	return append(changes, put(store.Approvals, next.ID, next)), nil
+}
+
+// grant is what r opens for one act: to read, as often as was asked for; to
+// change something, once.
+func (r *approval) grant(w want) grant {
+	return grant{
+		Approval: r.ID, Secret: w.Secret, Rev: w.Rev, Need: w.Need, From: r.From, Until: r.Until, Locked: r.Locked,
+		Once: w.Action != policy.Read, Uses: r.Terms.MaxUses, Sources: r.Terms.Sources,
+	}
 }

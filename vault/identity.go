@@ -36,6 +36,7 @@ type identity struct {
 	KeyPrefix   string    `json:"key_prefix"`
 	Created     time.Time `json:"created"`
 	Revoked     time.Time `json:"revoked,omitzero"`
+	Recovered   time.Time `json:"recovered,omitzero"` // when an owner got a new key offline
 
 	reach policy.Reach // parsed from the above
 }

@@ -172,8 +172,13 @@ func (v *Vault) aimImport(r store.Reader, req Request, d *importDraft) (bool, er
 		if item.skip = d.skips(at.header); !item.skip && !at.allowed {
 			return false, nil
 		}
-		if !item.sealed.fits(at.header) {
+		to, err := v.sealerFor(r, d.common.tierAfter(at.header))
+		if err != nil {
+			return false, err
+		}
+		if !item.sealed.fits(at.header, to.ID()) {
 			item.sealed = at.upcoming()
+			item.sealed.to = to
 		}
 	}
 	return true, nil
@@ -185,7 +190,7 @@ func (d *importDraft) skips(h *header) bool { return !d.overwrite && h.exists() 
 // tryImport decides on all of d and then, unless it only asks, stores all of it.
 // A refusal keeps what its act has written, so nothing may be before.
 func (v *Vault) tryImport(ctx context.Context, req Request, d *importDraft) (answer api.ImportResponse, err error) {
-	err = v.do(ctx, req, func(a *act) error {
+	err = v.do(ctx, on("secret.import"), req, func(a *act) error {
 		if err := a.decideImport(d); err != nil {
 			return err
 		}
@@ -213,7 +218,11 @@ func (a *act) decideImport(d *importDraft) error {
 		if missing != nil && !item.skip && len(waiting) < maxAsked {
 			waiting = append(waiting, *missing)
 		}
-		stale = stale || !item.skip && !d.dryRun && !item.ready()
+		to, err := a.v.sealerFor(a.tx, d.common.tierAfter(h))
+		if err != nil {
+			return err
+		}
+		stale = stale || !item.skip && !d.dryRun && !item.ready(to.ID())
 	}
 	switch {
 	case len(waiting) > 0 && d.dryRun: // nobody asked for it to be done
@@ -229,7 +238,9 @@ func (a *act) decideImport(d *importDraft) error {
 }
 
 // ready reports whether the item is sealed for the place it would take.
-func (item *importItem) ready() bool { return item.sealed.sealed != nil && item.sealed.fits(item.h) }
+func (item *importItem) ready(to string) bool {
+	return item.sealed.sealed != nil && item.sealed.fits(item.h, to)
+}
 
 // answer says what is stored and what is not.
 func (d *importDraft) answer() api.ImportResponse {
@@ -263,7 +274,7 @@ func (a *act) storeImport(d *importDraft, answer api.ImportResponse) error {
 	if made == 0 {
 		return a.recordImport(d, answer)
 	}
-	count, err := a.recount(d.ns, made)
+	count, err := a.v.recount(a.tx, d.ns, made)
 	if err != nil {
 		return err
 	}
@@ -279,6 +290,9 @@ func (a *act) storeItem(d *importDraft, item *importItem) error {
 	ev := a.about(audit.SecretWrite, item.path)
 	ev.Version = item.sealed.n
 	a.grants = item.grants
+	if t := a.caller.token; t != nil && t.StepUp {
+		return a.spend(ev, "secrets:write:"+item.path.String(), changes...)
+	}
 	return a.spend(ev, d.scope(), changes...)
 }
 

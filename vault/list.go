@@ -18,7 +18,7 @@ func (v *Vault) List(ctx context.Context, req Request, ns policy.Namespace) (lis
 		if list, err = v.collect(req, ns); err != nil {
 			return err
 		}
-		return v.do(ctx, req, func(a *act) error { return a.releaseList(ns, list) })
+		return v.do(ctx, on("secret.list"), req, func(a *act) error { return a.releaseList(ns, list) })
 	})
 	if err != nil {
 		return nil, asAPI(err)
@@ -113,8 +113,8 @@ type space struct {
 }
 
 // recount is the change that adds n to the count of ns.
-func (a *act) recount(ns policy.Namespace, n int) (audit.Change, error) {
-	old, err := load[space](a.v, a.tx, store.Namespaces, ns.String())
+func (v *Vault) recount(tx *store.Tx, ns policy.Namespace, n int) (audit.Change, error) {
+	old, err := load[space](v, tx, store.Namespaces, ns.String())
 	if err != nil {
 		return audit.Change{}, err
 	}
@@ -132,7 +132,7 @@ func (v *Vault) Namespaces(ctx context.Context, req Request) (out []api.Namespac
 		if out, err = v.collectNamespaces(req); err != nil {
 			return err
 		}
-		return v.do(ctx, req, func(a *act) error {
+		return v.do(ctx, on("namespaces"), req, func(a *act) error {
 			ev := a.event(audit.SecretList)
 			if !a.caller.listsNamespaces() {
 				return a.settle(ev, policy.Decision{Reason: "no scope of the token allows to list namespaces; ask for namespaces:read"})
@@ -170,7 +170,7 @@ func (c *caller) forNamespaces() *caller {
 	if c.token == nil || slices.ContainsFunc(c.token.scopes, func(s policy.Scope) bool { return !s.ListsNamespaces() }) {
 		return c
 	}
-	return &caller{identity: c.identity, kind: c.kind}
+	return &caller{identity: c.identity, kind: c.kind, rules: c.rules}
 }
 
 // namespaces lists those in which c sees a secret. Where it sees all of one the
@@ -192,7 +192,7 @@ func (v *Vault) namespaces(r store.Reader, c *caller) ([]api.Namespace, error) {
 }
 
 func (v *Vault) count(r store.Reader, c *caller, ns policy.Namespace) (n int, err error) {
-	if c.lists(ns, true) {
+	if c.listsWhole(ns) {
 		s, err := load[space](v, r, store.Namespaces, ns.String())
 		if err != nil || s == nil {
 			return 0, err

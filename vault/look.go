@@ -52,7 +52,7 @@ func (v *Vault) confirm(ctx context.Context, req Request) error {
 func (v *Vault) Admit(ctx context.Context, req Request) (Holder, error) {
 	h, err := v.holder(req)
 	if _, failed := asUnauthorized(err); failed {
-		return Holder{}, v.do(ctx, req, func(*act) error { return errRetry })
+		return Holder{}, v.do(ctx, on("me"), req, func(*act) error { return errRetry })
 	}
 	return h, asAPI(err)
 }
@@ -86,7 +86,7 @@ func (v *Vault) holder(req Request) (h Holder, err error) {
 
 // refuseLook writes the refusal that look came to.
 func (v *Vault) refuseLook(ctx context.Context, req Request, action audit.Action, ownersOnly bool) error {
-	return v.do(ctx, req, func(a *act) error {
+	return v.do(ctx, on("me"), req, func(a *act) error {
 		if ownersOnly {
 			if err := a.ownerOnly(action); err != nil {
 				return err
@@ -113,7 +113,15 @@ func (v *Vault) Me(ctx context.Context, req Request) (api.Me, error) {
 			if err := v.eachAgent(r, func(*identity) { me.AgentCount++ }); err != nil {
 				return err
 			}
+			if err := v.protection(r, c, &me); err != nil {
+				return err
+			}
 		}
+		last, err := v.lockdown(r)
+		if err != nil {
+			return err
+		}
+		me.Lockdown = last.describe()
 		spaces, err := v.namespaces(r, c)
 		for _, n := range spaces {
 			me.SecretCount += n.SecretCount

@@ -63,6 +63,9 @@ func (v *Vault) auditConfig(m *material) audit.Config {
 // use hands the keys to their users.
 func (v *Vault) use(m *material) (err error) {
 	v.tenant, v.keyring = m.state.Tenant, m.keyring
+	if v.approvalAEAD, err = m.root.ApprovalAEAD(); err != nil {
+		return err
+	}
 	if v.tokens, err = newTokenKey(m.state.TokenKey, v.tenant, m.tokenKey); err != nil {
 		return err
 	}

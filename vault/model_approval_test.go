@@ -10,10 +10,11 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/agent-secret-store/assd/audit"
+	"github.com/agent-secret-store/assd/vault"
 	"github.com/agent-secret-store/assd/vault/api"
 )
 
-// The part of the model that knows of approvals and rotation.
+// The part of the model that knows of approvals, rules, lockdowns and rotation.
 
 // mWish is one act that waits.
 type mWish struct{ action, path string }
@@ -24,50 +25,234 @@ type mTerms struct {
 	uses int
 }
 
+// mNeed is what an approval of one act takes.
+type mNeed struct {
+	rule      string
+	approvals int
+	delay     time.Duration
+}
+
+// mRule denies, allows or asks for approval of an action ("": all) where it stands, to
+// the agent of a name in lower case ("": all). Those with one text are one rule.
+type mRule struct{ effect, action, where, agent string }
+
+func (r mRule) text() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "[[rule]]\neffect = %q\n", r.effect)
+	if r.action != "" {
+		fmt.Fprintf(&b, "actions = [%q]\n", r.action)
+	}
+	if r.where != "" {
+		where := r.where
+		if strings.HasSuffix(where, "/") {
+			where += "*"
+		}
+		fmt.Fprintf(&b, "paths = [%q]\n", where)
+	}
+	if r.agent != "" {
+		fmt.Fprintf(&b, "agents = [%q]\n", strings.ToUpper(r.agent))
+	}
+	return b.String()
+}
+
+type mPolicy struct {
+	sensitive, critical int // approvals
+	delay               time.Duration
+	any                 bool // may lock down
+	rules               []mRule
+}
+
+func (p *mPolicy) text() string {
+	text := ""
+	for tier, n := range map[string]int{"critical": p.critical} {
+		text += fmt.Sprintf("[tiers.%s]\napprovals = %d\ndelay = \"%s\"\n", tier, n, p.delay)
+	}
+	text += fmt.Sprintf("[tiers.sensitive]\napprovals = %d\n", p.sensitive)
+	if p.any {
+		text += "[lockdown]\nby = \"any\"\n"
+	}
+	for _, r := range p.rules {
+		text += r.text()
+	}
+	return text
+}
+
+// terms are the approvals and the delay of a tier; only critical ones have one.
+func (p *mPolicy) terms(tier string) (int, time.Duration) {
+	if tier == "critical" {
+		return p.critical, p.delay
+	}
+	return p.sensitive, 0
+}
+
+var worldPolicies = []*mPolicy{
+	{sensitive: 1, critical: 1},
+	{sensitive: 1, critical: 2},
+	{sensitive: 2, critical: 1, delay: 10 * time.Minute},
+	{sensitive: 1, critical: 1, delay: 20 * time.Minute, any: true},
+	{sensitive: 1, critical: 1, rules: []mRule{{"deny", "read", "a/", "bot"}}},
+	{sensitive: 1, critical: 1, rules: []mRule{{"approve", "", "a/", ""}}},
+	{sensitive: 1, critical: 1, rules: []mRule{{"approve", "read", "c/K", ""}, {"approve", "", "a/", ""}}},
+	{sensitive: 1, critical: 1, any: true, rules: []mRule{{"allow", "", "a/K", ""}, {"deny", "write", "a/", ""}, {"approve", "read", "", ""}}},
+}
+
+// rule is the one that decides on an act.
+func (m *model) rule(who *mAgent, action, p string) *mRule {
+	if who.owner {
+		return nil
+	}
+	for i, r := range m.policy.rules {
+		if r.about(who, action) && within(p, r.where) {
+			return &m.policy.rules[i]
+		}
+	}
+	return nil
+}
+
+func (r mRule) about(who *mAgent, action string) bool {
+	return (r.action == "" || r.action == action) && (r.agent == "" || r.agent == strings.ToLower(who.name))
+}
+
+// refuses reports whether a rule denies part of what a scope with a wildcard names.
+func (m *model) refuses(who *mAgent, s mScope) bool {
+	actions := []string{s.action}
+	if s.action == "*" {
+		actions = []string{"read", "write", "delete", "rotate"}
+	}
+	for _, action := range actions {
+		for _, r := range m.policy.rules {
+			if !r.about(who, action) {
+				continue
+			}
+			if r.effect == "deny" && (within(s.where, r.where) || within(r.where, s.where)) {
+				return true
+			}
+			if r.effect != "deny" && within(s.where, r.where) {
+				break
+			}
+		}
+	}
+	return false
+}
+
+// need is what an approval of an act would take now.
+func (m *model) need(who *mAgent, action, p string) (n mNeed) {
+	n.approvals, n.delay = m.policy.terms(m.tier(p))
+	if r := m.rule(who, action, p); r != nil && r.effect == "approve" {
+		n.rule = r.text()
+	}
+	return n
+}
+
+// asks reports whether an agent needs an approval.
+func (m *model) asks(who *mAgent, action, p string) bool {
+	return m.need(who, action, p).rule != "" || needs(action, m.tier(p))
+}
+
+// needs reports whether a tier asks for an approval.
+func needs(action, tier string) bool {
+	return tier == "critical" || tier == "sensitive" && action == "read"
+}
+
 type mApproval struct {
 	id, wish string // the latter says all that is asked for
 	who      *mAgent
 	wants    []mWish
 	secrets  []string // as each was when it was asked for
+	needs    []mNeed
 	uses     int
+	locked   int
 	expires  time.Time
-	status   string // as decided or closed; "" while it waits
+	votes    []*mAgent
+	decided  string // approved, denied, revoked; "" while nobody has
+	closed   bool   // an event says that it has expired
+	at       time.Time
+	until    time.Time
+	denials  int // in a row
+	recalls  time.Time
+}
+
+// status is how it stands at that time.
+func (m *model) status(a *mApproval, now time.Time) string {
+	switch {
+	case a.decided == api.ApprovalApproved && a.locked != m.lockdowns:
+		return api.ApprovalExpired
+	case a.decided != "":
+		return a.decided
+	case a.closed, a.locked != m.lockdowns, !now.Before(a.expires):
+		return api.ApprovalExpired
+	}
+	return api.ApprovalPending
+}
+
+func (a *mApproval) refusal() time.Duration {
+	return refusalsInARow[min(a.denials, len(refusalsInARow))-1]
+}
+
+// recalled reports whether denials are known by it.
+func (m *model) recalled(a *mApproval, now time.Time) bool {
+	switch a.decided {
+	case api.ApprovalDenied:
+		return now.Before(a.at.Add(a.refusal() + day))
+	case "":
+		return m.status(a, now) == api.ApprovalExpired && now.Before(a.recalls)
+	}
+	return false
 }
 
 // mGrant is one act that an owner has approved.
 type mGrant struct {
-	approval string
-	who      *mAgent
-	want     mWish
-	secret   string
-	until    time.Time
-	uses     int // left; 0: no limit
-}
-
-// needs reports whether an agent needs an approval.
-func needs(action, tier string) bool {
-	return tier == "critical" || tier == "sensitive" && action == "read"
+	approval    string
+	who         *mAgent
+	want        mWish
+	secret      string
+	need        mNeed
+	from, until time.Time
+	uses        int // left; 0: no limit
+	locked      int
 }
 
 // state is what an approval of something at p is bound to.
-func (m *model) state(p string) string {
-	s := m.secrets[p]
+func (m *model) state(w mWish) string {
+	if strings.Contains(w.action, ".") {
+		return "of owners"
+	}
+	s := m.secrets[w.path]
 	if s == nil {
 		return "never was"
 	}
 	if !s.exists {
-		return "gone " + s.tier
+		return fmt.Sprint("gone ", s.tier, s.rev)
 	}
-	return s.id + " " + s.tier
+	return fmt.Sprint(s.id, " ", s.tier, s.rev)
+}
+
+// needOf is what an approval of it would take now; of owners' acts, one more owner.
+func (m *model) needOf(who *mAgent, w mWish) mNeed {
+	if strings.Contains(w.action, ".") {
+		return mNeed{approvals: 1}
+	}
+	return m.need(who, w.action, w.path)
+}
+
+// answering are the grants for an act as it would be asked for now, that last.
+func (m *model) answering(who *mAgent, w mWish) (found []*mGrant) {
+	now, need := m.now(), m.needOf(who, w)
+	for _, g := range m.grants {
+		if g.who == who && g.want == w && g.secret == m.state(w) && g.locked == m.lockdowns && now.Before(g.until) &&
+			g.need.approvals >= need.approvals && g.need.delay >= need.delay && (need.rule == "" || need.rule == g.need.rule) {
+			found = append(found, g)
+		}
+	}
+	return found
 }
 
 // granted is the grant that the act would rest on: of several, the one of the
 // request whose id comes first.
 func (m *model) granted(who *mAgent, action, p string) (found *mGrant) {
 	now := m.now()
-	for _, g := range m.grants {
-		if g.who == who && g.want == (mWish{action, p}) && g.secret == m.state(p) && now.Before(g.until) &&
-			(found == nil || g.approval < found.approval) {
+	for _, g := range m.answering(who, mWish{action, p}) {
+		if !now.Before(g.from) && (found == nil || g.approval < found.approval) {
 			found = g
 		}
 	}
@@ -77,14 +262,54 @@ func (m *model) granted(who *mAgent, action, p string) (found *mGrant) {
 // spend uses up a grant, if the act just done has rested on one. It is to be
 // called before anything in the model changes.
 func (m *model) spend(c mCaller, action, p string) {
-	if c.who.owner || !needs(action, m.tier(p)) {
-		return
+	if !c.who.owner && m.asks(c.who, action, p) {
+		m.spendOne(m.granted(c.who, action, p))
 	}
-	if g := m.granted(c.who, action, p); g != nil && g.uses > 0 {
+}
+
+func (m *model) spendOne(g *mGrant) {
+	if g != nil && g.uses > 0 {
 		if g.uses--; g.uses == 0 {
 			m.grants = slices.DeleteFunc(m.grants, func(o *mGrant) bool { return o == g })
 		}
 	}
+}
+
+// wish is all that is asked for, with the acts in order.
+func (m *model) wish(who *mAgent, on mTerms, wants []mWish) (*mApproval, string) {
+	wants = slices.Clone(wants)
+	slices.SortFunc(wants, func(x, y mWish) int { return strings.Compare(x.path+":"+x.action, y.path+":"+y.action) })
+	a := &mApproval{who: who, wants: slices.Compact(wants), uses: on.uses}
+	for _, w := range a.wants {
+		a.secrets, a.needs = append(a.secrets, m.state(w)), append(a.needs, m.needOf(who, w))
+	}
+	a.wish = fmt.Sprintf("%s %q %q %v %v", who.id, a.wants, a.secrets, a.needs, on)
+	return a, a.wish
+}
+
+// delayed are the ids of the approvals of one of the acts that have not begun.
+func (m *model) delayed(who *mAgent, wants []mWish) (ids []string) {
+	now := m.now()
+	for _, w := range wants {
+		for _, g := range m.answering(who, w) {
+			if now.Before(g.from) {
+				ids = append(ids, g.approval)
+			}
+		}
+	}
+	return ids
+}
+
+// asking is expect, unless that is to ask for an approval of what was just denied.
+func (m *model) asking(who *mAgent, expect api.Code, on mTerms, wants ...mWish) api.Code {
+	if expect != api.CodeApprovalRequired || len(m.delayed(who, wants)) > 0 {
+		return expect
+	}
+	_, wish := m.wish(who, on, wants)
+	if last := m.wishes[wish]; last != nil && last.decided == api.ApprovalDenied && m.now().Before(last.at.Add(last.refusal())) {
+		return api.CodeScopeDenied
+	}
+	return expect
 }
 
 // waits checks which request a refusal names, if it names one.
@@ -93,31 +318,45 @@ func (m *model) waits(t *rapid.T, who *mAgent, err error, on mTerms, wants ...mW
 	if !errors.As(err, &e) || e.Code != api.CodeApprovalRequired {
 		return
 	}
-	slices.SortFunc(wants, func(x, y mWish) int { return strings.Compare(x.path+":"+x.action, y.path+":"+y.action) })
-	wants = slices.Compact(wants)
-	secrets := make([]string, len(wants))
-	for i, w := range wants {
-		secrets[i] = m.state(w.path)
+	if ids := m.delayed(who, wants); len(ids) > 0 {
+		if !slices.Contains(ids, e.ApprovalID) {
+			t.Fatalf("%v is answered with request %s, want one of %q", wants, e.ApprovalID, ids)
+		}
+		return
 	}
-	wish := fmt.Sprint(who.id, wants, secrets, on)
-	now := m.now()
-	for _, a := range m.asked {
-		switch {
-		case a.id == e.ApprovalID && (a.wish != wish || a.status != "" || !now.Before(a.expires)):
-			t.Fatalf("%q is answered with request %s of %q, which is %q", wish, a.id, a.wish, a.status)
-		case a.id == e.ApprovalID:
-			return
-		case a.wish == wish && a.status == "" && now.Before(a.expires):
-			t.Fatalf("%q is request %s, and %s waits", wish, e.ApprovalID, a.id)
-		case a.wish == wish && a.status == "": // asking anew has closed it
-			a.status = api.ApprovalExpired
-			m.done[audit.ApprovalExpire]++
+	a, wish := m.wish(who, on, wants)
+	last, now := m.wishes[wish], m.now()
+	if last != nil && m.status(last, now) == api.ApprovalPending {
+		if last.id != e.ApprovalID {
+			t.Fatalf("%q is request %s, and %s waits", wish, e.ApprovalID, last.id)
+		}
+		return
+	}
+	if slices.ContainsFunc(m.asked, func(o *mApproval) bool { return o.id == e.ApprovalID }) {
+		t.Fatalf("%q is answered with the older request %s", wish, e.ApprovalID)
+	}
+	if last != nil {
+		m.close(last, now) // asking anew has closed it
+		if m.recalled(last, now) {
+			a.denials, a.recalls = last.denials, last.recalls
+			if last.decided != "" {
+				a.recalls = last.at.Add(last.refusal() + day)
+			}
 		}
 	}
-	m.done[audit.ApprovalRequest]++
-	m.asked = append(m.asked, &mApproval{
-		id: e.ApprovalID, wish: wish, who: who, wants: wants, secrets: secrets, uses: on.uses, expires: now.Add(time.Hour),
-	})
+	a.id, a.expires, a.locked = e.ApprovalID, now.Add(time.Hour), m.lockdowns
+	m.done[audit.ApprovalRequest] += len(a.wants)
+	m.asked, m.wishes[wish] = append(m.asked, a), a
+}
+
+// close says by an event that nobody has answered, where that is so.
+func (m *model) close(a *mApproval, now time.Time) (closed bool) {
+	if a.decided != "" || a.closed || m.status(a, now) != api.ApprovalExpired {
+		return false
+	}
+	a.closed = true
+	m.done[audit.ApprovalExpire] += len(a.wants)
+	return true
 }
 
 // missing are the acts among scopes that wait for an approval.
@@ -134,26 +373,37 @@ func (m *model) missing(by *mAgent, scopes []string) (wants []mWish) {
 func (m *model) approve(t *rapid.T) { m.decide(t, api.ApprovalApproved, audit.ApprovalApprove) }
 func (m *model) deny(t *rapid.T)    { m.decide(t, api.ApprovalDenied, audit.ApprovalDeny) }
 
-func (m *model) decide(t *rapid.T, as string, action audit.Action) {
+// drawDecider is mostly an owner.
+func (m *model) drawDecider(t *rapid.T) *mAgent {
+	if rapid.IntRange(0, 4).Draw(t, "whoever") == 0 {
+		return m.drawKey(t)
+	}
+	owners := m.owners()
+	return owners[rapid.IntRange(0, len(owners)-1).Draw(t, "owner")]
+}
+
+func (m *model) drawRequest(t *rapid.T) *mApproval {
 	if len(m.asked) == 0 {
 		t.Skip("no requests")
 	}
-	by := m.agents[0]
-	if rapid.IntRange(0, 4).Draw(t, "whoever") == 0 {
-		by = m.drawKey(t)
-	}
-	a := m.asked[len(m.asked)-1-rapid.IntRange(0, len(m.asked)-1).Draw(t, "request")]
-	expect := ownersAct(by)
-	now := m.now()
+	return m.asked[len(m.asked)-1-rapid.IntRange(0, len(m.asked)-1).Draw(t, "request")]
+}
+
+func (m *model) decide(t *rapid.T, as string, action audit.Action) {
+	a, by := m.drawRequest(t), m.drawDecider(t)
+	now, approves := m.now(), as == api.ApprovalApproved
+	expect := m.ownersMay(by, !approves)
 	switch {
 	case expect != "":
-	case a.status != "", !now.Before(a.expires):
+	case m.status(a, now) != api.ApprovalPending:
 		expect = api.CodeConflict
-	case as == api.ApprovalApproved && (a.who.revoked || m.changed(a)):
+	case approves && a.who == by:
+		expect = api.CodeScopeDenied
+	case approves && (slices.Contains(a.votes, by) || a.who.revoked || m.changed(a)):
 		expect = api.CodeConflict
 	}
 	decide := m.h.v.Approve
-	if as == api.ApprovalDenied {
+	if !approves {
 		decide = m.h.v.Deny
 	}
 	got, err := decide(ctx, m.h.as(by.key), a.id, api.ApprovalDecision{})
@@ -161,56 +411,82 @@ func (m *model) decide(t *rapid.T, as string, action audit.Action) {
 	if err != nil {
 		return
 	}
-	if got.Status != as || got.ID != a.id || got.ActorID != a.who.id || len(got.RequestedScopes) != len(a.wants) {
-		t.Fatalf("%s, it is %+v", as, got)
+	m.done[action] += len(a.wants)
+	if approves {
+		m.vote(a, by, now)
+	} else {
+		a.decided, a.at = api.ApprovalDenied, now
+		a.denials++
 	}
-	m.done[action]++
-	a.status = as
-	if as == api.ApprovalApproved {
-		m.open(a, now)
+	if got.Status != m.status(a, now) || got.ID != a.id || got.ActorID != a.who.id || len(got.RequestedScopes) != len(a.wants) {
+		t.Fatalf("it is %+v, want it %s", got, m.status(a, now))
 	}
 }
 
-// changed reports whether something that a is about is not what it was.
+// vote adds one; those of owners who were revoked meanwhile do not count.
+func (m *model) vote(a *mApproval, by *mAgent, now time.Time) {
+	a.votes = append(slices.DeleteFunc(a.votes, func(o *mAgent) bool { return o.revoked }), by)
+	needed, delay := 0, time.Duration(0)
+	for _, n := range a.needs {
+		needed, delay = max(needed, n.approvals), max(delay, n.delay)
+	}
+	if len(a.votes) < needed {
+		return
+	}
+	a.decided, a.at = api.ApprovalApproved, now
+	a.until = now.Add(delay + time.Hour)
+	delete(m.wishes, a.wish)
+	for i, w := range a.wants {
+		uses := a.uses
+		if w.action != "read" {
+			uses = 1
+		}
+		m.grants = append(m.grants, &mGrant{a.id, a.who, w, a.secrets[i], a.needs[i], now.Add(delay), a.until, uses, a.locked})
+	}
+}
+
+// changed reports whether something that a is about is not what it was, or is not
+// asked for as it was.
 func (m *model) changed(a *mApproval) bool {
 	for i, w := range a.wants {
-		if m.state(w.path) != a.secrets[i] {
+		if m.state(w) != a.secrets[i] || m.needOf(a.who, w) != a.needs[i] {
+			return true
+		}
+		if r := m.rule(a.who, w.action, w.path); a.secrets[i] != "of owners" && r != nil && r.effect == "deny" {
 			return true
 		}
 	}
 	return false
 }
 
-func (m *model) open(a *mApproval, now time.Time) {
-	for i, w := range a.wants {
-		uses := a.uses
-		if w.action != "read" {
-			uses = 1
-		}
-		m.grants = append(m.grants, &mGrant{a.id, a.who, w, a.secrets[i], now.Add(time.Hour), uses})
+func (m *model) revokeApproval(t *rapid.T) {
+	a, by := m.drawRequest(t), m.drawDecider(t)
+	now, expect := m.now(), m.ownersMay(by, true)
+	if expect == "" && (m.status(a, now) != api.ApprovalApproved || !now.Before(a.until)) {
+		expect = api.CodeConflict
+	}
+	_, err := m.h.v.Revoke(ctx, m.h.as(by.key), a.id, api.ApprovalDecision{})
+	wantCode(t, "revoking "+a.wish, err, expect)
+	if err == nil {
+		a.decided = api.ApprovalRevoked
+		m.done[audit.ApprovalRevoke] += len(a.wants)
+		m.grants = slices.DeleteFunc(m.grants, func(g *mGrant) bool { return g.approval == a.id })
 	}
 }
 
 // listApprovals compares what owners see. A listing goes by the wall clock.
 func (m *model) listApprovals(t *rapid.T) {
-	list, err := m.h.v.Approvals(ctx, m.h.as(m.agents[0].key), "")
+	list, err := m.h.v.Approvals(ctx, m.h.as(m.admin().key), "")
 	if err != nil {
 		t.Fatalf("listing requests: %v", err)
 	}
 	now := m.h.clock.Now()
 	var got, want []string
 	for _, a := range list {
-		got = append(got, a.ID+" "+a.Status+" "+a.ActorID)
+		got = append(got, fmt.Sprint(a.ID, a.Status, a.ActorID, len(a.ApprovedBy)))
 	}
 	for _, a := range m.asked {
-		status := a.status
-		switch {
-		case status == "" && now.Before(a.expires):
-			status = api.ApprovalPending
-		case status == "":
-			status = api.ApprovalExpired
-		}
-		want = append(want, a.id+" "+status+" "+a.who.id)
+		want = append(want, fmt.Sprint(a.id, m.status(a, now), a.who.id, len(a.votes)))
 	}
 	slices.Sort(got)
 	slices.Sort(want)
@@ -219,17 +495,176 @@ func (m *model) listApprovals(t *rapid.T) {
 	}
 }
 
-// sweep closes what has expired by the wall clock.
+// sweep closes what has expired by the wall clock, and forgets denials.
 func (m *model) sweep(t *rapid.T) {
+	wall, now := m.h.clock.Now(), m.now()
 	if err := m.h.v.Sweep(ctx); err != nil {
 		t.Fatalf("sweeping: %v", err)
 	}
-	now := m.h.clock.Now()
-	for _, a := range m.asked {
-		if a.status == "" && !now.Before(a.expires) {
-			a.status = api.ApprovalExpired
+	for wish, a := range m.wishes {
+		if m.status(a, wall) == api.ApprovalPending {
+			continue
+		}
+		closed := m.close(a, wall)
+		switch {
+		case closed && !m.recalled(a, now):
+			delete(m.wishes, wish)
+		case !m.recalled(a, wall):
+			delete(m.wishes, wish)
 			m.done[audit.ApprovalExpire]++
 		}
+	}
+}
+
+// ownersMay is the code of an act that only owners may do.
+func (m *model) ownersMay(by *mAgent, inLockdown bool) api.Code {
+	if m.locked && !inLockdown && !by.revoked {
+		return api.CodeLockedDown
+	}
+	return ownersAct(by)
+}
+
+func (m *model) owners() (living []*mAgent) {
+	for _, a := range m.agents {
+		if a.owner && !a.revoked {
+			living = append(living, a)
+		}
+	}
+	return living
+}
+
+// admin is an owner who is still one.
+func (m *model) admin() *mAgent { return m.owners()[0] }
+
+// two is expect, unless the act needs the approval of another owner.
+func (m *model) two(by *mAgent, expect api.Code, w mWish) api.Code {
+	if expect != "" || max(m.policy.sensitive, m.policy.critical) < 2 || len(m.owners()) < 2 || m.granted(by, w.action, w.path) != nil {
+		return expect
+	}
+	return m.asking(by, api.CodeApprovalRequired, mTerms{}, w)
+}
+
+// didTwo settles an act of owners that was done or refused.
+func (m *model) didTwo(t *rapid.T, by *mAgent, err error, w mWish) {
+	if err != nil {
+		m.waits(t, by, err, mTerms{}, w)
+	} else if max(m.policy.sensitive, m.policy.critical) >= 2 && len(m.owners()) >= 2 {
+		m.spendOne(m.granted(by, w.action, w.path))
+	}
+}
+
+func (m *model) createOwner(t *rapid.T) {
+	by, name := m.drawDecider(t), rapid.SampledFrom([]string{"bob", "cyd"}).Draw(t, "name")
+	w, expect := mWish{"owner.create", name}, m.ownersMay(by, false)
+	if expect == "" && slices.ContainsFunc(m.owners(), func(o *mAgent) bool { return o.name == name }) {
+		expect = api.CodeConflict
+	}
+	o, err := m.h.v.CreateOwner(ctx, m.h.as(by.key), api.OwnerCreate{Name: name})
+	wantCode(t, "create owner", err, m.two(by, expect, w))
+	m.didTwo(t, by, err, w)
+	if err == nil {
+		m.done[audit.OwnerCreate]++
+		m.agents = append(m.agents, &mAgent{id: o.ID, name: name, key: o.APIKey, owner: true})
+	}
+}
+
+func (m *model) revokeOwner(t *rapid.T) {
+	by, who := m.drawDecider(t), m.drawKey(t)
+	w, expect := mWish{"owner.revoke", who.name}, m.ownersMay(by, true)
+	switch {
+	case expect != "":
+	case !who.owner || who.revoked:
+		expect = api.CodeNotFound
+	case len(m.owners()) == 1:
+		expect = api.CodeConflict
+	}
+	expect = m.two(by, expect, w)
+	err := m.h.v.RevokeOwner(ctx, m.h.as(by.key), who.id, api.OwnerRevoke{})
+	if err == nil && who.key == m.h.owner {
+		for _, o := range m.owners() {
+			if o != who {
+				m.h.owner = o.key
+			}
+		}
+	}
+	wantCode(t, "revoke owner", err, expect)
+	m.didTwo(t, by, err, w)
+	if err == nil {
+		m.done[audit.OwnerRevoke]++
+		who.revoked = true
+	}
+}
+
+func (m *model) lockdown(t *rapid.T) {
+	by := m.drawKey(t)
+	expect := ownersAct(by)
+	if expect == api.CodeScopeDenied && m.policy.any {
+		expect = ""
+	}
+	_, err := m.h.v.Lockdown(ctx, m.h.as(by.key), api.LockdownRequest{})
+	wantCode(t, "lockdown", err, expect)
+	if err == nil && !m.locked {
+		m.locked = true
+		m.lockdowns++
+		m.done[audit.VaultLockdown]++
+	}
+}
+
+func (m *model) lift(t *rapid.T) {
+	by := m.drawDecider(t)
+	expect := ownersAct(by)
+	if expect == "" && !m.locked {
+		expect = api.CodeConflict
+	}
+	_, err := m.h.v.Lift(ctx, m.h.as(by.key), api.LiftRequest{})
+	wantCode(t, "lift", err, expect)
+	if err == nil {
+		m.locked = false
+		m.done[audit.VaultLift]++
+	}
+}
+
+// fewer reports whether two owners have to agree to a policy.
+func (m *model) fewer(p *mPolicy) bool {
+	return max(m.policy.sensitive, m.policy.critical) >= 2 && len(m.owners()) >= 2 &&
+		(p.sensitive < m.policy.sensitive || p.critical < m.policy.critical)
+}
+
+func (m *model) offerPolicy(t *rapid.T) {
+	p := worldPolicies[rapid.IntRange(0, len(worldPolicies)-1).Draw(t, "policy")]
+	changed, err := m.h.v.OfferPolicy(ctx, policyPath, []byte(p.text()), nil)
+	first, hold := m.done[audit.PolicyReload] == 0, m.fewer(p)
+	if hold != errors.Is(err, vault.ErrHeld) || !hold && err != nil || changed != (!hold && (first || p != m.policy)) {
+		t.Fatalf("offering a policy: %v, %v; want it held: %v", changed, err, hold)
+	}
+	m.held = nil
+	if hold {
+		m.held = p
+	} else {
+		m.policy = p
+	}
+	if changed {
+		m.done[audit.PolicyReload]++
+	}
+}
+
+func (m *model) acceptPolicy(t *rapid.T) {
+	by, digest := m.drawDecider(t), m.h.policyFile().HeldDigest
+	w, expect := mWish{"policy.accept", digest}, m.ownersMay(by, false)
+	if expect == "" && m.held == nil {
+		expect = api.CodeConflict
+	}
+	if expect == "" && m.fewer(m.held) {
+		expect = m.two(by, expect, w)
+	}
+	_, err := m.h.v.AcceptFile(ctx, m.h.as(by.key), api.PolicyAccept{Name: api.PolicyFile, Digest: digest})
+	wantCode(t, "accepting a policy", err, expect)
+	if err != nil || m.fewer(m.held) {
+		m.didTwo(t, by, err, w)
+	}
+	if err == nil {
+		m.policy, m.held = m.held, nil
+		m.done[audit.PolicyReload]++
 	}
 }
 
@@ -238,7 +673,7 @@ func (m *model) rotate(t *rapid.T) { m.rotateAs(t, m.drawCaller(t), m.drawPath(t
 func (m *model) rotateAs(t *rapid.T, c mCaller, p string) {
 	value := rapid.StringMatching(`[a-z]{0,6}`).Draw(t, "value")
 	s := m.secrets[p]
-	expect := m.may(c, "write", p, m.tier(p))
+	expect := m.asking(c.who, m.may(c, "write", p), mTerms{}, mWish{"write", p})
 	if expect == "" && (s == nil || !s.exists) {
 		expect = api.CodeSecretNotFound
 	}
@@ -258,11 +693,11 @@ func (m *model) rotateAs(t *rapid.T, c mCaller, p string) {
 
 // use does, once or more, what a request asks for, as the agent that asks.
 func (m *model) use(t *rapid.T) {
-	if len(m.asked) == 0 {
-		t.Skip("no requests")
-	}
-	a := m.asked[len(m.asked)-1-rapid.IntRange(0, len(m.asked)-1).Draw(t, "request")]
+	a := m.drawRequest(t)
 	w := a.wants[0]
+	if a.who.owner {
+		t.Skip("of an owner")
+	}
 	for range rapid.IntRange(1, 3).Draw(t, "times") {
 		map[string]func(*rapid.T, mCaller, string){
 			"read": m.getAs, "write": m.putAs, "delete": m.deleteAs, "rotate": m.flagAs,
@@ -275,7 +710,7 @@ func (m *model) flag(t *rapid.T) { m.flagAs(t, m.drawCaller(t), m.drawPath(t)) }
 
 func (m *model) flagAs(t *rapid.T, c mCaller, p string) {
 	s := m.secrets[p]
-	expect := m.may(c, "rotate", p, m.tier(p))
+	expect := m.asking(c.who, m.may(c, "rotate", p), mTerms{}, mWish{"rotate", p})
 	if expect == "" && (s == nil || !s.exists) {
 		expect = api.CodeSecretNotFound
 	}

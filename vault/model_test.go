@@ -41,6 +41,7 @@ type mSecret struct {
 	current  uint64
 	exists   bool
 	pending  bool // flagged for rotation
+	rev      int  // how often the tier has changed
 	versions map[uint64]string
 }
 
@@ -60,16 +61,24 @@ type mToken struct {
 	maxUses  int
 	uses     int
 	revoked  bool
+	locked   int // how many lockdowns there were when it was made
 }
 
 type model struct {
 	h       *house
 	secrets map[string]*mSecret
-	agents  []*mAgent // the first is the owner
+	agents  []*mAgent // owners too; the first is the first owner
 	tokens  []*mToken
 	asked   []*mApproval
+	wishes  map[string]*mApproval // the last request for a wish, as long as it is found by that
 	grants  []*mGrant
-	done    map[audit.Action]int // acts that succeeded, by what the trail calls them
+	policy  *mPolicy
+	held    *mPolicy // waits for an owner
+
+	lockdowns int
+	locked    bool
+
+	done map[audit.Action]int // acts that succeeded, by what the trail calls them
 
 	openedWith uint64    // the last event when the vault was opened
 	openedAt   time.Time // and when that was, by the clock
@@ -178,22 +187,43 @@ func (m *model) now() time.Time {
 	return now
 }
 
-func (t *mToken) live(now time.Time) bool {
-	return !t.revoked && now.Before(t.expires) && (t.maxUses == 0 || t.uses < t.maxUses)
+func (m *model) live(t *mToken, now time.Time) bool {
+	return t.locked == m.lockdowns && !t.revoked && now.Before(t.expires) && (t.maxUses == 0 || t.uses < t.maxUses)
 }
 
-func (m *model) valid(c mCaller) bool {
-	return !c.who.revoked && (c.tok == nil || c.tok.live(m.now()))
-}
-
-// may is the code that the act ends in, as far as the caller decides it.
-func (m *model) may(c mCaller, action, p, tier string) api.Code {
-	switch {
-	case !m.valid(c):
+// stops is the code of any act of the caller that a lockdown stops too, "" if nothing
+// stops it yet.
+func (m *model) stops(c mCaller) api.Code {
+	switch now := m.now(); {
+	case c.tok != nil && m.locked && (now.Before(c.tok.expires) || slices.Contains(m.h.keys("tokens"), c.tok.id)): // it has not gone yet
+		return api.CodeLockedDown
+	case c.who.revoked, c.tok != nil && !m.live(c.tok, now):
 		return api.CodeUnauthorized
-	case !c.who.reaches(action, p), c.tok != nil && !allows(c.tok.scopes, action, p):
+	case m.locked:
+		return api.CodeLockedDown
+	}
+	return ""
+}
+
+// covered reports whether the caller may do it, approvals left aside.
+func (m *model) covered(c mCaller, action, p string) bool {
+	if !c.who.reaches(action, p) || c.tok != nil && !allows(c.tok.scopes, action, p) {
+		return false
+	}
+	r := m.rule(c.who, action, p)
+	return r == nil || r.effect != "deny"
+}
+
+// may is the code that the act ends in, as far as the caller decides it, and the
+// secret's tier.
+func (m *model) may(c mCaller, action, p string) api.Code {
+	if code := m.stops(c); code != "" {
+		return code
+	}
+	switch {
+	case !m.covered(c, action, p):
 		return api.CodeScopeDenied
-	case c.who.owner || !needs(action, tier):
+	case c.who.owner || !m.asks(c.who, action, p):
 		return ""
 	case m.granted(c.who, action, p) == nil:
 		return api.CodeApprovalRequired
@@ -238,7 +268,7 @@ func (m *model) putAs(t *rapid.T, c mCaller, p string) {
 	value := rapid.StringMatching(`[a-z]{0,6}`).Draw(t, "value")
 	want := rapid.SampledFrom(worldTiers).Draw(t, "tier")
 	lower := rapid.IntRange(0, 3).Draw(t, "lower") == 0
-	expect := m.may(c, "write", p, m.tier(p))
+	expect := m.asking(c.who, m.may(c, "write", p), mTerms{}, mWish{"write", p})
 	if expect == "" && lower && !c.who.owner {
 		expect = api.CodeScopeDenied
 	}
@@ -251,13 +281,17 @@ func (m *model) putAs(t *rapid.T, c mCaller, p string) {
 	m.used(c, audit.SecretWrite)
 	m.spend(c, "write", p)
 	s := m.secrets[p]
-	if s == nil {
+	fresh := s == nil
+	if fresh {
 		s = &mSecret{ids: map[string]bool{}, tier: "standard"}
 		m.secrets[p] = s
 	}
 	m.newVersion(t, s, info, value)
 	rank := slices.Index(worldTiers, want)
 	if want != "" && (lower || rank > slices.Index(worldTiers, s.tier)) {
+		if s.tier != want && !fresh {
+			s.rev++
+		}
 		s.tier = want
 	}
 	if info.AccessTier != s.tier || info.Version != s.current || info.Namespace+"/"+info.Key != p {
@@ -267,7 +301,10 @@ func (m *model) putAs(t *rapid.T, c mCaller, p string) {
 
 // putOften writes so often that old versions go.
 func (m *model) putOften(t *rapid.T) {
-	p, c := m.drawPath(t), mCaller{who: m.agents[0]}
+	if m.locked {
+		t.Skip("locked down")
+	}
+	p, c := m.drawPath(t), mCaller{who: m.admin()}
 	for i := range rapid.IntRange(4, 9).Draw(t, "times") {
 		value := fmt.Sprint(p, i)
 		info := m.h.mustPut(c.text(), p, value)
@@ -311,11 +348,11 @@ func (m *model) getAs(t *rapid.T, c mCaller, p string) {
 		n = s.current + 1 - min(s.current, uint64(rapid.IntRange(0, 12).Draw(t, "back")))
 	}
 	exists := s != nil && s.exists
-	tier := "standard"
-	if exists {
-		tier = s.tier
+	expect := m.may(c, "read", p)
+	if !exists && expect == api.CodeApprovalRequired {
+		expect = "" // nobody is asked about what is not there
 	}
-	expect := m.may(c, "read", p, tier)
+	expect = m.asking(c.who, expect, mTerms{}, mWish{"read", p})
 	want, kept := "", false
 	if exists {
 		at := n
@@ -344,7 +381,7 @@ func (m *model) delete(t *rapid.T) { m.deleteAs(t, m.drawCaller(t), m.drawPath(t
 
 func (m *model) deleteAs(t *rapid.T, c mCaller, p string) {
 	s := m.secrets[p]
-	expect := m.may(c, "delete", p, m.tier(p))
+	expect := m.asking(c.who, m.may(c, "delete", p), mTerms{}, mWish{"delete", p})
 	if expect == "" && (s == nil || !s.exists) {
 		expect = api.CodeSecretNotFound
 	}
@@ -369,7 +406,7 @@ func (m *model) list(t *rapid.T) {
 	var want []string
 	for _, p := range worldPaths {
 		s := m.secrets[p]
-		if s == nil || !s.exists || m.may(c, "read", p, "standard") != "" {
+		if s == nil || !s.exists || !m.covered(c, "read", p) {
 			continue
 		}
 		if in == "" || p[:strings.LastIndex(p, "/")] == in {
@@ -378,8 +415,8 @@ func (m *model) list(t *rapid.T) {
 	}
 	list, err := m.h.v.List(ctx, m.h.as(c.text()), at)
 	switch {
-	case !m.valid(c):
-		wantCode(t, "list "+in, err, api.CodeUnauthorized)
+	case m.stops(c) != "":
+		wantCode(t, "list "+in, err, m.stops(c))
 		return
 	case err != nil && api.CodeOf(err) == api.CodeScopeDenied && in != "" && len(want) == 0:
 		return // what could be there is for policy's own tests
@@ -405,7 +442,10 @@ func (m *model) createAgent(t *rapid.T) {
 		AllowedNamespaces: rapid.SampledFrom(worldReaches).Draw(t, "namespaces"),
 		AllowedScopes:     rapid.SliceOfN(rapid.SampledFrom(worldScopes), 0, 3).Draw(t, "scopes"),
 	}
-	expect := ownersAct(by)
+	expect := m.stops(mCaller{who: by})
+	if expect == "" {
+		expect = ownersAct(by)
+	}
 	if expect == "" && m.living(name) != nil {
 		expect = api.CodeConflict
 	}
@@ -475,8 +515,8 @@ func (m *model) issue(t *rapid.T) {
 	}
 	expect := api.Code("")
 	switch {
-	case by.revoked:
-		expect = api.CodeUnauthorized
+	case m.stops(mCaller{who: by}) != "":
+		expect = m.stops(mCaller{who: by})
 	default:
 		for _, s := range want.Scopes { // what is beyond reach is told before what waits
 			if code := m.mayCarry(by, s); code != "" && expect != api.CodeScopeDenied {
@@ -484,17 +524,19 @@ func (m *model) issue(t *rapid.T) {
 			}
 		}
 	}
+	on, missing := mTerms{ttl, *cmp.Or(want.MaxUses, new(int))}, m.missing(by, want.Scopes)
+	expect = m.asking(by, expect, on, missing...)
 	tok, err := m.h.v.IssueToken(ctx, m.h.as(by.key), want)
 	wantCode(t, fmt.Sprintf("issue %q", want.Scopes), err, expect)
 	if err != nil {
-		m.waits(t, by, err, mTerms{ttl, *cmp.Or(want.MaxUses, new(int))}, m.missing(by, want.Scopes)...)
+		m.waits(t, by, err, on, missing...)
 		return
 	}
 	m.done[audit.TokenCreate]++
 	if end := m.now().Truncate(time.Second).Add(ttl); !tok.ExpiresAt.Equal(end) {
 		t.Fatalf("a token ends at %v, want %v", tok.ExpiresAt, end)
 	}
-	mt := &mToken{id: tok.TokenID, text: tok.Token, holder: by, scopes: want.Scopes, expires: tok.ExpiresAt}
+	mt := &mToken{id: tok.TokenID, text: tok.Token, holder: by, scopes: want.Scopes, expires: tok.ExpiresAt, locked: m.lockdowns}
 	if want.MaxUses != nil {
 		mt.maxUses = *want.MaxUses
 	}
@@ -504,12 +546,12 @@ func (m *model) issue(t *rapid.T) {
 func (m *model) mayCarry(by *mAgent, s string) api.Code {
 	p := parseScope(s)
 	if p.where == "" || strings.HasSuffix(p.where, "/") {
-		if by.carries(s) {
+		if by.carries(s) && (by.owner || relative(s) || !m.refuses(by, p)) {
 			return ""
 		}
 		return api.CodeScopeDenied
 	}
-	return m.may(mCaller{who: by}, p.action, p.where, m.tier(p.where))
+	return m.may(mCaller{who: by}, p.action, p.where)
 }
 
 func (m *model) revokeToken(t *rapid.T) {
@@ -521,7 +563,7 @@ func (m *model) revokeToken(t *rapid.T) {
 	switch {
 	case by.revoked:
 		expect = api.CodeUnauthorized
-	case !tok.live(m.now()), !by.owner && tok.holder != by:
+	case !m.live(tok, m.now()), !by.owner && tok.holder != by:
 		expect = api.CodeNotFound
 	}
 	err := m.h.v.RevokeToken(ctx, m.h.as(by.key), tok.id)
@@ -548,7 +590,7 @@ func (m *model) listTokens(t *rapid.T) {
 		got = append(got, fmt.Sprint(i.ID, i.AgentID, i.Uses))
 	}
 	for _, tok := range m.tokens {
-		if tok.live(now) && (by.owner || tok.holder == by) {
+		if m.live(tok, now) && (by.owner || tok.holder == by) {
 			want = append(want, fmt.Sprint(tok.id, tok.holder.id, tok.uses))
 		}
 	}
@@ -591,6 +633,7 @@ func (m *model) clock(t *rapid.T) {
 
 func (m *model) reopen(*rapid.T) {
 	m.h.reopen()
+	m.held = nil // until the file is offered again
 	m.openedWith, m.openedAt = m.h.last().Seq, m.h.clock.Now()
 }
 
@@ -620,6 +663,7 @@ func (m *model) settle(t *rapid.T) {
 		audit.TokenCreate, audit.TokenRevoke, audit.AgentCreate, audit.AgentRevoke,
 		audit.SecretRotate, audit.SecretRotationPending,
 		audit.ApprovalRequest, audit.ApprovalApprove, audit.ApprovalDeny, audit.ApprovalExpire,
+		audit.ApprovalRevoke, audit.VaultLockdown, audit.VaultLift, audit.PolicyReload, audit.OwnerCreate, audit.OwnerRevoke,
 	} {
 		if got[a] != m.done[a] {
 			t.Fatalf("the trail has %d of %s, there were %d", got[a], a, m.done[a])
@@ -638,14 +682,19 @@ func TestModel(t *testing.T) {
 		defer os.RemoveAll(dir)
 		h := houseIn(t, filepath.Join(dir, "data"))
 		h.claimIt()
-		m := &model{h: h, secrets: map[string]*mSecret{}, done: map[audit.Action]int{}}
+		m := &model{
+			h: h, secrets: map[string]*mSecret{}, wishes: map[string]*mApproval{}, policy: worldPolicies[0],
+			done: map[audit.Action]int{audit.OwnerCreate: 1},
+		}
 		m.agents = []*mAgent{{id: h.claim.OwnerID, name: "ada", key: h.owner, owner: true}}
 		t.Repeat(map[string]func(*rapid.T){
 			"put": m.put, "put again": m.put, "put often": m.putOften, "get": m.get, "get again": m.get, "delete": m.delete, "list": m.list,
 			"create agent": m.createAgent, "revoke agent": m.revokeAgent, "list agents": m.listAgents,
 			"issue": m.issue, "issue again": m.issue, "revoke token": m.revokeToken, "list tokens": m.listTokens,
 			"rotate": m.rotate, "flag": m.flag, "approve": m.approve, "approve again": m.approve, "deny": m.deny, "use": m.use, "use again": m.use,
-			"list approvals": m.listApprovals, "sweep": m.sweep,
+			"list approvals": m.listApprovals, "sweep": m.sweep, "revoke approval": m.revokeApproval,
+			"create owner": m.createOwner, "revoke owner": m.revokeOwner, "lockdown": m.lockdown, "lift": m.lift, "lift again": m.lift,
+			"offer policy": m.offerPolicy, "accept policy": m.acceptPolicy,
 			"clock": m.clock, "reopen": m.reopen, "": m.check,
 		})
 		m.settle(t)

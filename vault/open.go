@@ -15,12 +15,23 @@ import (
 // head, the events since the one before it, and the head kept beside the key
 // file; the rest of the chain is checked while the vault already serves.
 func Open(cfg Config) (*Vault, error) {
+	cfg.fill()
 	v, err := open(cfg)
 	if err != nil {
 		return nil, err
 	}
 	if err := v.compareHead(); err != nil {
 		return nil, errors.Join(err, v.abandon())
+	}
+	unfinished, err := v.resealing()
+	if err != nil {
+		return nil, errors.Join(err, v.abandon())
+	}
+	if unfinished {
+		cfg.Log.Info("an approval passphrase was set, and what needs a person is not all sealed to it yet; finishing that first")
+		if v, err = finishResealing(context.Background(), v); err != nil {
+			return nil, err
+		}
 	}
 	v.run()
 	return v, nil

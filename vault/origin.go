@@ -6,16 +6,23 @@ import (
 	"strings"
 
 	"github.com/agent-secret-store/assd/audit"
+	"github.com/agent-secret-store/assd/policy"
+	"github.com/agent-secret-store/assd/vault/api"
 )
 
 // Origin is where a request came from, as the daemon knows it.
 type Origin struct {
 	Source    audit.Source
+	Hints     Hints      // about the process at the other end; nil: none
 	Local     bool       // over the Unix socket
 	Addr      netip.Addr // else: the peer's address, unmapped, without a zone
 	RequestID string     // ours
 	ClientRef string     // the client's own id for it, cut and checked
 }
+
+// Hints tells what the system says of the process at the other end and its parents,
+// when it is asked: it is asked only for what a person is to be shown.
+type Hints interface{ Processes() []api.Process }
 
 // event is an event of this request, to be filled in by the act.
 func (o Origin) event(action audit.Action, actor audit.Actor) audit.Event {
@@ -40,6 +47,9 @@ func (o Origin) Class() string {
 	}
 	return o.Addr.String()
 }
+
+// place is the origin as policy looks at it.
+func (o Origin) place() policy.Place { return policy.Place{Local: o.Local, Addr: o.Addr} }
 
 // in reports whether the origin is in an address list.
 func (o Origin) in(list addressList) bool {

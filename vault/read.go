@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/agent-secret-store/assd/audit"
@@ -100,33 +101,66 @@ func (v *Vault) decrypt(r store.Reader, c *caller, p policy.Path, h *header, n u
 	if ver == nil {
 		return nil, nil
 	}
-	if d, _, err := v.decide(r, c, policy.Read, p, h, from); err != nil || d.Effect != policy.Allow {
+	d, g, err := v.decide(r, c, policy.Read, p, h, from)
+	if err != nil || d.Effect != policy.Allow {
 		return nil, err
 	}
-	payload, err := v.unseal(r, p, h.ID, ver.N)
+	payload, err := v.unseal(r, p, h.ID, *ver, c.opener(g))
+	if errors.Is(err, errNoKey) { // it has just ended
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}
 	return &opened{id: h.ID, n: ver.N, payload: payload}, nil
 }
 
-// unseal opens a stored value, whoever asks.
-func (v *Vault) unseal(r store.Reader, p policy.Path, secretID string, n uint64) (envelope.Payload, error) {
+// errNoKey says that a value is sealed to the approval key, and that what is to
+// open it does not have that.
+var errNoKey = errors.New("nothing that is open has the approval key")
+
+// unseal opens a stored value, whoever asks. One that is sealed to the approval key
+// needs the id of an approval or a token that has its private half.
+//
+// What is stored must be what the header says: anyone who can write the file could
+// seal a value of their own with the public half, and it would open.
+func (v *Vault) unseal(r store.Reader, p policy.Path, secretID string, ver version, opener string) (payload envelope.Payload, err error) {
+	n := ver.N
 	// A copy, as in load: AES-GCM reads what it authenticates twice.
 	sealed := bytes.Clone(r.Get(store.Values, valueKey(secretID, n)))
-	payload, err := v.keyring.Open(v.place(secretID, p, n), sealed)
-	if err != nil {
-		return payload, &audit.TamperError{
-			What:    fmt.Sprintf("value of %s version %d", p, n),
-			Problem: "it does not decrypt: it was changed, moved or removed by something other than assd",
+	if digest, err := envelope.Digest(sealed); err != nil || digest != ver.Digest {
+		return payload, foreignValue(p, n)
+	}
+	by, _ := envelope.SealedBy(sealed) // what is malformed does not open either
+	st, err := v.state(r)
+	switch {
+	case err != nil:
+		return payload, err
+	case by != "" && by == st.ApprovalKey:
+		key := v.keys.get(opener, v.now(r))
+		if key == nil {
+			return payload, errNoKey
 		}
+		payload, err = key.Open(v.place(secretID, p, n), sealed)
+	default:
+		payload, err = v.keyring.Open(v.place(secretID, p, n), sealed)
+	}
+	if err != nil {
+		return payload, foreignValue(p, n)
 	}
 	return payload, nil
 }
 
+func foreignValue(p policy.Path, n uint64) error {
+	return &audit.TamperError{
+		What:    fmt.Sprintf("value of %s version %d", p, n),
+		Problem: "it does not decrypt: it was changed, moved or removed by something other than assd",
+	}
+}
+
 // tryGet decides on what open prepared.
 func (v *Vault) tryGet(ctx context.Context, req Request, path policy.RequestPath, n uint64, o *opened) (reading *Reading, list *api.SecretList, err error) {
-	err = v.do(ctx, req, func(a *act) error {
+	err = v.do(ctx, on("secret.get").at(path.Path), req, func(a *act) error {
 		h, err := v.visible(a.tx, a.caller, path.Path)
 		switch {
 		case err != nil:
@@ -134,7 +168,7 @@ func (v *Vault) tryGet(ctx context.Context, req Request, path policy.RequestPath
 		case h.exists():
 			reading, err = a.release(path.Path, h, n, o)
 			return err
-		case !a.caller.listsAll(path.Namespace):
+		case !a.caller.listsAll(path.Namespace) || a.caller.barred(path.Path):
 			return a.refuseGet(path)
 		case o == nil || o.list == nil:
 			return errStale
@@ -147,15 +181,23 @@ func (v *Vault) tryGet(ctx context.Context, req Request, path policy.RequestPath
 	return reading, list, err
 }
 
+// barred reports whether a rule of the policy denies to read p: then it is no
+// listing that was meant.
+func (c *caller) barred(p policy.Path) bool {
+	d := policy.Decide(c.request(policy.Read, p, policy.Standard))
+	return d.Effect == policy.Deny && d.Rule != nil
+}
+
 // refuseGet ends a GET of what is neither a secret nor a listing for the caller.
 func (a *act) refuseGet(path policy.RequestPath) error {
 	if path.Path.IsZero() {
 		return a.refuseList(path.Namespace)
 	}
-	if err := a.permit(a.about(audit.SecretRead, path.Path), policy.Read, path.Path, nil); err != nil {
-		return err
+	d := policy.Decide(a.caller.request(policy.Read, path.Path, ""))
+	if d.Effect == policy.Deny {
+		return a.settle(a.about(audit.SecretRead, path.Path), d)
 	}
-	return secretNotFound()
+	return secretNotFound() // nobody is asked about what is not there
 }
 
 // release decides on the version that was opened, and records the read.

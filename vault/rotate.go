@@ -3,6 +3,7 @@ package vault
 import (
 	"bytes"
 	"context"
+	"errors"
 
 	"github.com/agent-secret-store/assd/audit"
 	"github.com/agent-secret-store/assd/policy"
@@ -35,7 +36,7 @@ func (v *Vault) Rotate(ctx context.Context, req Request, p policy.Path, want api
 
 // flag marks the secret at p as waiting for a new value.
 func (v *Vault) flag(ctx context.Context, req Request, p policy.Path) (info api.SecretInfo, err error) {
-	err = v.do(ctx, req, func(a *act) error {
+	err = v.do(ctx, on("secret.rotate").at(p), req, func(a *act) error {
 		ev := a.about(audit.SecretRotate, p)
 		h, err := a.headerFor(ev, policy.Rotate, p)
 		if err != nil {
@@ -59,12 +60,24 @@ func (v *Vault) flag(ctx context.Context, req Request, p policy.Path) (info api.
 }
 
 // keepMetadata is d with the metadata of the newest version of the secret that h
-// describes: it is sealed with the value, so it is opened and sealed again.
+// describes: it is sealed with the value, so it is opened and sealed again. Where
+// it is sealed to the approval key it cannot be: then the secret must have none.
 func (v *Vault) keepMetadata(r store.Reader, p policy.Path, h *header, d draft) (draft, error) {
 	if !h.exists() {
 		return d, nil
 	}
-	old, err := v.unseal(r, p, h.ID, h.Current)
+	ver := h.version(0)
+	if ver == nil {
+		return d, nil
+	}
+	old, err := v.unseal(r, p, h.ID, *ver, "")
+	if errors.Is(err, errNoKey) {
+		if !ver.Meta {
+			return d, nil
+		}
+		return d, api.New(api.CodeConflict, "the metadata of this secret is sealed to the approval key with its value, and would be lost").
+			WithHint("store the new value with the metadata: PUT takes both")
+	}
 	if err != nil {
 		return d, err
 	}

@@ -34,7 +34,8 @@ type version struct {
 	N      uint64    `json:"n"`
 	Digest string    `json:"digest"` // of the sealed value
 	At     time.Time `json:"at"`
-	By     string    `json:"by"` // id of who wrote it
+	By     string    `json:"by"`             // id of who wrote it
+	Meta   bool      `json:"meta,omitempty"` // metadata is sealed with it; not told of versions from before there was an approval key
 }
 
 // tier is the tier in force at a path: "" where nothing has ever been.

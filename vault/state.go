@@ -9,7 +9,8 @@ import (
 )
 
 // state is the record at vault/state: what the vault is, and whether it has been
-// claimed. It is written by vault.init and once more by the claim.
+// claimed. It is written by vault.init, by the claim, and when
+// the approval passphrase is first set.
 type state struct {
 	Tenant    string    `json:"tenant"`
 	Epoch     uint64    `json:"epoch"`
@@ -20,6 +21,13 @@ type state struct {
 	ClaimedAt time.Time `json:"claimed_at,omitzero"`
 	ClaimedBy string    `json:"claimed_by,omitempty"` // where the claim came from
 	Claimant  string    `json:"claimant,omitempty"`   // name of the first owner
+
+	// ApprovalKey is the id of the key that values are sealed to which need a
+	// person; "" until somebody has set an approval passphrase.
+	ApprovalKey string `json:"approval_key,omitempty"`
+	// Resealing says that older values are not all sealed to it yet, or that what
+	// they were lies in free pages still.
+	Resealing bool `json:"resealing,omitempty"`
 }
 
 const stateKey = "state"

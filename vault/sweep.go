@@ -17,6 +17,12 @@ const (
 // Sweep closes requests whose time is over, with an event each, and removes
 // grants that have ended and requests that ended long ago.
 func (v *Vault) Sweep(ctx context.Context) error {
+	swept := false
+	defer func() {
+		if swept {
+			v.news.tell()
+		}
+	}()
 	for range sweepRounds {
 		var stale staleKeys
 		if err := v.db.View(func(s *store.Snapshot) (err error) {
@@ -28,6 +34,7 @@ func (v *Vault) Sweep(ctx context.Context) error {
 		if err := v.db.Update(ctx, func(tx *store.Tx) error { return v.removeStale(tx, stale) }); err != nil {
 			return err
 		}
+		swept = true
 	}
 	return nil // the next one goes on
 }
@@ -38,27 +45,43 @@ type staleKeys struct{ wishes, approvals, grants []string }
 func (s staleKeys) empty() bool { return len(s.wishes)+len(s.approvals)+len(s.grants) == 0 }
 
 func (v *Vault) findStale(r store.Reader) (out staleKeys, err error) {
-	now := v.now(r)
+	m, err := v.momentOf(r)
+	if err != nil {
+		return out, err
+	}
 	if out.wishes, err = pick(v, r, store.Wishes, func(w *wish) (bool, error) {
 		one, err := load[approval](v, r, store.Approvals, w.Approval)
-		return one == nil || one.status(now) != api.ApprovalPending, err
-	}); err != nil {
+		return one.closable(m), err
+	}); err != nil || len(out.wishes) == sweepAtOnce { // no request goes before the wish that leads to it
 		return out, err
 	}
-	if out.approvals, err = pick(v, r, store.Approvals, func(a *approval) (bool, error) { return a.forgotten(now), nil }); err != nil {
+	if out.approvals, err = pick(v, r, store.Approvals, func(a *approval) (bool, error) { return a.forgotten(m), nil }); err != nil {
 		return out, err
 	}
-	out.grants, err = pick(v, r, store.Grants, func(g *grant) (bool, error) { return g.over(now), nil })
+	out.grants, err = pick(v, r, store.Grants, func(g *grant) (bool, error) { return g.over(m), nil })
 	return out, err
 }
 
+// closable reports whether there is something to close: r, or the wish that leads
+// to it, by which nothing has to be found any more. It is so without r.
+func (r *approval) closable(m moment) bool {
+	return r == nil || r.unclosed(m) || r.status(m) != api.ApprovalPending && !r.recalled(m)
+}
+
+// unclosed reports whether nobody has answered r in time, and no event says so yet.
+func (r *approval) unclosed(m moment) bool {
+	return r.Decided.IsZero() && !r.Expired && r.status(m) == api.ApprovalExpired
+}
+
 // forgotten reports whether r ended so long ago that it is not listed any more.
-func (r *approval) forgotten(now time.Time) bool {
-	return r.status(now) != api.ApprovalPending && now.Sub(r.ended()) > keptEnded
+func (r *approval) forgotten(m moment) bool {
+	return r.status(m) != api.ApprovalPending && m.now.Sub(r.ended()) > keptEnded
 }
 
 // over reports whether g opens nothing any more.
-func (g *grant) over(now time.Time) bool { return !now.Before(g.Until) }
+func (g *grant) over(m moment) bool {
+	return !m.now.Before(g.Until) || g.Locked != m.lockdown.count()
+}
 
 // pick is the keys of the records in b that stale says yes to, at most
 // sweepAtOnce.
@@ -80,19 +103,22 @@ func pick[T any](v *Vault, r store.Reader, b store.Bucket, stale func(*T) (bool,
 
 // removeStale looks at each key once more and removes what is still stale.
 func (v *Vault) removeStale(tx *store.Tx, stale staleKeys) error {
+	m, err := v.momentOf(tx)
+	if err != nil {
+		return err
+	}
 	for _, key := range stale.wishes {
-		if err := v.closeWish(tx, key); err != nil {
+		if err := v.closeWish(tx, m, key); err != nil {
 			return err
 		}
 	}
-	now := v.log.Now()
 	for _, key := range stale.approvals {
-		if err := dropIf(v, tx, store.Approvals, key, func(r *approval) bool { return r.forgotten(now) }); err != nil {
+		if err := dropIf(v, tx, store.Approvals, key, func(r *approval) bool { return r.forgotten(m) }); err != nil {
 			return err
 		}
 	}
 	for _, key := range stale.grants {
-		if err := dropIf(v, tx, store.Grants, key, func(g *grant) bool { return g.over(now) }); err != nil {
+		if err := dropIf(v, tx, store.Grants, key, func(g *grant) bool { return g.over(m) }); err != nil {
 			return err
 		}
 	}
@@ -108,8 +134,9 @@ func dropIf[T any](v *Vault, tx *store.Tx, b store.Bucket, key string, stale fun
 	return v.log.Drop(tx, audit.Object{Bucket: b, Key: key})
 }
 
-// closeWish closes the request behind a wish, if its time is over.
-func (v *Vault) closeWish(tx *store.Tx, key string) error {
+// closeWish closes the request behind a wish, if its time is over, or forgets that
+// what it asks for was denied.
+func (v *Vault) closeWish(tx *store.Tx, m moment, key string) error {
 	w, err := load[wish](v, tx, store.Wishes, key)
 	if err != nil || w == nil {
 		return err
@@ -121,17 +148,26 @@ func (v *Vault) closeWish(tx *store.Tx, key string) error {
 	if r == nil { // it lost its record: something other than assd removed that
 		r = &approval{ID: w.Approval}
 	}
-	if r.status(v.log.Now()) == api.ApprovalPending {
+	switch {
+	case !r.closable(m):
 		return nil
+	case r.unclosed(m):
+		return v.expire(tx, m, key, r)
 	}
-	return v.expire(tx, key, r)
+	ev := audit.Event{Actor: daemonActor, Action: audit.ApprovalExpire, Outcome: audit.OK, Approval: r.ID}
+	ev.Subject, ev.Reason = &audit.Subject{ID: r.ID, Name: r.Name}, "that this was denied is forgotten"
+	_, err = v.log.Append(tx, ev, remove(store.Wishes, key))
+	return err
 }
 
 // expire closes a request that nobody answered in time. One that is too old for
 // the verifier to follow a change of it goes without a trace of its own: its
-// approval.request stays.
-func (v *Vault) expire(tx *store.Tx, wishKey string, r *approval) error {
-	changes := []audit.Change{remove(store.Wishes, wishKey)}
+// approval.request stays. The wish stays where denials are known by it.
+func (v *Vault) expire(tx *store.Tx, m moment, wishKey string, r *approval) error {
+	var changes []audit.Change
+	if !r.recalled(m) {
+		changes = append(changes, remove(store.Wishes, wishKey))
+	}
 	if v.log.Now().Sub(r.Created) < lastChange {
 		next := *r
 		next.Expired = true

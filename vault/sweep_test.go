@@ -99,7 +99,8 @@ func TestSweepLooksAgain(t *testing.T) {
 	d.wantLeft(2, 1, 0)
 }
 
-// TestSweepRemovesWhatHasEnded: grants with their hour, requests after a week.
+// TestSweepRemovesWhatHasEnded: grants with their hour, requests after a week; that
+// one was denied is remembered for a day, and a minute.
 func TestSweepRemovesWhatHasEnded(t *testing.T) {
 	d := newDesk(t)
 	var ids []string
@@ -107,18 +108,29 @@ func TestSweepRemovesWhatHasEnded(t *testing.T) {
 		ids = append(ids, d.askToRead(d.mia.APIKey, p))
 		if i == 0 {
 			d.mustApprove(ids[0])
-		} else if _, err := d.deny(ids[1]); err != nil {
-			t.Fatal(err)
+		} else {
+			d.mustDeny(ids[1])
 		}
 	}
 	ids = append(ids, d.askToRead(d.max.APIKey, sensitive)) // nobody answers
 	d.clock.advance(time.Hour - time.Millisecond)
 	d.sweep()
-	d.wantLeft(3, 1, 1)
+	d.wantLeft(3, 2, 1)
 	d.clock.advance(time.Millisecond)
 	d.sweep()
+	d.wantLeft(3, 1, 0)
+	d.clock.advance(23*time.Hour + time.Minute - time.Millisecond)
+	d.sweep()
+	d.wantLeft(3, 1, 0)
+	d.clock.advance(time.Millisecond)
+	at := d.last().Seq
+	d.sweep()
 	d.wantLeft(3, 0, 0)
-	d.clock.advance(7 * day)
+	d.wantEvents(at, "approval.expire")
+	if ev := d.last(); ev.Approval != ids[1] || ev.Reason != "that this was denied is forgotten" {
+		t.Errorf("the event of it is %+v", ev.Event)
+	}
+	d.clock.advance(6*day + time.Hour - time.Minute)
 	d.sweep()
 	d.wantListed("", ids[2]) // it ended an hour later than the others
 	d.clock.advance(time.Hour)
@@ -262,5 +274,37 @@ func TestSweepWithTheClockPutBack(t *testing.T) {
 	wantCode(t, "approving it", err, api.CodeConflict)
 	if names := d.keys("wishes"); slices.ContainsFunc(names, func(k string) bool { return strings.Contains(k, d.mia.ID) }) {
 		t.Errorf("open are %q", names)
+	}
+}
+
+// TestSweepOfManyAfterWeeks: each wish goes before the request that it leads to, so
+// that the event still says what was asked for.
+func TestSweepOfManyAfterWeeks(t *testing.T) {
+	d := newDesk(t)
+	const agents, each = 9, 32
+	for i := range agents {
+		bot := d.agent(fmt.Sprintf("bot-%d", i), "secrets:read:*")
+		for n := range each {
+			id := d.askFor(bot.APIKey, api.TokenRequest{Scopes: []string{"secrets:read:" + sensitive}, MaxUses: ptr(n + 1)})
+			if n%2 == 0 {
+				d.mustDeny(id)
+			}
+		}
+	}
+	d.close()
+	d.clock.advance(30 * day)
+	d.open()
+	d.sweep()
+	d.wantLeft(0, 0, 0)
+	said := map[string]int{}
+	for _, ev := range d.trail(audit.Filter{Action: string(audit.ApprovalExpire)}) {
+		what, _, _ := strings.Cut(ev.Reason, " sha256")
+		said[ev.Key+" "+what]++
+	}
+	if want := agents * each / 2; len(said) != 2 || said["SENSITIVE to read, 1 of 1 in"] != want || said[" that this was denied is forgotten"] != want {
+		t.Errorf("the trail says %v", said)
+	}
+	if got := d.checked(); got != "ok" {
+		t.Error(got)
 	}
 }

@@ -310,12 +310,12 @@ func TestThreat13Claim(t *testing.T) {
 		h.close()
 		h.removeRaw(place{"owners", h.claim.OwnerID}, place{"names", "owner/ada"}, place{"credentials", credentialKey(h.owner)})
 		h.open()
-		_, err := h.v.Claim(ctx, "eve", local(1000))
+		_, err := h.v.Claim(ctx, "eve", local(1000), api.ClaimRequest{})
 		wantCode(t, "a claim of a vault without owners", err, api.CodeConflict)
 	})
 	t.Run("said to whom", func(t *testing.T) {
 		h := newHouse(t)
-		_, err := h.v.Claim(ctx, "eve", local(1000))
+		_, err := h.v.Claim(ctx, "eve", local(1000), api.ClaimRequest{})
 		wantCode(t, "a second claim", err, api.CodeConflict)
 		if err == nil || !strings.Contains(err.Error(), "2026-03-01") || !strings.Contains(err.Error(), "ada") || !strings.Contains(err.Error(), "local uid 1000") {
 			t.Errorf("the second claim is told %q", err)
@@ -345,7 +345,7 @@ func testClaimRaced(t *testing.T) {
 	claims := make(chan api.Claim, 64)
 	for range cap(claims) {
 		wg.Go(func() {
-			c, err := h.v.Claim(ctx, "ada", local(1000))
+			c, err := h.v.Claim(ctx, "ada", local(1000), api.ClaimRequest{})
 			if err == nil {
 				claims <- c
 			} else if api.CodeOf(err) != api.CodeConflict || c.OwnerKey != "" {
@@ -381,7 +381,7 @@ func testStatePutBack(t *testing.T) {
 		h.setRaw(map[place][]byte{{"vault", "state"}: unclaimed})
 		wantProblem(t, h.verify(), "record vault/state: put back")
 		h.open()
-		_, err := h.v.Claim(ctx, "eve", local(1000))
+		_, err := h.v.Claim(ctx, "eve", local(1000), api.ClaimRequest{})
 		wantTampered(t, "a claim", err, "record vault/state")
 		if got := h.checked(); !strings.Contains(got, "vault/state") {
 			t.Errorf("the check of the chain ends with %q", got)
@@ -391,7 +391,7 @@ func testStatePutBack(t *testing.T) {
 		h, unclaimed := newborn(t)
 		claimed := h.raw("vault", "state")
 		h.swap("state", claimed, unclaimed)
-		_, err := h.v.Claim(ctx, "eve", local(1000))
+		_, err := h.v.Claim(ctx, "eve", local(1000), api.ClaimRequest{})
 		wantTampered(t, "a claim", err, "record vault/state")
 		h.setLive("state", unclaimed, claimed)
 	})

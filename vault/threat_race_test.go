@@ -62,6 +62,60 @@ func TestThreat08DecideWhereYouCommit(t *testing.T) {
 			func(h *house, _ api.AgentCreated, _ string) error { return h.delete(h.owner, plain) },
 			audit.SecretDelete, api.CodeSecretNotFound,
 		},
+		{
+			"the tier raised, what was approved before",
+			approvedToRead,
+			func(h *house, _ api.AgentCreated, _ string) error {
+				_, err := h.put(h.owner, plain, "v", tier("critical"))
+				return err
+			},
+			audit.SecretWrite, api.CodeApprovalRequired,
+		},
+		{
+			"an agent revoked, what was approved for it",
+			approvedToRead,
+			func(h *house, bot api.AgentCreated, _ string) error {
+				return h.v.RevokeAgent(ctx, h.as(h.owner), bot.ID)
+			},
+			audit.AgentRevoke, api.CodeUnauthorized,
+		},
+		{
+			"what was approved revoked",
+			approvedToRead,
+			func(h *house, _ api.AgentCreated, _ string) error {
+				list, err := h.v.Approvals(ctx, h.as(h.owner), api.ApprovalApproved)
+				if err != nil {
+					return err
+				}
+				_, err = h.revoke(list[0].ID)
+				return err
+			},
+			audit.ApprovalRevoke, api.CodeApprovalRequired,
+		},
+		{
+			"a lockdown",
+			func(h *house, bot api.AgentCreated) string { return h.token(bot.APIKey, "secrets:read:*").Token },
+			func(h *house, _ api.AgentCreated, _ string) error { _, err := h.lockAs(h.owner); return err },
+			audit.VaultLockdown, api.CodeLockedDown,
+		},
+		{
+			"a rule that denies",
+			func(h *house, bot api.AgentCreated) string { return h.token(bot.APIKey, "secrets:read:*").Token },
+			func(h *house, _ api.AgentCreated, _ string) error {
+				h.accept("[[rule]]\nagents = ['bot']\neffect = 'deny'\n")
+				return nil
+			},
+			audit.PolicyReload, api.CodeScopeDenied,
+		},
+		{
+			"a rule that asks for more than was approved",
+			approvedToRead,
+			func(h *house, _ api.AgentCreated, _ string) error {
+				h.accept("[tiers.sensitive]\napprovals = 2\n")
+				return nil
+			},
+			audit.PolicyReload, api.CodeApprovalRequired,
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			h := newHouse(t)
@@ -98,6 +152,14 @@ func TestThreat08DecideWhereYouCommit(t *testing.T) {
 			h.noReadAfter(tc.action, bot.ID, served.Load())
 		})
 	}
+}
+
+// approvedToRead is the key of an agent that may read what is sensitive now.
+func approvedToRead(h *house, bot api.AgentCreated) string {
+	h.t.Helper()
+	h.mustPut(h.owner, plain, "v", tier("sensitive"))
+	h.mustApprove(h.askToRead(bot.APIKey, plain))
+	return bot.APIKey
 }
 
 // noReadAfter looks at the trail: agent has read as often as it was served, and

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -27,8 +28,11 @@ type token struct {
 	MaxUses int       `json:"max_uses,omitempty"` // 0: no limit
 	Uses    int       `json:"uses,omitempty"`
 	Revoked time.Time `json:"revoked,omitzero"`
+	StepUp  bool      `json:"step_up,omitempty"` // made with the approval passphrase: each scope is good once
+	Used    []string  `json:"used,omitempty"`    // of such a token: the scopes that are
+	Locked  int       `json:"lockdowns,omitempty"`
 
-	scopes  []policy.Scope // parsed from the above
+	scopes  []policy.Scope // parsed from the above, without what is used
 	sources addressList
 }
 
@@ -37,23 +41,49 @@ const (
 	maxScopeBytes = 4 << 10 // of all scopes, so that the token fits into a header
 	dropAtOnce    = 8       // expired records that one new token removes
 	maxListed     = 10_000  // tokens in one listing
+	stepUpTTL     = time.Minute
 )
 
 func (t *token) prepare() (err error) {
-	if t.scopes, err = policy.ParseScopes(t.Scopes); err != nil {
+	left := slices.DeleteFunc(slices.Clone(t.Scopes), func(s string) bool { return slices.Contains(t.Used, s) })
+	if t.scopes, err = policy.ParseScopes(left); err != nil {
 		return err
 	}
 	t.sources, err = parseAddressList(t.Sources)
 	return err
 }
 
-// unusable says why t cannot be used now from there, or "".
-func (t *token) unusable(now time.Time, from Origin) string {
+// use is t after the use of a scope, by an act that does not count as a use any
+// more if it has been counted; t itself where that changes nothing.
+func (t *token) use(scope string, counted bool) *token {
+	next := *t
+	changed := t.MaxUses > 0 && !counted
+	if changed {
+		next.Uses++
+	}
+	if t.StepUp && slices.Contains(t.Scopes, scope) && !slices.Contains(t.Used, scope) {
+		changed = true
+		next.Used = append(slices.Clone(t.Used), scope)
+		next.scopes = slices.DeleteFunc(slices.Clone(t.scopes), func(s policy.Scope) bool { return s.String() == scope })
+	}
+	if !changed {
+		return t
+	}
+	return &next
+}
+
+// unusable says why t cannot be used at that moment from there, or "".
+func (t *token) unusable(m moment, from Origin) string {
+	now := m.now
 	switch {
+	case t.Locked != m.lockdown.count():
+		return endedByLockdown
 	case !t.Revoked.IsZero():
 		return "the token has been revoked"
 	case !now.Before(t.Expires):
 		return "the token has expired or does not exist"
+	case t.StepUp && !m.keys.has(t.ID, m.now):
+		return "the token was made with a passphrase, and the daemon has been started anew since"
 	case t.MaxUses > 0 && t.Uses >= t.MaxUses:
 		return "the token has been used up"
 	case len(t.Sources) > 0 && !from.in(t.sources):
@@ -63,8 +93,9 @@ func (t *token) unusable(now time.Time, from Origin) string {
 }
 
 // live reports whether t could still be used by someone.
-func (t *token) live(now time.Time) bool {
-	return t.Revoked.IsZero() && now.Before(t.Expires) && (t.MaxUses == 0 || t.Uses < t.MaxUses)
+func (t *token) live(m moment) bool {
+	return t.Locked == m.lockdown.count() && t.Revoked.IsZero() && m.now.Before(t.Expires) &&
+		(t.MaxUses == 0 || t.Uses < t.MaxUses) && (!t.StepUp || len(t.scopes) > 0 && m.keys.has(t.ID, m.now))
 }
 
 // now is the time that expiry counts against in r.
@@ -84,31 +115,62 @@ func (v *Vault) IssueToken(ctx context.Context, req Request, want api.TokenReque
 	if err != nil {
 		return api.TokenResponse{}, asAPI(err)
 	}
-	ttl := policy.DefaultTTL
-	if want.TTL != nil {
-		ttl = time.Duration(*want.TTL)
+	t.StepUp = want.Passphrase != nil
+	if req, err = v.stepUp(ctx, req, want.Passphrase); err != nil {
+		return api.TokenResponse{}, err
 	}
-	err = v.do(ctx, req, func(a *act) error {
-		t.ID, t.Kind, t.Holder, t.Name = newID("tok"), a.caller.kind, a.caller.ID, a.caller.Name
-		if err := a.mayIssue(t, ttl); err != nil {
-			return err
-		}
-		t.Created = v.log.Now().Truncate(time.Second)
-		t.Expires = t.Created.Add(ttl)
-		if err := v.dropExpired(a.tx); err != nil {
-			return err
-		}
-		if err := a.tx.Put(store.Expiry, expiryKey(t), nil); err != nil {
-			return err
-		}
-		ev := a.event(audit.TokenCreate)
-		ev.TokenID, ev.Reason = t.ID, "for "+cut(strings.Join(t.Scopes, " "))
-		return a.record(ev, put(store.Tokens, t.ID, t))
-	})
+	t.ID = newID("tok")
+	err = v.do(ctx, on("token.issue"), req, func(a *act) error { return a.issue(&t, want) })
 	if err != nil {
+		v.keys.drop(t.ID)
 		return api.TokenResponse{}, err
 	}
 	return v.answerToken(t)
+}
+
+// issue decides on a token that was asked for, and records it.
+func (a *act) issue(t *token, want api.TokenRequest) error {
+	a.claim = plainWords(want.Reason)
+	ttl, err := a.ttl(t, want.TTL)
+	if err != nil {
+		return err
+	}
+	t.Kind, t.Holder, t.Name, t.Locked = a.caller.kind, a.caller.ID, a.caller.Name, a.lockdown.count()
+	if err := a.mayIssue(*t, ttl); err != nil {
+		return err
+	}
+	t.Created = a.v.log.Now().Truncate(time.Second)
+	t.Expires = t.Created.Add(ttl)
+	if t.StepUp { // before there is the token: nobody can use it yet
+		a.v.keys.keep(t.ID, a.req.proof.key, t.Expires)
+	}
+	if err := a.v.dropExpired(a.tx); err != nil {
+		return err
+	}
+	if err := a.tx.Put(store.Expiry, expiryKey(*t), nil); err != nil {
+		return err
+	}
+	ev := a.event(audit.TokenCreate)
+	ev.TokenID, ev.Reason = t.ID, "for "+cut(strings.Join(t.Scopes, " "))
+	if t.StepUp {
+		ev.Reason += ", with the approval passphrase"
+	}
+	return a.record(ev, put(store.Tokens, t.ID, t))
+}
+
+// ttl is how long the token is to live, by what was asked for and the policy.
+func (a *act) ttl(t *token, asked *api.TTL) (time.Duration, error) {
+	ttl, most := a.policy.DefaultTTL(), a.policy.MaxTTL()
+	if asked != nil {
+		ttl = time.Duration(*asked)
+	}
+	if ttl > most {
+		return 0, invalid("ttl", "longer than the "+api.TTL(most).String()+" that this vault allows")
+	}
+	if t.StepUp {
+		ttl = min(ttl, stepUpTTL)
+	}
+	return ttl, nil
 }
 
 // draftToken checks what was asked for, before anyone is looked up.
@@ -136,10 +198,17 @@ func draftToken(want api.TokenRequest) (t token, err error) {
 		}
 		t.MaxUses = *want.MaxUses
 	}
-	if want.TTL != nil && time.Duration(*want.TTL) > policy.MaxTTL {
-		return t, invalid("ttl", "longer than the 168h that this vault allows")
+	if want.Passphrase != nil && !allLiteral(t.scopes) {
+		return t, invalid("scopes", "with a passphrase each names one secret and one act, like secrets:read:production/KEY")
 	}
 	return t, nil
+}
+
+func allLiteral(scopes []policy.Scope) bool {
+	return !slices.ContainsFunc(scopes, func(s policy.Scope) bool {
+		_, _, literal := s.Literal()
+		return !literal
+	})
 }
 
 // mayIssue refuses a token that would carry more than the caller may, and asks
@@ -175,15 +244,31 @@ func (a *act) mayIssue(t token, ttl time.Duration) error {
 func (a *act) mayCarry(s policy.Scope) (*unapproved, error) {
 	action, path, literal := s.Literal()
 	if !literal {
-		if a.caller.reach.Covers(s) {
+		reason := a.caller.beyond(s)
+		if reason == "" {
 			return nil, nil
 		}
-		const reason = "a scope is beyond what this key may do, and scopes are never narrowed"
 		return nil, refuse(a.event(audit.TokenCreate), api.New(api.CodeScopeDenied, reason).
 			WithHint("ask for less, or ask an owner to widen the agent's limits"), reason)
 	}
 	_, missing, err := a.headerOr(a.about(actionEvents[action], path), action, path)
 	return missing, err
+}
+
+// beyond says why a scope that names more than one secret is not within the
+// caller's reach, all of it, or "". Scopes are never narrowed.
+func (c *caller) beyond(s policy.Scope) string {
+	if !c.reach.Covers(s) {
+		return "a scope is beyond what this key may do, and scopes are never narrowed"
+	}
+	action, pattern, ok := s.Pattern()
+	if !ok {
+		return ""
+	}
+	if r := c.rules.Refuses(action, pattern); r != nil {
+		return fmt.Sprintf("a scope is beyond what the policy allows (line %d denies part of it), and scopes are never narrowed", r.Line())
+	}
+	return ""
 }
 
 // actionEvents names each action in the trail.
@@ -245,10 +330,13 @@ func (v *Vault) dropToken(tx *store.Tx, expiry []byte) error {
 func (v *Vault) Tokens(ctx context.Context, req Request) ([]api.Token, error) {
 	list := []api.Token{}
 	err := v.look(ctx, req, audit.TokenList, false, func(r store.Reader, c *caller) error {
-		now := v.now(r)
+		m, err := v.momentOf(r)
+		if err != nil {
+			return err
+		}
 		return r.Scan(store.Tokens, nil, func(k, _ []byte) (bool, error) {
 			t, err := load[token](v, r, store.Tokens, string(k))
-			if err == nil && t != nil && t.live(now) && (c.owner() || t.Holder == c.ID) {
+			if err == nil && t != nil && t.live(m) && (c.owner() || t.Holder == c.ID) {
 				list = append(list, t.describe())
 			}
 			return err == nil && len(list) < maxListed, err
@@ -272,7 +360,7 @@ func (t *token) describe() api.Token {
 // RevokeToken ends a token: an owner any, an agent its own. Ending one that has
 // ended already is NOT_FOUND.
 func (v *Vault) RevokeToken(ctx context.Context, req Request, id string) error {
-	return v.doReserved(ctx, req, func(a *act) error {
+	err := v.doReserved(ctx, on("token.revoke"), req, func(a *act) error {
 		ev := a.event(audit.TokenRevoke) // its subject only once it is known to be a token's id
 		if a.caller.token != nil {
 			const reason = "a token cannot revoke tokens; use the key"
@@ -282,7 +370,7 @@ func (v *Vault) RevokeToken(ctx context.Context, req Request, id string) error {
 		if err != nil {
 			return err
 		}
-		if t == nil || !t.live(v.log.Now()) || (!a.caller.owner() && t.Holder != a.caller.ID) {
+		if t == nil || !t.live(a.moment) || (!a.caller.owner() && t.Holder != a.caller.ID) {
 			return api.New(api.CodeNotFound, "no such live token").WithHint("ass tokens list shows them")
 		}
 		next := *t
@@ -290,6 +378,10 @@ func (v *Vault) RevokeToken(ctx context.Context, req Request, id string) error {
 		ev.Subject = &audit.Subject{ID: t.ID, Name: t.Name}
 		return a.record(ev, put(store.Tokens, t.ID, next))
 	})
+	if err == nil {
+		v.keys.drop(id)
+	}
+	return err
 }
 
 // cut bounds foreign text that an event repeats.

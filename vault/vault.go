@@ -29,10 +29,13 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+	"github.com/tink-crypto/tink-go/v2/tink"
 
 	"github.com/agent-secret-store/assd/audit"
 	"github.com/agent-secret-store/assd/store"
+	"github.com/agent-secret-store/assd/vault/api"
 	"github.com/agent-secret-store/assd/vault/envelope"
+	"github.com/agent-secret-store/assd/vault/seal"
 )
 
 // Config says where a vault lives. Now and Log may be zero: the wall clock, and
@@ -42,6 +45,15 @@ type Config struct {
 	KeyFile string // the file slot's key; "": root.key in Dir. Its folder also holds head
 	Now     func() time.Time
 	Log     hclog.Logger
+	Argon2  seal.Argon2Params // what a passphrase costs; zero: the default
+}
+
+// argon2 is what a passphrase costs.
+func (c Config) argon2() seal.Argon2Params {
+	if c.Argon2 == (seal.Argon2Params{}) {
+		return seal.DefaultArgon2()
+	}
+	return c.Argon2
 }
 
 func (c Config) dbFile() string      { return filepath.Join(c.Dir, "vault.db") }
@@ -82,9 +94,18 @@ type Vault struct {
 	tokens  *tokenKey
 	cache   recordCache
 
+	approvalAEAD tink.AEAD // the outer wrap of the approval key's private half
+	keys         openKeys
+	public       atomic.Pointer[envelope.ApprovalRecipient]
+	tries        tries
+	compiled     atomic.Pointer[compiledPolicy]
+	offers       offers
+	onAccept     atomic.Pointer[func(string)]
+
 	denials denials // owned by whoever the store lets write
 	shed    shed
 	active  activity
+	news    news // of requests
 
 	claimed atomic.Bool // goes from false to true and never back
 	chain   atomic.Pointer[string]
@@ -188,7 +209,50 @@ func (v *Vault) everyMinute(ctx context.Context, fn func(context.Context) error)
 // tidy writes what was only counted, and closes and removes what has ended.
 // Neither opens anything while it is still there.
 func (v *Vault) tidy(ctx context.Context) error {
-	return errors.Join(v.flush(ctx, false), v.Sweep(ctx))
+	return errors.Join(v.flush(ctx, false), v.Sweep(ctx), v.tidyKeys(ctx))
+}
+
+// tidyKeys lets go of the approval key where nothing is open any more that reads
+// with it. It changes nothing in the file, but looks where the writer does: there
+// what has just been opened, and is not committed yet, is seen to be open.
+func (v *Vault) tidyKeys(ctx context.Context) error {
+	if v.keys.empty() {
+		return nil
+	}
+	return v.db.UpdateReserved(ctx, func(tx *store.Tx) error {
+		m, err := v.momentOf(tx)
+		if err == nil {
+			v.keys.tidy(m.now, func(id string) bool { return v.stillOpen(tx, m, id) })
+		}
+		return err
+	})
+}
+
+// letGo is tidyKeys after an act that may have ended something: what cannot be looked
+// at is not open any more.
+func (v *Vault) letGo() {
+	if err := v.tidyKeys(context.Background()); err != nil {
+		v.keys.dropAll()
+		v.cfg.Log.Warn("what is open could not be looked at; the approval key is dropped", "error", err)
+	}
+}
+
+// stillOpen reports whether an approval or a token with that id can still be used.
+// What cannot be read is not.
+func (v *Vault) stillOpen(r store.Reader, m moment, id string) bool {
+	if t, err := load[token](v, r, store.Tokens, id); err != nil || t != nil {
+		if err == nil && t.live(m) {
+			_, err = v.living(r, t.Kind, t.Holder)
+			return err == nil
+		}
+		return false
+	}
+	a, err := load[approval](v, r, store.Approvals, id)
+	if err != nil || a == nil || a.status(m) != api.ApprovalApproved || a.Terms.MaxUses > 0 && a.Used >= a.Terms.MaxUses {
+		return false
+	}
+	_, err = v.living(r, a.kindOfAsker(), a.Agent)
+	return err == nil
 }
 
 // checkInterval is how often the whole chain is checked while serving.

@@ -95,7 +95,8 @@ type house struct {
 	v        *vault.Vault // nil while closed
 	owner    string       // the first owner's key
 	claim    api.Claim
-	tampered bool // the file was changed on purpose, so it need not verify
+	phrase   string // the owner's approval passphrase; "" where the vault has none
+	tampered bool   // the file was changed on purpose, so it need not verify
 }
 
 // newHouse makes a vault and claims it. When the test ends the vault is closed
@@ -112,7 +113,7 @@ func newHouse(t testing.TB) *house {
 func houseIn(t tb, dir string) *house {
 	t.Helper()
 	c := newClock()
-	h := &house{t: t, clock: c, cfg: vault.Config{Dir: dir, Now: c.Now}}
+	h := &house{t: t, clock: c, cfg: vault.Config{Dir: dir, Now: c.Now, Argon2: quick}}
 	var err error
 	if h.v, err = vault.Create(h.cfg); err != nil {
 		t.Fatalf("creating a vault: %v", err)
@@ -123,7 +124,7 @@ func houseIn(t tb, dir string) *house {
 func (h *house) claimIt() {
 	h.t.Helper()
 	var err error
-	if h.claim, err = h.v.Claim(ctx, "ada", local(1000)); err != nil {
+	if h.claim, err = h.v.Claim(ctx, "ada", local(1000), api.ClaimRequest{}); err != nil {
 		h.t.Fatalf("claiming: %v", err)
 	}
 	h.owner = h.claim.OwnerKey
@@ -140,6 +141,7 @@ func (h *house) end() {
 	if p := h.verify().Problem; p != "" {
 		h.t.Errorf("the vault does not verify: %s", p)
 	}
+	h.wantOpenable()
 }
 
 func (h *house) close() {
@@ -304,7 +306,9 @@ func (h *house) agent(name string, scopes ...string) api.AgentCreated {
 
 func (h *house) limited(name string, namespaces []string, scopes ...string) api.AgentCreated {
 	h.t.Helper()
-	a, err := h.v.CreateAgent(ctx, h.as(h.owner), api.AgentCreate{Name: name, AllowedNamespaces: namespaces, AllowedScopes: scopes})
+	a, err := h.v.CreateAgent(ctx, h.as(h.owner), api.AgentCreate{
+		Name: name, AllowedNamespaces: namespaces, AllowedScopes: scopes, Passphrase: h.pass(),
+	})
 	if err != nil {
 		h.t.Fatalf("creating agent %q: %v", name, err)
 	}

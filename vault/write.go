@@ -24,6 +24,18 @@ type draft struct {
 	rotates  bool // there must be a secret, and its metadata stays
 }
 
+// tierAfter is the tier in force after d is written where h is.
+func (d draft) tierAfter(h *header) policy.Tier {
+	tier := policy.Standard
+	if h != nil {
+		tier = h.Tier
+	}
+	if d.tier != "" && (d.lower || d.tier.AtLeast(tier)) {
+		return d.tier
+	}
+	return tier
+}
+
 // event names the write in the trail.
 func (d draft) event() audit.Action {
 	if d.rotates {
@@ -32,10 +44,20 @@ func (d draft) event() audit.Action {
 	return audit.SecretWrite
 }
 
+// act names the write in the table of guards.
+func (d draft) act() string {
+	if d.rotates {
+		return "secret.rotate"
+	}
+	return "secret.put"
+}
+
 // sealedDraft is a draft sealed for the place it would take now.
 type sealedDraft struct {
 	id     string
 	n      uint64
+	to     sealer // the keyset that its tier is sealed to
+	meta   bool   // there is metadata
 	sealed []byte
 	digest string
 }
@@ -114,6 +136,9 @@ func (v *Vault) sealDraft(req Request, p policy.Path, d draft) (s sealedDraft, e
 			return err
 		}
 		s = at.upcoming()
+		if s.to, err = v.sealerFor(snap, d.tierAfter(at.header)); err != nil {
+			return err
+		}
 		if d.rotates {
 			d, err = v.keepMetadata(snap, p, at.header, d)
 		}
@@ -148,7 +173,7 @@ func (v *Vault) writer(r store.Reader, req Request) (func(policy.Path) (*target,
 		return nil, err
 	}
 	return func(p policy.Path) (*target, error) {
-		if policy.Decide(c.request(policy.Write, p, policy.Standard)).Effect != policy.Allow {
+		if policy.Decide(c.request(policy.Write, p, policy.Standard)).Effect == policy.Deny {
 			return nil, nil
 		}
 		h, err := v.header(r, p)
@@ -175,16 +200,20 @@ func (h *header) upcoming() sealedDraft {
 
 // sealFor seals pay for the place that s has.
 func (v *Vault) sealFor(p policy.Path, s sealedDraft, pay envelope.Payload) (_ sealedDraft, err error) {
-	if s.sealed, err = v.keyring.Seal(v.place(s.id, p, s.n), pay); err != nil {
+	if s.sealed, err = s.to.Seal(v.place(s.id, p, s.n), pay); err != nil {
 		return s, err
 	}
+	s.meta = len(pay.Metadata) > 0
 	s.digest, err = envelope.Digest(s.sealed)
 	return s, err
 }
 
-// fits reports whether s is still sealed for the place it would take.
-func (s sealedDraft) fits(h *header) bool {
+// fits reports whether s is still sealed for the place it would take, and to the
+// keyset of that id.
+func (s sealedDraft) fits(h *header, to string) bool {
 	switch {
+	case s.to == nil || s.to.ID() != to:
+		return false
 	case h == nil:
 		return s.n == 1
 	case h.exists():
@@ -195,7 +224,7 @@ func (s sealedDraft) fits(h *header) bool {
 }
 
 func (v *Vault) tryPut(ctx context.Context, req Request, p policy.Path, d draft, s sealedDraft) (info api.SecretInfo, err error) {
-	err = v.do(ctx, req, func(a *act) error {
+	err = v.do(ctx, on(d.act()).at(p), req, func(a *act) error {
 		h, err := a.writable(p, d)
 		if err != nil {
 			return err
@@ -203,7 +232,11 @@ func (v *Vault) tryPut(ctx context.Context, req Request, p policy.Path, d draft,
 		if d.rotates && !h.exists() {
 			return secretNotFound()
 		}
-		if !s.fits(h) {
+		to, err := v.sealerFor(a.tx, d.tierAfter(h))
+		if err != nil {
+			return err
+		}
+		if !s.fits(h, to.ID()) {
 			return errStale
 		}
 		next := h.written(d, s, a.caller, v.log.Now())
@@ -212,7 +245,7 @@ func (v *Vault) tryPut(ctx context.Context, req Request, p policy.Path, d draft,
 			return err
 		}
 		if !h.exists() {
-			count, err := a.recount(p.Namespace(), 1)
+			count, err := v.recount(a.tx, p.Namespace(), 1)
 			if err != nil {
 				return err
 			}
@@ -241,7 +274,7 @@ func (a *act) writable(p policy.Path, d draft) (*header, error) {
 		const reason = "only an owner lowers the tier of a secret"
 		return nil, refuse(ev, api.New(api.CodeScopeDenied, reason), reason)
 	}
-	return h, nil
+	return h, a.mayLower(ev, h, d)
 }
 
 // written is the header after the write; h is nil where nothing has ever been.
@@ -257,14 +290,12 @@ func (h *header) written(d draft, s sealedDraft, by *caller, now time.Time) head
 	if d.typ != "" {
 		next.Type = d.typ
 	}
-	if d.tier != "" && (d.lower || d.tier.AtLeast(next.Tier)) {
-		next.Tier = d.tier
-	}
+	next.Tier = d.tierAfter(h)
 	if h != nil && next.Tier != h.Tier {
 		next.TierRev++
 	}
 	next.Current, next.Updated = s.n, now
-	next.Versions = append(next.Versions, version{N: s.n, Digest: s.digest, At: now, By: by.ID})
+	next.Versions = append(next.Versions, version{N: s.n, Digest: s.digest, At: now, By: by.ID, Meta: s.meta})
 	return next
 }
 
@@ -280,12 +311,16 @@ func (a *act) store(p policy.Path, next *header, s sealedDraft) ([]audit.Change,
 		}
 		next.Versions = next.Versions[1:]
 	}
+	opener := a.caller.opener(nil)
+	if err := a.v.reseal(a.tx, p, next, s.to, opener); err != nil {
+		return nil, err
+	}
 	return []audit.Change{put(store.Secrets, p.String(), next)}, nil
 }
 
 // Delete removes the secret at p with all its versions and leaves a tombstone.
 func (v *Vault) Delete(ctx context.Context, req Request, p policy.Path) error {
-	return v.do(ctx, req, func(a *act) error {
+	return v.do(ctx, on("secret.delete").at(p), req, func(a *act) error {
 		ev := a.about(audit.SecretDelete, p)
 		h, err := a.headerFor(ev, policy.Delete, p)
 		if err != nil {
@@ -294,18 +329,27 @@ func (v *Vault) Delete(ctx context.Context, req Request, p policy.Path) error {
 		if !h.exists() {
 			return secretNotFound()
 		}
-		for _, ver := range h.Versions {
-			if err := a.tx.Delete(store.Values, valueKey(h.ID, ver.N)); err != nil {
-				return err
-			}
+		gone, err := v.tombstone(a.tx, h)
+		if err != nil {
+			return err
 		}
-		gone := *h
-		gone.Versions, gone.Deleted, gone.Updated = nil, v.log.Now(), v.log.Now()
-		count, err := a.recount(p.Namespace(), -1)
+		count, err := v.recount(a.tx, p.Namespace(), -1)
 		if err != nil {
 			return err
 		}
 		ev.Version = h.Current
 		return a.spend(ev, "secrets:delete:"+p.String(), put(store.Secrets, p.String(), gone), count)
 	})
+}
+
+// tombstone is what stays of h when the secret is deleted; its values are removed.
+func (v *Vault) tombstone(tx *store.Tx, h *header) (header, error) {
+	gone := *h
+	for _, ver := range h.Versions {
+		if err := tx.Delete(store.Values, valueKey(h.ID, ver.N)); err != nil {
+			return gone, err
+		}
+	}
+	gone.Versions, gone.Deleted, gone.Updated = nil, v.log.Now(), v.log.Now()
+	return gone, nil
 }

@@ -41,6 +41,10 @@ type Me struct {
 	// VerifyKey is the key that signs the heads of the audit chain,
 	// "ed25519:" and base64. Compare it with the one kept at login.
 	VerifyKey string `json:"verify_key"`
+	// Lockdown says whether the vault is locked down.
+	Lockdown Lockdown `json:"lockdown"`
+	// Protection says what guards this vault beside its keys. Owners only.
+	Protection *Protection `json:"protection,omitempty"`
 }
 
 // TokenRequest asks for a scoped token: POST /v1/tokens.
@@ -49,6 +53,8 @@ type TokenRequest struct {
 	TTL         *TTL     `json:"ttl,omitempty"`          // "15m", "1h", "7d" or seconds; absent: 15 minutes
 	MaxUses     *int     `json:"max_uses,omitempty"`     // 1 or more; absent: no limit
 	IPAllowlist []string `json:"ip_allowlist,omitempty"` // addresses, networks, or "local" for the Unix socket
+	Reason      string   `json:"reason,omitempty"`       // of an agent: why; shown to the owner as what the agent says
+	Passphrase  *string  `json:"passphrase,omitempty"`   // of an owner: makes a token for exactly these secrets, once each, for a minute
 }
 
 // TokenResponse carries a token; it is shown once.
@@ -172,6 +178,7 @@ type AgentCreate struct {
 	Description       string   `json:"description,omitempty"`
 	AllowedNamespaces []string `json:"allowed_namespaces,omitempty"` // absent or empty: every namespace
 	AllowedScopes     []string `json:"allowed_scopes,omitempty"`     // absent or empty: secrets:read:*
+	Passphrase        *string  `json:"passphrase,omitempty"`
 }
 
 // Agent describes an agent, never its key.
@@ -204,10 +211,11 @@ const (
 	ApprovalApproved = "approved"
 	ApprovalDenied   = "denied"
 	ApprovalExpired  = "expired"
+	ApprovalRevoked  = "revoked"
 )
 
-// Approval is an agent's request that waits for an owner, or waited: exactly
-// these acts on exactly these secrets. Nothing in it is the agent's own words.
+// Approval is a request that waits for an owner, or waited: exactly these acts on
+// exactly these secrets. Nothing in it is the asker's own words but ClaimedReason.
 type Approval struct {
 	ID              string     `json:"id"`
 	AgentID         string     `json:"agent_id"` // the agent's name, as in the audit trail
@@ -226,23 +234,188 @@ type Approval struct {
 	TTL             *TTL       `json:"ttl"`                // of the token that was asked for; null when a key acted, or an older token
 	MaxUses         int        `json:"max_uses,omitempty"` // how often all of it together may be used once approved; absent: no limit
 	IPAllowlist     []string   `json:"ip_allowlist"`       // where from; empty: anywhere
+
+	RequesterKind   string     `json:"requester_kind"`   // "agent", or "owner" for an act that needs two owners
+	Because         string     `json:"because"`          // why a person has to agree
+	ApprovalsNeeded int        `json:"approvals_needed"` // different owners who must agree
+	ApprovedBy      []string   `json:"approved_by"`      // names of those who have
+	OpensAt         *time.Time `json:"opens_at"`         // once approved: when what it opens begins
+	RevokedAt       *time.Time `json:"revoked_at"`
+	Process         []Process  `json:"process"`        // that asked, then its parents: hints, which a program can forge
+	ClaimedReason   *string    `json:"claimed_reason"` // the asker's own words, which nobody has checked
+}
+
+// Process is what the system told about a process when it asked.
+type Process struct {
+	PID       int        `json:"pid"`
+	Name      string     `json:"name"` // what it calls itself
+	Exe       string     `json:"exe"`  // "" where it cannot be read
+	StartedAt *time.Time `json:"started_at"`
 }
 
 // Approvals answers GET /v1/approvals, newest first.
 type Approvals struct {
 	Items []Approval `json:"items"`
+	// Cursor stands for just this list: sent back with a wait, the answer comes
+	// when the list is another one.
+	Cursor string `json:"cursor"`
 }
 
-// ApprovalDecision is the body of POST /v1/approvals/{id}/approve and /deny.
+// ApprovalDecision is the body of POST /v1/approvals/{id}/approve, /deny and
+// /revoke. Only approve takes a passphrase.
 type ApprovalDecision struct {
+	Reason     string  `json:"reason,omitempty"`
+	Digest     string  `json:"digest,omitempty"` // what was shown; CONFLICT when it is not what is asked for
+	Passphrase *string `json:"passphrase,omitempty"`
+}
+
+// Lockdown says whether the vault is locked down. It answers POST
+// /v1/vault/lockdown and /lift.
+type Lockdown struct {
+	Locked bool       `json:"locked"`
+	Since  *time.Time `json:"since"`
+	By     string     `json:"by"` // name of the owner or agent
+	Reason string     `json:"reason"`
+}
+
+// LockdownRequest is the body of POST /v1/vault/lockdown.
+type LockdownRequest struct {
 	Reason string `json:"reason,omitempty"`
-	Digest string `json:"digest,omitempty"` // what was shown; CONFLICT when it is not what is asked for
+}
+
+// LiftRequest is the body of POST /v1/vault/lift.
+type LiftRequest struct {
+	Reason     string  `json:"reason,omitempty"`
+	Passphrase *string `json:"passphrase,omitempty"`
+}
+
+// Protection says what guards a vault beside its keys.
+type Protection struct {
+	PassphraseSet bool `json:"passphrase_set"` // there is an approval passphrase
+	OwnPassphrase bool `json:"own_passphrase"` // this owner has one
+	Owners        int  `json:"owners"`
+	// Recovered are the owners who got a new key offline in the last 30 days.
+	Recovered     []RecoveredOwner `json:"recovered_owners"`
+	Pending       int              `json:"pending_approvals"`
+	Policy        string           `json:"policy"` // "none", "in force", "held" or "problem": how policy.toml stands
+	PolicyRules   int              `json:"policy_rules"`
+	PolicyProblem string           `json:"policy_problem,omitempty"`
+	Config        string           `json:"config"` // the same of assd.toml
+	ConfigProblem string           `json:"config_problem,omitempty"`
+}
+
+// RecoveredOwner is an owner who got a new key offline: assd recover-owner.
+type RecoveredOwner struct {
+	Name string    `json:"name"`
+	At   time.Time `json:"at"`
+}
+
+// Names of the operator's files.
+const (
+	PolicyFile = "policy.toml"
+	ConfigFile = "assd.toml"
+)
+
+// How an operator's file stands.
+const (
+	FileNone    = "none"     // nothing was ever accepted
+	FileInForce = "in force" // the text in force is the file's
+	FileHeld    = "held"     // the file has changed and waits for an owner
+	FileProblem = "problem"  // the file cannot be used; what was accepted last is in force
+)
+
+// OperatorFile is how policy.toml or assd.toml stands.
+type OperatorFile struct {
+	Name       string     `json:"name"`
+	Path       string     `json:"path"` // where the daemon looks
+	State      string     `json:"state"`
+	Problem    string     `json:"problem,omitempty"`
+	Text       string     `json:"text"`   // in force
+	Digest     string     `json:"digest"` // of it; "" when there is none
+	AcceptedAt *time.Time `json:"accepted_at"`
+	AcceptedBy string     `json:"accepted_by"`
+	HeldText   string     `json:"held_text"` // waits for an owner
+	HeldDigest string     `json:"held_digest"`
+}
+
+// OperatorFiles answers GET /v1/policy: policy.toml, then assd.toml.
+type OperatorFiles struct {
+	Items []OperatorFile `json:"items"`
+}
+
+// PolicyAccept is the body of POST /v1/policy/accept.
+type PolicyAccept struct {
+	Name       string  `json:"name"`   // of the file
+	Digest     string  `json:"digest"` // of the text that was shown
+	Passphrase *string `json:"passphrase,omitempty"`
+}
+
+// PolicyCheck answers GET /v1/policy/check: what the policy and everything else
+// that decides say to a scope, and why.
+type PolicyCheck struct {
+	Agent  string `json:"agent"`
+	Scope  string `json:"scope"`
+	From   string `json:"from"`   // an address, or "local"
+	Effect string `json:"effect"` // allow, deny or approve
+	Reason string `json:"reason"`
+	Line   int    `json:"line,omitempty"` // of the rule in policy.toml that made it; absent: no rule did
+	// RuleText is that rule as it stands in the file.
+	RuleText string `json:"rule_text,omitempty"`
+	// Tier is that of the secret, where the scope names one that exists.
+	Tier            string `json:"tier,omitempty"`
+	ApprovalsNeeded int    `json:"approvals_needed,omitempty"`
+}
+
+// PassphraseChange is the body of POST /v1/vault/passphrase: an owner changes its
+// own approval passphrase.
+type PassphraseChange struct {
+	Passphrase    *string `json:"passphrase"` // the old one
+	NewPassphrase *string `json:"new_passphrase"`
+}
+
+// OwnerCreate is the body of POST /v1/owners.
+type OwnerCreate struct {
+	Name       string  `json:"name"`
+	Passphrase *string `json:"passphrase,omitempty"`
+}
+
+// OwnerRevoke is the body of POST /v1/owners/{id}/revoke.
+type OwnerRevoke struct {
+	Passphrase *string `json:"passphrase,omitempty"`
+}
+
+// Owner describes a person who owns the vault, never the key.
+type Owner struct {
+	ID            string     `json:"id"`
+	Name          string     `json:"name"`
+	APIKeyPrefix  string     `json:"api_key_prefix"`
+	HasPassphrase bool       `json:"has_passphrase"`
+	CreatedAt     time.Time  `json:"created_at"`
+	LastActiveAt  *time.Time `json:"last_active_at"`
+}
+
+// OwnerCreated answers POST /v1/owners, the only time the key is shown, and the
+// passphrase that the new owner is to change.
+type OwnerCreated struct {
+	Owner
+	APIKey            string  `json:"api_key"`
+	InitialPassphrase *string `json:"initial_passphrase"` // null without an approval passphrase
+}
+
+// Owners answers GET /v1/owners: the living ones, oldest first.
+type Owners struct {
+	Items []Owner `json:"items"`
 }
 
 // Certificate answers GET /v1/vault/certificate: what the daemon shows on TLS.
 type Certificate struct {
 	Certificate string `json:"certificate"` // PEM
 	Fingerprint string `json:"fingerprint"` // of its public key, as --fingerprint takes it
+}
+
+// ClaimRequest is the body of POST /v1/vault/claim.
+type ClaimRequest struct {
+	Passphrase *string `json:"passphrase,omitempty"` // to be the approval passphrase
 }
 
 // Claim answers POST /v1/vault/claim, once in a vault's life.
@@ -252,6 +425,9 @@ type Claim struct {
 	Name      string `json:"name"`
 	Tenant    string `json:"tenant"`
 	VerifyKey string `json:"verify_key"`
+	// RecoveryPassphrase opens what the approval passphrase opens, when that is
+	// lost; absent without one.
+	RecoveryPassphrase string `json:"recovery_passphrase,omitempty"`
 }
 
 // AuditEvent is one event of the trail as the API tells it: the stored event,

@@ -13,6 +13,10 @@ const (
 	MaxReason      = 1024
 )
 
+// MaxClaim is how much is kept of what an agent says when it asks, in characters;
+// the rest is cut.
+const MaxClaim = 300
+
 // MaxUses is the most uses that a token may be limited to, MaxSources the most
 // entries of its ip_allowlist.
 const (

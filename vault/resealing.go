@@ -1,0 +1,148 @@
+package vault
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/agent-secret-store/assd/audit"
+	"github.com/agent-secret-store/assd/policy"
+	"github.com/agent-secret-store/assd/store"
+	"github.com/agent-secret-store/assd/vault/envelope"
+)
+
+// resealAtOnce is how many secrets one transaction seals anew: each may have ten
+// versions of a MiB.
+const resealAtOnce = 16
+
+// finishResealing seals to the approval key what the KEK still opens of secrets
+// that need a person, and writes the file anew without what it was. It wants the
+// vault open and nobody else using it, and gives back another one that is open.
+// Killed at any point, it is begun again by the next start.
+func finishResealing(ctx context.Context, v *Vault) (*Vault, error) {
+	for {
+		n, err := v.resealSome(ctx)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("sealing values to the approval key: %w", err), v.abandon())
+		}
+		if n == 0 {
+			break
+		}
+	}
+	cfg := v.cfg
+	if err := v.abandon(); err != nil {
+		return nil, err
+	}
+	if err := store.Compact(cfg.dbFile()); err != nil {
+		return nil, err
+	}
+	next, err := openSame(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := next.noteResealed(ctx); err != nil {
+		return nil, errors.Join(err, next.abandon())
+	}
+	return next, nil
+}
+
+// openSame opens the vault as it was just closed.
+func openSame(cfg Config) (*Vault, error) {
+	v, err := open(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := v.compareHead(); err != nil {
+		return nil, errors.Join(err, v.abandon())
+	}
+	return v, nil
+}
+
+// resealSome seals some secrets anew, and says how many.
+func (v *Vault) resealSome(ctx context.Context) (n int, err error) {
+	var paths []policy.Path
+	if err := v.db.View(func(s *store.Snapshot) (err error) {
+		paths, err = v.unsealedToKey(s)
+		return err
+	}); err != nil || len(paths) == 0 {
+		return 0, err
+	}
+	err = v.db.Update(ctx, func(tx *store.Tx) error {
+		for _, p := range paths {
+			if err := v.resealSecret(tx, p); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return len(paths), err
+}
+
+// unsealedToKey finds some secrets that need a person and that the KEK opens.
+func (v *Vault) unsealedToKey(r store.Reader) (paths []policy.Path, err error) {
+	err = r.Scan(store.Secrets, nil, func(k, _ []byte) (bool, error) {
+		p, err := policy.ParsePath(string(k))
+		if err != nil {
+			return false, err
+		}
+		h, err := loadOnce[header](v, r, store.Secrets, p.String())
+		if err != nil || !h.exists() || !protected(h.Tier) {
+			return err == nil, err
+		}
+		for _, ver := range h.Versions {
+			by, err := envelope.SealedBy(r.Get(store.Values, valueKey(h.ID, ver.N)))
+			if err == nil && by == v.keyring.ID() {
+				paths = append(paths, p)
+				break
+			}
+		}
+		return len(paths) < resealAtOnce, nil
+	})
+	return paths, err
+}
+
+func (v *Vault) resealSecret(tx *store.Tx, p policy.Path) error {
+	h, err := v.header(tx, p)
+	if err != nil || !h.exists() {
+		return err
+	}
+	next := *h
+	to, err := v.sealerFor(tx, h.Tier)
+	if err != nil {
+		return err
+	}
+	if err := v.reseal(tx, p, &next, to, ""); err != nil {
+		return err
+	}
+	ev := audit.Event{Actor: daemonActor, Action: audit.SecretReseal, Outcome: audit.OK}
+	ev.Namespace, ev.Key, ev.Version, ev.Reason = p.Namespace().String(), p.Key(), h.Current, "to the approval key"
+	_, err = v.log.Append(tx, ev, put(store.Secrets, p.String(), next))
+	return err
+}
+
+// noteResealed records that nothing is left to be sealed anew.
+func (v *Vault) noteResealed(ctx context.Context) error {
+	return v.db.Update(ctx, func(tx *store.Tx) error {
+		st, err := v.state(tx)
+		if err != nil {
+			return err
+		}
+		next := *st
+		next.Resealing = false
+		ev := audit.Event{Actor: daemonActor, Action: audit.SecretReseal, Outcome: audit.OK, Reason: "all is sealed to the approval key; the file is compacted"}
+		_, err = v.log.Append(tx, ev, put(store.Vault, stateKey, next))
+		return err
+	})
+}
+
+// resealing reports whether that is not finished.
+func (v *Vault) resealing() (unfinished bool, err error) {
+	err = v.db.View(func(s *store.Snapshot) error {
+		st, err := v.state(s)
+		if err == nil {
+			unfinished = st.Resealing
+		}
+		return err
+	})
+	return unfinished, err
+}
