@@ -28,7 +28,8 @@ func (d *daemon) ask(key, scope string) string {
 }
 
 const approvalFields = "id agent_id actor_id status access_tier requested_scopes digest source reason decided_by ttl " +
-	"created_at expires_at approved_at denied_at ip_allowlist"
+	"created_at expires_at approved_at denied_at ip_allowlist requester_kind because approvals_needed approved_by opens_at " +
+	"revoked_at process claimed_reason"
 
 // TestApprovalLife: what the published clients send and look for, from the wish
 // to the value.

@@ -174,9 +174,11 @@ func (l *level) name(key string, top bool, known map[string]bool) error {
 	return nil
 }
 
-// quoteField names a field that a client sent, where it looks like one.
+// quoteField names a field that a client sent, where it looks like one: letters
+// and "_". A key, a token or a passphrase that stands there by mistake does not.
 func quoteField(key string) string {
-	if len(key) > 40 || strings.ContainsFunc(key, notInName) {
+	other := func(r rune) bool { return notInName(r) || strings.ContainsRune("0123456789.-", r) }
+	if len(key) > 24 || strings.ContainsFunc(key, other) {
 		return ""
 	}
 	return fmt.Sprintf(" %q", key)

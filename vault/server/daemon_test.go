@@ -28,14 +28,15 @@ import (
 // nothing that was marked as secret may stand in its log or its files, and the
 // vault must verify.
 type daemon struct {
-	t      testing.TB
-	cfg    vault.Config
-	vault  *vault.Vault
-	srv    *server.Server
-	socket string
-	owner  string // key of its owner
-	served chan error
-	broken bool // on purpose: it need not verify
+	t        testing.TB
+	cfg      vault.Config
+	vault    *vault.Vault
+	srv      *server.Server
+	socket   string
+	owner    string // key of its owner
+	recovery string // passphrase, where it has one
+	served   chan error
+	broken   bool // on purpose: it need not verify
 
 	mu      sync.Mutex
 	secrets []string     // what must never show
@@ -52,7 +53,7 @@ func (d *daemon) Write(b []byte) (int, error) {
 func start(t testing.TB) *daemon {
 	t.Helper()
 	d := unclaimed(t)
-	claim, err := d.vault.Claim(context.Background(), "olga", vault.Origin{Local: true})
+	claim, err := d.vault.Claim(context.Background(), "olga", vault.Origin{Local: true}, api.ClaimRequest{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,6 +66,7 @@ func unclaimed(t testing.TB) *daemon {
 	t.Helper()
 	d := &daemon{t: t, socket: filepath.Join(socketDir(t), "run", "s")}
 	d.cfg = vault.Config{Dir: filepath.Join(t.TempDir(), "data"), Log: d.logger()}
+	d.cfg.Argon2.MemoryKiB, d.cfg.Argon2.Time, d.cfg.Argon2.Threads = 64<<10, 1, 1 // the cheapest there is
 	d.serve(vault.Create)
 	t.Cleanup(d.end)
 	return d
@@ -217,6 +219,7 @@ func (d *daemon) checkReply(what string, r reply) {
 // codeStatus are the errors that there are, with their statuses.
 var codeStatus = map[string]int{
 	"VALIDATION_ERROR": 400, "UNAUTHORIZED": 401, "SCOPE_DENIED": 403, "APPROVAL_REQUIRED": 403,
+	"STEP_UP_REQUIRED": 403, "LOCKED_DOWN": 403,
 	"SECRET_NOT_FOUND": 404, "NOT_FOUND": 404, "CONFLICT": 409, "PAYLOAD_TOO_LARGE": 413,
 	"RATE_LIMITED": 429, "STORAGE_FULL": 507, "INTERNAL": 500,
 }

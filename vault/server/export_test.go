@@ -3,5 +3,15 @@ package server
 // DecodeBytes is the strict decoder, for its fuzz target.
 func DecodeBytes[T any](b []byte) (T, error) { return decodeBytes[T](b) }
 
+// Waiting is how many answers wait for news.
+func (s *Server) Waiting() int {
+	s.waiting.mu.Lock()
+	defer s.waiting.mu.Unlock()
+	return s.waiting.n
+}
+
+// MaxWaitingEach is how many of them one bearer may have.
+const MaxWaitingEach = maxWaitingEach
+
 // MaxConns is how many connections the socket takes at once.
 var MaxConns, _ = room()

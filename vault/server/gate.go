@@ -43,6 +43,18 @@ func (g *gate) enter(ctx context.Context, who string) (leave func(), err error) 
 	}
 }
 
+// tryEnter is enter for who does not want to wait.
+func (g *gate) tryEnter(who string) (leave func(), ok bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.total != 0 && g.n >= g.total || g.each != 0 && g.in[who] >= g.each {
+		return nil, false
+	}
+	g.n++
+	g.in[who]++
+	return func() { g.leave(who) }, true
+}
+
 func (g *gate) leave(who string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -81,7 +93,7 @@ func (s *Server) board(rq *request) (leave func(), err error) {
 // enter keeps those out, before their body is read, whom the vault does not know;
 // and lets only so much in at a time of what is costly.
 func (s *Server) enter(rq *request, rt *route) (leave func(), err error) {
-	if rt.body <= smallBody {
+	if rt.body == 0 || rt.open() {
 		return func() {}, nil
 	}
 	if strings.Contains(rt.pattern, pathMark) { // what is no path is told so to anyone

@@ -41,6 +41,64 @@ func TestNothingLeaks(t *testing.T) {
 	}
 }
 
+// TestNoPassphraseLeaks puts passphrases where they belong, and where clients put
+// them by mistake.
+func TestNoPassphraseLeaks(t *testing.T) {
+	d := guarded(t)
+	d.guard("a/HOT", d.secret("value-behind-a-passphrase"), "sensitive")
+	bot := d.secret(into[api.AgentCreated](d, d.call("POST", "/v1/agents", d.owner, with(`{"name":"bot"}`))).APIKey)
+	id := d.ask(bot, "secrets:read:a/HOT")
+	d.want(d.call("POST", "/v1/approvals/"+id+"/approve", d.owner, with(d.shown(id))), "")
+	d.want(d.call("GET", "/v1/secrets/a/HOT", bot, ""), "")
+	second := into[api.OwnerCreated](d, d.call("POST", "/v1/owners", d.owner, with(`{"name":"otto"}`)))
+	otto, initial, changed, wrong := d.secret(second.APIKey), d.secret(*second.InitialPassphrase), d.secret("tr0ub4dor &3 and more"), d.secret("not-the-right-one")
+	d.want(d.call("POST", "/v1/vault/passphrase", otto, asJSON(map[string]any{"passphrase": initial, "new_passphrase": changed})), "")
+	d.want(d.call("POST", "/v1/vault/passphrase", otto, asJSON(map[string]any{"passphrase": initial, "new_passphrase": wrong})), "STEP_UP_REQUIRED")
+	d.want(d.call("POST", "/v1/agents", otto, asJSON(map[string]any{"name": "of-otto", "passphrase": changed})), "")
+	d.want(d.call("POST", "/v1/approvals/apr_aaaaaaaa/approve", d.owner, asJSON(map[string]any{"passphrase": wrong})), "STEP_UP_REQUIRED")
+	if len(d.secrets) < 9 {
+		t.Fatal("too little is looked for")
+	}
+	for _, s := range []string{passphrase, initial, changed, wrong, d.recovery} {
+		for _, key := range []string{d.owner, bot, d.token(bot, "secrets:read:b/*"), ""} {
+			d.misplace(key, s)
+		}
+	}
+	for _, target := range []string{"/v1/audit?limit=1000", "/v1/owners", "/v1/me", "/v1/approvals", "/v1/policy", "/v1/agents"} {
+		r := d.want(d.call("GET", target, d.owner, ""), "")
+		for _, s := range d.secrets {
+			if strings.Contains(string(r.body), s) {
+				t.Errorf("%s tells %.14q…", target, s)
+			}
+		}
+	}
+}
+
+// misplace sends a passphrase where it does not belong.
+func (d *daemon) misplace(key, s string) {
+	quoted := asJSON(s)
+	for _, body := range []string{
+		quoted, s, `{"passphrase":[` + quoted + `]}`, `{"passphrase":` + quoted, `{"passphrase":` + quoted + `}x`, `{"passphrase":{"a":` + quoted + `}}`,
+		`{"passphrase":` + quoted + `,"passphrase":` + quoted + `}`, `{"pass_phrase":` + quoted + `}`, `{` + quoted + `:1}`, `{"digest":` + quoted + `}`,
+		`{"new_passphrase":[` + quoted + `]}`, `{"name":` + quoted + `,"digest":` + quoted + `}`,
+	} {
+		for _, target := range []string{"/v1/approvals/apr_aaaaaaaa/approve", "/v1/approvals/apr_aaaaaaaa/deny", "/v1/owners/nobody/revoke", "/v1/policy/accept", "/v1/vault/passphrase", "/v1/vault/claim"} {
+			if r := d.call("POST", target, key, body); r.status < 400 {
+				d.t.Fatalf("POST %s %s: %d", target, body, r.status)
+			}
+		}
+	}
+	for _, target := range []string{
+		"/v1/approvals?cursor=" + s + "&status=" + s, "/v1/approvals?wait=" + s, "/v1/approvals/agent/" + s, "/v1/policy/check?agent=bot&scope=" + s,
+		"/v1/policy/check?agent=" + s + "&scope=secrets:read:a/K", "/v1/policy/check?agent=bot&scope=secrets:read:a/K&from=" + s,
+	} {
+		d.call("GET", strings.ReplaceAll(target, " ", "%20"), key, "")
+	}
+	for _, target := range []string{"/v1/approvals/" + s + "/approve", "/v1/owners/" + s + "/revoke"} {
+		d.call("POST", strings.ReplaceAll(target, " ", "%20"), key, "")
+	}
+}
+
 // misuse sends s where it does not belong.
 func (d *daemon) misuse(key, s string) {
 	quoted := asJSON(s)

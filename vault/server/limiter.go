@@ -1,6 +1,7 @@
 package server
 
 import (
+	"math"
 	"sync"
 	"time"
 
@@ -123,18 +124,25 @@ func limited(message string, wait time.Duration) error {
 	}
 }
 
+// Limit sets the limits of requests, as [Config] has them; what was counted
+// towards others is forgotten.
+func (s *Server) Limit(failedAuthPerMinute int, requestsPerSecond float64) {
+	s.failures.Store(newLimiter(float64(failedAuthPerMinute)/60, failedAuthPerMinute))
+	s.perKey.Store(newLimiter(requestsPerSecond, max(minBurst, int(math.Ceil(requestsPerSecond)))))
+}
+
 // meter holds back a source that keeps failing to authenticate, and a key that
 // asks for more than it may. A caller whose key or token is valid is never held
 // back by the failures of others at its address.
 func (s *Server) meter(rq *request, rt *route) error {
-	now := s.cfg.Now()
-	wait := s.failures.wait(rq.origin.Class(), now)
-	if rt.open() || wait == 0 && s.perKey == nil {
+	now, perKey := s.cfg.Now(), s.perKey.Load()
+	wait := s.failures.Load().wait(rq.origin.Class(), now)
+	if rt.open() || wait == 0 && perKey == nil {
 		return nil
 	}
 	holder := s.cfg.Vault.Holder(rq.who())
 	if holder.ID != "" {
-		if wait := s.perKey.take(holder.ID, now); wait > 0 {
+		if wait := perKey.take(holder.ID, now); wait > 0 {
 			return limited("this key makes more requests a second than this vault allows", wait)
 		}
 		return nil
@@ -149,6 +157,6 @@ func (s *Server) meter(rq *request, rt *route) error {
 // settle counts what failed.
 func (s *Server) settle(rq *request, err error) {
 	if err != nil && api.CodeOf(err) == api.CodeUnauthorized {
-		s.failures.take(rq.origin.Class(), s.cfg.Now())
+		s.failures.Load().take(rq.origin.Class(), s.cfg.Now())
 	}
 }

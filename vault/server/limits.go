@@ -24,8 +24,9 @@ const (
 	maxLarge, maxLargeEach     = 16, 4 // bodies over smallBody
 	maxHuge, maxHugeEach       = 2, 1  // bodies over maxBody
 	maxImports, maxImportsEach = 4, 1
-	maxFlight                  = 64 // requests of one bearer whose answers are not gone
-	maxStrangers               = 16 // the same, of one source without a key
+	maxFlight                  = 64       // requests of one bearer whose answers are not gone
+	maxStrangers               = 16       // the same, of one source without a key
+	maxWaiting, maxWaitingEach = 1024, 32 // answers that wait for news; one more comes at once
 )
 
 // Connections at once.
@@ -52,6 +53,7 @@ const (
 	readTimeout       = 60 * time.Second
 	writeTimeout      = 90 * time.Second // from the end of the head
 	idleTimeout       = 2 * time.Minute
+	maxWait           = time.Minute            // for news, as the client asks
 	minIdle           = time.Second            // before a connection may be closed to make room
 	minIdleOwn        = 100 * time.Millisecond // the same, for one of the same source
 	lookForRoom       = 100 * time.Millisecond

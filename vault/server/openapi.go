@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/agent-secret-store/assd/policy"
 	"github.com/agent-secret-store/assd/vault/api"
 )
 
@@ -46,9 +47,9 @@ func describeAPI(version string, routes []route) (json.RawMessage, error) {
 	return json.Marshal(d)
 }
 
-// place is where an operation stands in the document: a path, and the name of
-// its documentation.
-type place struct{ path, doc string }
+// place is where an operation stands in the document: a path, the name of its
+// documentation, and the act that it comes to, as the table of guards calls it.
+type place struct{ path, doc, act string }
 
 // placesOf are the paths of a route. That of a secret is a namespace and a key;
 // to get it, the namespace may stand alone.
@@ -56,11 +57,11 @@ func placesOf(rt route) []place {
 	const secret = "/{namespace}/{key}"
 	base, rest, ok := strings.Cut(rt.pattern, pathMark)
 	if !ok {
-		return []place{{rt.pattern, rt.name}}
+		return []place{{rt.pattern, rt.name, rt.name}}
 	}
-	places := []place{{base + secret + rest, rt.name}}
+	places := []place{{base + secret + rest, rt.name, rt.name}}
 	if rt.method == "GET" && rest == "" {
-		places = append(places, place{base + "/{namespace}", listingDoc})
+		places = append(places, place{base + "/{namespace}", listingDoc, "secret.list"})
 	}
 	return places
 }
@@ -73,15 +74,20 @@ func (d *document) add(method string, at place) error {
 	if d.Paths[at.path] == nil {
 		d.Paths[at.path] = map[string]*operation{}
 	}
-	d.Paths[at.path][strings.ToLower(method)] = d.operation(doc, at)
+	guard, ok := policy.GuardOf(at.act)
+	if !ok {
+		return fmt.Errorf("describing the API: the act %q has no guard", at.act)
+	}
+	d.Paths[at.path][strings.ToLower(method)] = d.operation(doc, at, guard)
 	return nil
 }
 
-func (d *document) operation(doc operationDoc, at place) *operation {
+func (d *document) operation(doc operationDoc, at place, guard policy.Guard) *operation {
 	op := &operation{
-		OperationID: d.operationID(at), Tags: []string{doc.tag}, Summary: doc.summary, Description: doc.text,
-		Security: securityFor(doc.who), Parameters: doc.parametersOf(at.path),
-		Responses: d.Components.refusals(doc.allCodes()),
+		OperationID: d.operationID(at), Tags: []string{doc.tag}, Summary: doc.summary,
+		Description: strings.TrimSpace(doc.text + " " + guardText(guard)),
+		Security:    securityFor(doc.who), Parameters: doc.parametersOf(at.path),
+		Responses: d.Components.refusals(doc.allCodes(guard)),
 	}
 	if doc.takes != nil {
 		op.RequestBody = d.bodyOf(doc.takes)
@@ -168,6 +174,10 @@ Send a key or a token as 'Authorization: Bearer …'. Only the secrets routes ta
 The body of a request is one JSON object in UTF-8, whatever its Content-Type: no unknown and no duplicate fields, nested at most %d deep, at most %d MiB (an import %d MiB). A field that may be absent may be null, which means the same. Query parameters are taken once each, and none but those described.
 
 Every error is one JSON body with a code; each code goes with one status. What is no path or method of this document is 'NOT_FOUND'; under '/v1/secrets/' what is no path of a secret is 'VALIDATION_ERROR'. Nothing is ever redirected. What is no HTTP request at all, or has headers over %d KiB, is answered in plain text, without a request id.
+
+Where the vault has an approval passphrase, an owner sends it in the 'passphrase' of the very request that needs it: 'STEP_UP_REQUIRED' says where that is. It counts for that request alone. A wrong one makes the next try of that owner wait, up to four seconds, and never locks anybody out; where too many tries wait, it is 'RATE_LIMITED'. A secret in a tier that needs it is reached with a token that was made with it.
+
+In a lockdown whatever opens or changes a secret is 'LOCKED_DOWN', and tokens, requests and approvals from before it have ended; lifting it brings none of them back.
 
 Times are RFC 3339 in UTC. Answers may get further fields.
 `

@@ -17,6 +17,16 @@ func (s *Server) Routes() (out [][2]string) {
 	return out
 }
 
+// RouteNames are the names of the routes, as the table of guards has them: each
+// with whether it asks for no key.
+func (s *Server) RouteNames() map[string]bool {
+	out := map[string]bool{}
+	for _, rt := range s.routes {
+		out[rt.name] = rt.open()
+	}
+	return out
+}
+
 // DescribedFields are the fields that have a description, as Type.field.
 func DescribedFields() []string { return slices.Sorted(maps.Keys(fieldDocs)) }
 

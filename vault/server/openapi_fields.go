@@ -37,9 +37,26 @@ var typeDocs = map[string]string{
 	"Agent":            "An agent, never its key.",
 	"AgentCreated":     "A new agent, with its key, which is shown only here.",
 	"Agents":           "The living agents, oldest first.",
-	"Approval":         "An agent's request that waits for an owner, or waited: exactly these acts on exactly these secrets. Nothing in it is the agent's own words.",
+	"Approval":         "A request that waits for an owner, or waited: exactly these acts on exactly these things. Nothing in it is the asker's own words but `claimed_reason`.",
+	"Process":          "What the system told of a process when it asked. A program can forge all of it.",
 	"Approvals":        "The approvals, newest first.",
 	"ApprovalDecision": "Why an owner decides so, and on what.",
+	"Owner":            "A person who owns the vault, never the key.",
+	"OwnerCreate":      "An owner to be made.",
+	"OwnerCreated":     "A new owner, with the key and the first passphrase, which are shown only here.",
+	"OwnerRevoke":      "What goes with the end of an owner.",
+	"Owners":           "The living owners, oldest first.",
+	"Lockdown":         "Whether the vault is locked down.",
+	"LockdownRequest":  "Why it is locked down.",
+	"LiftRequest":      "Why a lockdown is lifted.",
+	"Protection":       "What guards the vault beside its keys.",
+	"RecoveredOwner":   "An owner who got a new key offline.",
+	"PassphraseChange": "The old passphrase and the new one.",
+	"OperatorFile":     "How a file of the operator stands. What counts is the text that was accepted last.",
+	"OperatorFiles":    "The files: `policy.toml`, then `assd.toml`.",
+	"PolicyAccept":     "Which text is to be put in force.",
+	"PolicyCheck":      "What the policy, and everything else that decides, says to a scope.",
+	"ClaimRequest":     "How the vault is to begin.",
 	"Certificate":      "What the daemon shows on TLS.",
 	"Claim":            "The first owner and its key, which is shown only here.",
 	"AuditEvent":       "An event of the trail.",
@@ -52,7 +69,7 @@ var typeDocs = map[string]string{
 // fieldDocs describe the fields of the wire types, by type and name on the wire.
 var fieldDocs = func() map[string]fieldDoc {
 	all := map[string]fieldDoc{}
-	for _, table := range []map[string]fieldDoc{identityFields, tokenFields, secretFields, importFields, approvalFields, auditFields, otherFields} {
+	for _, table := range []map[string]fieldDoc{identityFields, tokenFields, secretFields, importFields, approvalFields, ownerFields, policyFields, auditFields, otherFields} {
 		maps.Copy(all, table)
 	}
 	return all
@@ -73,6 +90,10 @@ var identityFields = map[string]fieldDoc{
 	"Me.chain":               says("How the check of the whole audit chain stands: `running`, `ok`, or what is broken. For owners only."),
 	"Me.verify_key":          says("The key that signs the heads of the audit chain: `ed25519:` and base64. Compare it with the one kept at login.", matching("^ed25519:")),
 
+	"Me.lockdown":   says("Whether the vault is locked down."),
+	"Me.protection": says("What guards the vault beside its keys. For owners only."),
+
+	"AgentCreate.passphrase":         says(passphraseText),
 	"AgentCreate.name":               says("Unique among the living regardless of case; never of the form of an id.", isName),
 	"AgentCreate.description":        says("For people; at most 1024 bytes.", longest(api.MaxDescription)),
 	"AgentCreate.allowed_namespaces": says("The namespaces that the agent may reach, each with all below it, or `*`. Absent or empty: every namespace.", atMost(policy.MaxReachNamespaces), each(matching(reachPattern))),
@@ -90,6 +111,10 @@ var identityFields = map[string]fieldDoc{
 	"AgentCreated.api_key":     says("The key of the agent. Only a hash of it is kept.", matching("^"+api.AgentKeyPrefix)),
 	"Agents.items":             says("The agents."),
 
+	"ClaimRequest.passphrase": says("To be the approval passphrase, from 8 characters to 1024 bytes. Absent: the vault has none."),
+
+	"Claim.recovery_passphrase": says("Opens what the approval passphrase opens, when that is lost. Keep it elsewhere. Absent without one."),
+
 	"Claim.owner_key":  says("The key of the owner. Only a hash of it is kept.", matching("^"+api.OwnerKeyPrefix)),
 	"Claim.owner_id":   says("The random id of the owner.", idOf("own")),
 	"Claim.name":       says("The owner's name, that of the operating system's user.", isName),
@@ -104,6 +129,10 @@ var tokenFields = map[string]fieldDoc{
 	"TokenRequest.ttl":          says("How long the token lives: a whole number with a unit, `90s`, `15m`, `1h`, `7d`, or a number of seconds. Absent: 15 minutes. At most 168 hours."),
 	"TokenRequest.max_uses":     says("How often the token may be used. Absent: no limit.", from(1), upTo(api.MaxUses)),
 	"TokenRequest.ip_allowlist": says("Where the token may be used: addresses, networks like `10.0.0.0/8`, or `local` for the Unix socket. Absent or empty: anywhere.", atMost(api.MaxSources)),
+
+	"TokenRequest.reason": says("Why, in the words of the agent that asks. An owner who has to approve is shown it, as what the agent says: in one line, " +
+		"without invisible characters, cut to 300 characters. Else nobody reads it."),
+	"TokenRequest.passphrase": says("The approval passphrase of the owner who asks. Each scope then names one act on one secret, and the token is good for each once, for at most a minute."),
 
 	"TokenResponse.token":      says("The token, a JWT signed with Ed25519. It is shown once."),
 	"TokenResponse.token_id":   says("Its id, as in listings and in the audit trail.", idOf("tok")),
@@ -175,27 +204,117 @@ var importFields = map[string]fieldDoc{
 	"ImportResponse.dry_run":        says("Whether nothing was changed because nothing was to be."),
 }
 
+// passphraseText describes a field that takes the caller's own passphrase.
+const passphraseText = "The approval passphrase of the owner who asks; it is taken only where there is one."
+
 var approvalFields = map[string]fieldDoc{
-	"Approval.id":               says("Its id.", isApproval),
-	"Approval.agent_id":         says("The name of the agent that asks, as in the audit trail.", isName),
-	"Approval.actor_id":         says("The random id of that agent.", idOf("agt")),
-	"Approval.status":           says("How it stands.", isStatus),
-	"Approval.access_tier":      says("The highest tier among the secrets.", isTier),
-	"Approval.requested_scopes": says("What is asked for, as `secrets:ACTION:PATH`, one secret each; never a pattern.", each(matching(scopePattern))),
+	"Approval.id":          says("Its id.", isApproval),
+	"Approval.agent_id":    says("The name of the agent or owner that asks, as in the audit trail.", isName),
+	"Approval.actor_id":    says("The random id of that agent or owner.", isHolder),
+	"Approval.status":      says("How it stands. `expired` is one that nobody answered in time, and one that a lockdown or the end of the process has ended.", isStatus),
+	"Approval.access_tier": says("The highest tier among the secrets; `critical` for an act of owners.", isTier),
+	"Approval.requested_scopes": says("What is asked for, as `secrets:ACTION:PATH`, one secret each, never a pattern; of an owner `owner.create:NAME`, `owner.revoke:NAME` or "+
+		"`policy.accept:sha256:…`.", notEmpty, each(matching(askedPattern))),
 	"Approval.digest":           says("Of all that is asked for. An approver may send it back, to decide on what was shown and nothing else.", matching(digestPattern)),
-	"Approval.source":           says("Where the agent asked from: `local uid 1000 pid 4242`, or an address."),
+	"Approval.source":           says("Where it was asked from: `local uid 1000 pid 4242`, or an address."),
 	"Approval.reason":           says("The owner's, once decided."),
-	"Approval.decided_by":       says("The name of the owner who decided."),
+	"Approval.decided_by":       says("The name of the owner who decided; of several, the last."),
 	"Approval.created_at":       says("When it was asked for."),
 	"Approval.expires_at":       says("When the request ends; once approved, when that which it opens ends."),
-	"Approval.approved_at":      says("When it was approved."),
+	"Approval.approved_at":      says("When it was approved, by the last who had to."),
 	"Approval.denied_at":        says("When it was denied."),
+	"Approval.revoked_at":       says("When an owner ended what was approved."),
+	"Approval.opens_at":         says("Once approved: when that which it opens begins."),
 	"Approval.ttl":              says("How long a token that was asked for was to live; null when a key acted, or an older token.", orNull),
 	"Approval.max_uses":         says("How often all that is asked for together may be used once approved; absent for no limit.", from(1)),
 	"Approval.ip_allowlist":     says("Where it may be used from; empty for anywhere."),
-	"Approvals.items":           says("The approvals."),
-	"ApprovalDecision.reason":   says("Why, in one line, for the trail and for the agent. At most 1024 bytes.", longest(api.MaxReason)),
-	"ApprovalDecision.digest":   says("The digest that was shown. `CONFLICT` when it is not that of what is asked for."),
+	"Approval.requester_kind":   says("Who asks: an agent, or an owner for an act that takes two.", isKind),
+	"Approval.because":          says("Why a person has to agree."),
+	"Approval.approvals_needed": says("How many different owners have to agree.", from(1)),
+	"Approval.approved_by":      says("The names of those who have.", each(isName)),
+	"Approval.process": says("The process that asked over the Unix socket, then its parents: hints, which a program can forge. Empty over TLS, "+
+		"and where nothing could be learned.", atMost(maxAncestry)),
+	"Approval.claimed_reason": says("Why, in the words of the agent that asks, which nobody has checked: one line of at most 300 characters and `…`.", longest(api.MaxClaim+1)),
+	"Process.pid":             says("Its id.", from(1)),
+	"Process.name":            says("What it calls itself."),
+	"Process.exe":             says("Its program file; empty where that cannot be read."),
+	"Process.started_at":      says("When it was started."),
+	"Approvals.items":         says("The approvals."),
+	"Approvals.cursor":        says("Stands for just this list. Sent back with a `wait`, the answer comes when the list is another one.", matching("^[0-9a-f]{32}$")),
+
+	"ApprovalDecision.reason":     says("Why, in one line, for the trail and for the agent. At most 1024 bytes.", longest(api.MaxReason)),
+	"ApprovalDecision.digest":     says("The digest that was shown. `CONFLICT` when it is not that of what is asked for. With a passphrase it has to be there."),
+	"ApprovalDecision.passphrase": says("The approval passphrase of the owner who approves. To deny or to revoke takes none."),
+}
+
+var ownerFields = map[string]fieldDoc{
+	"Owner.id":             says("Random and never used again.", idOf("own")),
+	"Owner.name":           says("The owner's name.", isName),
+	"Owner.api_key_prefix": says("How the key begins, to tell keys apart."),
+	"Owner.has_passphrase": says("Whether this owner has an approval passphrase."),
+	"Owner.created_at":     says("When the owner was made."),
+	"Owner.last_active_at": says("When the key or a token of it was last used, as far as this run of the daemon knows."),
+	"Owners.items":         says("The owners."),
+
+	"OwnerCreate.name":       says("Unique among the living regardless of case; never of the form of an id.", isName),
+	"OwnerCreate.passphrase": says(passphraseText),
+	"OwnerRevoke.passphrase": says(passphraseText),
+
+	"OwnerCreated.api_key":            says("The key of the owner. Only a hash of it is kept.", matching("^"+api.OwnerKeyPrefix)),
+	"OwnerCreated.initial_passphrase": says("What the new owner changes at `/v1/vault/passphrase`; null where there is no approval passphrase."),
+
+	"PassphraseChange.passphrase":     says("The old one."),
+	"PassphraseChange.new_passphrase": says("The new one, from 8 characters to 1024 bytes.", notEmpty),
+
+	"Lockdown.locked": says("Whether it is locked down."),
+	"Lockdown.since":  says("Since when."),
+	"Lockdown.by":     says("The name of the owner or agent who locked it down; empty when it is not."),
+	"Lockdown.reason": says("Why; empty when it is not, or nothing was said."),
+
+	"LockdownRequest.reason": says("Why, in one line, for the trail. At most 1024 bytes.", longest(api.MaxReason)),
+	"LiftRequest.reason":     says("Why, in one line, for the trail. At most 1024 bytes.", longest(api.MaxReason)),
+	"LiftRequest.passphrase": says(passphraseText),
+
+	"Protection.passphrase_set":    says("Whether the vault has an approval passphrase."),
+	"Protection.own_passphrase":    says("Whether the caller has one."),
+	"Protection.recovered_owners":  says("The owners who got a new key offline, with `assd recover-owner`, in the last 30 days."),
+	"RecoveredOwner.name":          says("The owner's name.", isName),
+	"RecoveredOwner.at":            says("When."),
+	"Protection.owners":            says("How many living owners there are.", from(1)),
+	"Protection.pending_approvals": says("How many requests wait for an owner.", from(0)),
+	"Protection.policy":            says("How `policy.toml` stands.", isFileState),
+	"Protection.policy_rules":      says("How many rules are in force.", from(0)),
+	"Protection.policy_problem":    says("What is wrong with the file."),
+	"Protection.config":            says("How `assd.toml` stands.", isFileState),
+	"Protection.config_problem":    says("What is wrong with the file."),
+}
+
+var policyFields = map[string]fieldDoc{
+	"OperatorFile.name":        says("The name of the file.", isFile),
+	"OperatorFile.path":        says("Where the daemon looks for it; empty where it looks for none."),
+	"OperatorFile.state":       says("`none` was ever accepted; the text `in force` is the file's; the file is `held` until an owner accepts it; or it cannot be used, a `problem`.", isFileState),
+	"OperatorFile.problem":     says("What is wrong with the file. What was accepted last stays in force."),
+	"OperatorFile.text":        says("The text in force; empty where there is none."),
+	"OperatorFile.digest":      says("The digest of it: `sha256:` and the SHA-256 in hexadecimal; empty where there is none.", matching(maybeDigestPattern)),
+	"OperatorFile.accepted_at": says("When it was accepted."),
+	"OperatorFile.accepted_by": says("The name of the owner who accepted it, or `assd` where no owner had to."),
+	"OperatorFile.held_text":   says("The text that waits for an owner; empty where none does."),
+	"OperatorFile.held_digest": says("The digest of it, to be sent to accept it.", matching(maybeDigestPattern)),
+	"OperatorFiles.items":      says("The files."),
+
+	"PolicyAccept.name":       says("The name of the file.", isFile),
+	"PolicyAccept.digest":     says("The digest of the text that was shown."),
+	"PolicyAccept.passphrase": says(passphraseText),
+
+	"PolicyCheck.agent":            says("The name of the agent.", isName),
+	"PolicyCheck.scope":            says("The scope, as it was sent.", matching(scopePattern)),
+	"PolicyCheck.from":             says("Where from: an address, or `local`."),
+	"PolicyCheck.effect":           says("What comes of it.", oneOf("allow", "deny", "approve")),
+	"PolicyCheck.reason":           says("Why, in words."),
+	"PolicyCheck.line":             says("The line in `policy.toml` of the rule that decided; absent where none did.", from(1)),
+	"PolicyCheck.rule_text":        says("That rule as it stands in the file."),
+	"PolicyCheck.tier":             says("The tier of the secret that the scope names; `standard` for one that there is not. Absent for a pattern.", isTier),
+	"PolicyCheck.approvals_needed": says("How many different owners would have to agree.", from(1)),
 }
 
 var auditFields = map[string]fieldDoc{

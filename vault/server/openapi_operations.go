@@ -4,7 +4,9 @@ import (
 	"net/http"
 	"reflect"
 	"slices"
+	"strings"
 
+	"github.com/agent-secret-store/assd/policy"
 	"github.com/agent-secret-store/assd/vault/api"
 )
 
@@ -41,18 +43,24 @@ var (
 	holders = []string{anyToken, agentKey, ownerKey} // of a token, or of a key that stands for one
 )
 
-// shared are the codes in which all operations can end that let only some in, or
-// that write.
+// shared are the codes in which all operations can end that let only some in. A
+// token that a lockdown has ended is told so wherever it is sent.
 var shared = []api.Code{
-	api.CodeValidation, api.CodeUnauthorized, api.CodeScopeDenied, api.CodeRateLimited, api.CodeStorageFull, api.CodeInternal,
+	api.CodeValidation, api.CodeUnauthorized, api.CodeScopeDenied, api.CodeLockedDown, api.CodeRateLimited, api.CodeStorageFull, api.CodeInternal,
 }
 
 // bodyCodes are those of all that take a body.
 var bodyCodes = []api.Code{api.CodeValidation, api.CodeTooLarge}
 
-// allCodes are all codes in which an operation can end.
-func (doc operationDoc) allCodes() []api.Code {
+// allCodes are all codes in which an operation of that guard can end.
+func (doc operationDoc) allCodes(guard policy.Guard) []api.Code {
 	all := slices.Clone(doc.codes)
+	if guard.StepUp != policy.StepUpNever {
+		all = append(all, api.CodeStepUpRequired)
+	}
+	if !guard.InLockdown {
+		all = append(all, api.CodeLockedDown)
+	}
 	if len(doc.who) > 0 {
 		all = append(all, shared...)
 	}
@@ -60,6 +68,21 @@ func (doc operationDoc) allCodes() []api.Code {
 		all = append(all, bodyCodes...)
 	}
 	return all
+}
+
+// guardText says what a guard asks for.
+func guardText(g policy.Guard) string {
+	var says []string
+	switch g.StepUp {
+	case policy.StepUpAlways:
+		says = append(says, "Where there is an approval passphrase, it has to come with the request.")
+	case policy.StepUpByTier:
+		says = append(says, "Where there is an approval passphrase, an owner needs it for what an agent needs an approval for.")
+	}
+	if g.InLockdown {
+		says = append(says, "It goes on in a lockdown.")
+	}
+	return strings.Join(says, " ")
 }
 
 func typeOf[T any]() reflect.Type { return reflect.TypeFor[T]() }
@@ -76,10 +99,11 @@ func noContent(text string) []success {
 
 var docTags = []docTag{
 	{"vault", "The daemon and the vault itself."},
-	{"identity", "Who the caller is, and the agents."},
+	{"identity", "Who the caller is, the agents and the owners."},
 	{"tokens", "Short-lived tokens of narrow scope, made from a key."},
 	{"secrets", "Secrets and their namespaces. A key sent here stands for a one-use token of exactly this request's scope."},
-	{"approvals", "What agents asked for and an owner has to decide on."},
+	{"approvals", "What agents asked for, or owners where it takes two, and an owner has to decide on."},
+	{"policy", "The files of the operator, and what they say."},
 	{"audit", "The audit trail."},
 }
 
@@ -114,9 +138,9 @@ var operationDocs = map[string]operationDoc{
 	"claim": {
 		tag: "vault", summary: "Claim a new vault",
 		text: "Gives the vault its first owner, once in its life, over the local socket, to the user that its data belongs to. " +
-			"`CONFLICT` says when and by whom it was claimed.",
-		takes: typeOf[struct{}](),
-		gives: ok[api.Claim]("The vault is claimed. The key is shown only here."),
+			"`CONFLICT` says when and by whom it was claimed. A passphrase that comes with it becomes the approval passphrase.",
+		takes: typeOf[api.ClaimRequest](),
+		gives: ok[api.Claim]("The vault is claimed. The key and the recovery passphrase are shown only here."),
 		codes: []api.Code{api.CodeScopeDenied, api.CodeConflict, api.CodeRateLimited, api.CodeStorageFull, api.CodeInternal},
 	},
 	"me": {
@@ -127,7 +151,8 @@ var operationDocs = map[string]operationDoc{
 	"token.issue": {
 		tag: "tokens", summary: "Make a token", who: keys,
 		text: "Within the reach of the key's holder. A scope that names one secret whose tier needs an owner's approval makes the answer 202: " +
-			"ask again once it is approved. What such a refusal leaves in the trail is the refused act itself.",
+			"ask again once it is approved. What such a refusal leaves in the trail is the refused act itself. " +
+			"An owner who sends the approval passphrase gets a token for exactly the secrets that its scopes name, each usable once, for at most a minute.",
 		takes: typeOf[api.TokenRequest](),
 		gives: []success{
 			{http.StatusOK, "The token, shown once.", []reflect.Type{typeOf[api.TokenResponse]()}},
@@ -219,30 +244,111 @@ var operationDocs = map[string]operationDoc{
 		codes: []api.Code{api.CodeNotFound},
 	},
 	"approval.list": {
-		tag: "approvals", summary: "What agents asked for", who: owners,
-		query: []docParameter{query("status", "Only those that stand so. Absent: all.", api.ApprovalPending, text(isStatus))},
-		gives: ok[api.Approvals]("The approvals."),
+		tag: "approvals", summary: "What was asked for", who: owners,
+		text: "With `wait`, and the `cursor` of the list that is known, the answer comes when the list is another one, or the time is over. " +
+			"Of one bearer 32 answers wait at a time: one more comes at once.",
+		query: []docParameter{
+			query("status", "Only those that stand so. Absent: all.", api.ApprovalPending, text(isStatus)),
+			query("cursor", "The `cursor` of a list that this vault gave, for the same `status`. It does nothing without `wait`.", "9f86d081884c7d659a2feaa0c55ad015", text(notEmpty, longest(maxQuery))),
+			waitQuery,
+		},
+		gives: ok[api.Approvals]("The newest 1,000 of them."),
 		codes: []api.Code{api.CodeConflict},
 	},
 	"approval.approve": {
 		tag: "approvals", summary: "Approve", who: owners, id: "The id of the approval.",
-		text:  "`CONFLICT` when it is decided or expired already, when the digest is another, or when what was asked for is not what it was.",
+		text: "Where several owners have to agree, each does so once, and it is approved by the last of them. Nobody approves their own request. " +
+			"`CONFLICT` when it is decided or expired already, when the digest is another, when the caller has approved it before, or when what was asked for is not what it was. " +
+			"With a passphrase the digest has to come too.",
 		takes: typeOf[api.ApprovalDecision](),
 		gives: ok[api.Approval]("The approval as it is now."),
 		codes: []api.Code{api.CodeNotFound, api.CodeConflict},
 	},
 	"approval.deny": {
 		tag: "approvals", summary: "Deny", who: owners, id: "The id of the approval.",
-		text:  "`CONFLICT` when it is decided or expired already, or when the digest is another.",
+		text:  "`CONFLICT` when it is decided or expired already, or when the digest is another. It takes no passphrase.",
+		takes: typeOf[api.ApprovalDecision](),
+		gives: ok[api.Approval]("The approval as it is now."),
+		codes: []api.Code{api.CodeNotFound, api.CodeConflict},
+	},
+	"approval.revoke": {
+		tag: "approvals", summary: "End what was approved", who: owners, id: "The id of the approval.",
+		text:  "Also the delay before it begins. `CONFLICT` when it is not approved, or when what it opened has ended. It takes no passphrase.",
 		takes: typeOf[api.ApprovalDecision](),
 		gives: ok[api.Approval]("The approval as it is now."),
 		codes: []api.Code{api.CodeNotFound, api.CodeConflict},
 	},
 	"approval.get": {
 		tag: "approvals", summary: "How an approval stands", who: slices.Concat(agents, owners), id: "The id of the approval.",
-		text:  "An agent sees its own.",
+		text: "An agent sees its own. With `wait` the answer comes when it is decided and a delay is over, or the time is. " +
+			"Of one bearer 32 answers wait at a time: one more comes at once.",
+		query: []docParameter{waitQuery},
 		gives: ok[api.Approval]("The approval."),
 		codes: []api.Code{api.CodeNotFound, api.CodeConflict},
+	},
+	"owner.list": {
+		tag: "identity", summary: "The living owners", who: owners,
+		gives: ok[api.Owners]("The owners."),
+		codes: []api.Code{api.CodeConflict},
+	},
+	"owner.create": {
+		tag: "identity", summary: "Make an owner", who: owners,
+		text:  "Where a tier asks for two owners and there are two, another one has to approve it first: `APPROVAL_REQUIRED`.",
+		takes: typeOf[api.OwnerCreate](),
+		gives: ok[api.OwnerCreated]("The owner. The key and the first passphrase are shown only here."),
+		codes: []api.Code{api.CodeApprovalRequired, api.CodeConflict},
+	},
+	"owner.revoke": {
+		tag: "identity", summary: "End an owner with its key, tokens and passphrase", who: owners, id: "The id of the owner, or its name in any case.",
+		text:  "The last one cannot be ended: `CONFLICT`. Where a tier asks for two owners and there are two, another one has to approve it first: `APPROVAL_REQUIRED`.",
+		takes: typeOf[api.OwnerRevoke](),
+		gives: noContent("The owner has ended."),
+		codes: []api.Code{api.CodeApprovalRequired, api.CodeNotFound, api.CodeConflict},
+	},
+	"policy.get": {
+		tag: "policy", summary: "How the files of the operator stand", who: owners,
+		gives: ok[api.OperatorFiles]("The files: the text in force, and the one that waits for an owner."),
+		codes: []api.Code{api.CodeConflict},
+	},
+	"policy.check": {
+		tag: "policy", summary: "What an agent would be told", who: owners,
+		text: "Nothing is asked for by it, and no grant counts.",
+		query: []docParameter{
+			required(query("agent", "The name of the agent, in any case, or its id.", "ci-deploy", text(notEmpty))),
+			required(query("scope", "What it would ask for, as in a request for a token.", "secrets:read:production/KEY", text(matching(scopePattern)))),
+			query("from", "Where it would ask from: an address, or `local` for the Unix socket. Absent: `local`.", "10.1.2.3", text(notEmpty)),
+		},
+		gives: ok[api.PolicyCheck]("The decision, with the rule that made it."),
+		codes: []api.Code{api.CodeNotFound, api.CodeConflict},
+	},
+	"policy.accept": {
+		tag: "policy", summary: "Put a held text in force", who: owners,
+		text: "`CONFLICT` when no text with that digest waits. A policy that asks for fewer approvals, where a tier asks for two owners and there are two, " +
+			"another one has to approve first: `APPROVAL_REQUIRED`.",
+		takes: typeOf[api.PolicyAccept](),
+		gives: ok[api.OperatorFile]("The file as it stands now."),
+		codes: []api.Code{api.CodeApprovalRequired, api.CodeConflict},
+	},
+	"vault.lockdown": {
+		tag: "vault", summary: "Lock the vault down", who: keys,
+		text:  "An agent may where the policy says so. To lock it down again changes nothing.",
+		takes: typeOf[api.LockdownRequest](),
+		gives: ok[api.Lockdown]("It is locked down."),
+	},
+	"vault.lift": {
+		tag: "vault", summary: "Lift a lockdown", who: owners,
+		text:  "What it has ended stays ended. `CONFLICT` when there is none.",
+		takes: typeOf[api.LiftRequest](),
+		gives: ok[api.Lockdown]("It is not locked down any more."),
+		codes: []api.Code{api.CodeConflict},
+	},
+	"passphrase.set": {
+		tag: "vault", summary: "Change one's own approval passphrase", who: owners,
+		text: "It takes the old one. The first one of a vault comes with the claim, or is set on the daemon's machine with `assd passphrase set`: " +
+			"without one there is none to change.",
+		takes: typeOf[api.PassphraseChange](),
+		gives: noContent("The new one counts from now on."),
+		codes: []api.Code{api.CodeConflict},
 	},
 	"audit": {
 		tag: "audit", summary: "Events of the trail, newest first", who: owners,

@@ -10,6 +10,15 @@ func query(name, says string, example any, s *schema) docParameter {
 	return docParameter{Name: name, In: "query", Description: says, Schema: s, Example: example}
 }
 
+func required(p docParameter) docParameter {
+	p.Required = true
+	return p
+}
+
+// waitQuery is how long an answer may wait for news.
+var waitQuery = query("wait", "How long the answer may wait for news: a whole number with a unit, or of seconds, from `1s` to `60s`. Absent: not at all.", "1s",
+	&schema{Type: "string", Pattern: "^0*([1-9]|[1-5][0-9]|60)s?$|^0*1m$"})
+
 // auditQuery is what the handler of the trail reads.
 var auditQuery = []docParameter{
 	query("namespace", "Only events on this namespace.", "production/openai", text(isNamespace)),

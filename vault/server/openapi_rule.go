@@ -13,14 +13,16 @@ type rule func(*schema)
 // Patterns of text, as the parsers of package policy read it. They are written
 // for regular expressions without look-ahead too.
 const (
-	segmentPattern   = `(\.{0,2}[A-Za-z0-9_-][A-Za-z0-9_.-]*|\.{3,}([A-Za-z0-9_-][A-Za-z0-9_.-]*)?)` // never "." or ".."
-	namespacePattern = `^` + segmentPattern + `(/` + segmentPattern + `)*$`
-	keyPattern       = `^` + segmentPattern + `$`
-	namePattern      = `^[A-Za-z0-9][A-Za-z0-9._-]*$`
-	scopePattern     = `^(secrets:(read|write|delete|rotate|\*)(:[A-Za-z0-9_.*/-]+)?|(read|write|delete|rotate|import):secrets|namespaces:read|manage:agents)$`
-	reachPattern     = `^(\*|` + segmentPattern + `(/` + segmentPattern + `)*(/\*)?)$`
-	digestPattern    = `^sha256:[0-9a-f]{64}$`
-	digitsPattern    = `^[1-9][0-9]*$`
+	segmentPattern     = `(\.{0,2}[A-Za-z0-9_-][A-Za-z0-9_.-]*|\.{3,}([A-Za-z0-9_-][A-Za-z0-9_.-]*)?)` // never "." or ".."
+	namespacePattern   = `^` + segmentPattern + `(/` + segmentPattern + `)*$`
+	keyPattern         = `^` + segmentPattern + `$`
+	namePattern        = `^[A-Za-z0-9][A-Za-z0-9._-]*$`
+	scopePattern       = `^(secrets:(read|write|delete|rotate|\*)(:[A-Za-z0-9_.*/-]+)?|(read|write|delete|rotate|import):secrets|namespaces:read|manage:agents)$`
+	reachPattern       = `^(\*|` + segmentPattern + `(/` + segmentPattern + `)*(/\*)?)$`
+	askedPattern       = `^(secrets:(read|write|delete|rotate):` + segmentPattern + `(/` + segmentPattern + `)+|owner\.(create|revoke):[A-Za-z0-9][A-Za-z0-9._-]*|policy\.accept:sha256:[0-9a-f]{64})$`
+	digestPattern      = `^sha256:[0-9a-f]{64}$`
+	maybeDigestPattern = `^(sha256:[0-9a-f]{64})?$`
+	digitsPattern      = `^[1-9][0-9]*$`
 )
 
 // text is a string narrowed by rules.
@@ -39,6 +41,9 @@ func narrowed(typ string, rules []rule) *schema {
 
 // idOf is an id of that kind: three letters, and 128 random bits in base32.
 func idOf(prefix string) rule { return matching("^" + prefix + "_[a-z2-7]{26}$") }
+
+// isHolder is the id of an owner or an agent.
+var isHolder = matching("^(own|agt)_[a-z2-7]{26}$")
 
 // isApproval is the id of an approval, short enough for the tables of clients.
 var isApproval = matching("^apr_[a-z2-7]{8}$")
@@ -99,7 +104,9 @@ var (
 	isTier       = oneOf(policy.Standard, policy.Sensitive, policy.Critical)
 	isSecretType = oneOf(policy.APIKey, policy.OAuthToken, policy.DBCredential, policy.SSHKey, policy.Certificate, policy.Custom)
 	isKind       = oneOf(api.KindOwner, api.KindAgent)
-	isStatus     = oneOf(api.ApprovalPending, api.ApprovalApproved, api.ApprovalDenied, api.ApprovalExpired)
+	isFile       = oneOf(api.PolicyFile, api.ConfigFile)
+	isFileState  = oneOf(api.FileNone, api.FileInForce, api.FileHeld, api.FileProblem)
+	isStatus     = oneOf(api.ApprovalPending, api.ApprovalApproved, api.ApprovalDenied, api.ApprovalExpired, api.ApprovalRevoked)
 )
 
 // isNamespace is a namespace; listings of the whole vault have none.

@@ -19,11 +19,14 @@ import (
 func TestEveryDocumentedSuccess(t *testing.T) {
 	d := unclaimed(t)
 	c := newContract(t, d.document())
-	d.owner = d.secret(into[api.Claim](d, d.call("POST", "/v1/vault/claim", "", "")).OwnerKey)
-	agent := d.agent("bot", `["secrets:*:*"]`, `[]`)
+	claim := into[api.Claim](d, d.call("POST", "/v1/vault/claim", "", with("")))
+	d.owner = d.secret(claim.OwnerKey)
+	d.secret(passphrase)
+	d.secret(claim.RecoveryPassphrase)
+	agent := d.secret(into[api.AgentCreated](d, d.call("POST", "/v1/agents", d.owner, with(`{"name":"bot","allowed_scopes":["secrets:*:*"]}`))).APIKey)
 	ask := func(path string) string {
 		d.want(d.call("PUT", "/v1/secrets/"+path, d.owner, `{"value":"v","access_tier":"sensitive"}`), "")
-		r := d.call("POST", "/v1/tokens", agent, `{"scopes":["secrets:read:`+path+`"],"max_uses":2,"ip_allowlist":["local"]}`)
+		r := d.call("POST", "/v1/tokens", agent, `{"scopes":["secrets:read:`+path+`"],"max_uses":2,"ip_allowlist":["local"],"reason":"to deploy"}`)
 		c.saw("tokenIssue", r)
 		return into[api.TokenWaits](d, r).ApprovalID
 	}
@@ -35,9 +38,15 @@ func TestEveryDocumentedSuccess(t *testing.T) {
 		`PUT /v1/secrets/a/K {"value":"v","metadata":{"n":1}}`, "GET /v1/secrets/a/K", "GET /v1/secrets/a", "GET /v1/secrets", "GET /v1/namespaces",
 		"POST /v1/secrets/a/K/rotate", "GET /v1/secrets/a", `POST /v1/secrets/a/K/rotate {"new_value":"w"}`, "DELETE /v1/secrets/a/K",
 		`POST /v1/secrets/import {"namespace":"a","content":"A=b"}`,
-		`POST /v1/agents {"name":"n","description":"d"}`, "GET /v1/agents", "DELETE /v1/agents/n",
-		"GET /v1/approvals", "GET /v1/approvals/agent/" + approved, `POST /v1/approvals/` + approved + `/approve {"reason":"yes"}`,
-		"POST /v1/approvals/" + denied + "/deny", "GET /v1/approvals?status=approved", "GET /v1/approvals/agent/" + denied, "GET /v1/audit",
+		with(`POST /v1/agents {"name":"n","description":"d"}`), "GET /v1/agents", "DELETE /v1/agents/n",
+		"GET /v1/approvals", "GET /v1/approvals/agent/" + approved, `POST /v1/approvals/` + approved + `/approve ` + with(d.shown(approved)),
+		"POST /v1/approvals/" + denied + "/deny", "GET /v1/approvals?status=approved", "GET /v1/approvals/agent/" + denied,
+		"POST /v1/approvals/" + approved + "/revoke", "GET /v1/approvals?status=revoked",
+		with(`POST /v1/owners {"name":"otto"}`), "GET /v1/owners", with("POST /v1/owners/otto/revoke {}"),
+		"POST /v1/policy/accept " + with(d.held("policy.toml", "[[rule]]\nagents = [\"bot\"]\npaths = [\"z/*\"]\neffect = \"deny\"\n")),
+		"GET /v1/policy", "GET /v1/policy/check?agent=bot&scope=secrets:read:z/K", "GET /v1/policy/check?agent=bot&scope=secrets:read:hot/ONE&from=10.1.2.3",
+		with(`POST /v1/vault/passphrase {"new_passphrase":"` + passphrase + `"}`),
+		"POST /v1/vault/lockdown", with("POST /v1/vault/lift {}"), "GET /v1/audit", "GET /v1/approvals",
 	} {
 		method, rest, _ := strings.Cut(line, " ")
 		target, body, _ := strings.Cut(rest, " ")

@@ -7,6 +7,7 @@ import (
 	"go/parser"
 	"go/token"
 	"maps"
+	"net/url"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -296,8 +297,8 @@ func TestRequestsAreClosed(t *testing.T) {
 			closed++
 		}
 	}
-	if closed != 6 {
-		t.Errorf("%d kinds of request; want 6", closed)
+	if closed != 13 {
+		t.Errorf("%d kinds of request; want 13", closed)
 	}
 }
 
@@ -384,11 +385,27 @@ func TestDocumentSaysWhoMayCome(t *testing.T) {
 	d := start(t)
 	c := newContract(t, d.document())
 	for _, op := range c.operations {
-		r := d.call(op.method, samplePath(op.path), "", "")
+		r := d.call(op.method, samplePath(op.path)+c.sampleQuery(op, ""), "", "")
 		if open := r.code() != "UNAUTHORIZED"; open != c.isOpen(op) {
 			t.Errorf("%s %s: open is %v in the document; got %d %.200s", op.method, op.path, c.isOpen(op), r.status, r.body)
 		}
 	}
+}
+
+// sampleQuery is the query of the operation with an example of the parameter of
+// that name, and of those that it needs.
+func (c *contract) sampleQuery(op *documented, name string) string {
+	q := url.Values{}
+	for where, p := range c.parameters(op) {
+		at, ok := strings.CutPrefix(where, "query ")
+		if ok && (at == name || c.from(p, "required").value == true) {
+			q.Set(at, strings.Trim(asJSON(c.from(p, "example").value), `"`))
+		}
+	}
+	if len(q) == 0 {
+		return ""
+	}
+	return "?" + q.Encode()
 }
 
 // TestDocumentedQueries: each parameter of the document is taken with its
@@ -396,6 +413,8 @@ func TestDocumentSaysWhoMayCome(t *testing.T) {
 func TestDocumentedQueries(t *testing.T) {
 	d := start(t)
 	d.put("a/K", "v")
+	d.agent("ci-deploy", `["secrets:read:*"]`, `[]`)
+	approval := d.approval()
 	c := newContract(t, d.document())
 	taken := 0
 	for _, op := range c.operations {
@@ -409,10 +428,11 @@ func TestDocumentedQueries(t *testing.T) {
 			if problem := c.faultOfText(c.from(p, "schema"), example); problem != "" {
 				t.Errorf("%s: the example of %s: %s", c.name(op), name, problem)
 			}
-			d.want(d.call(op.method, samplePath(op.path)+"?"+name+"="+strings.ReplaceAll(example, ":", "%3A"), d.owner, ""), "")
+			target := strings.ReplaceAll(samplePath(op.path), "nobody", approval) + c.sampleQuery(op, name)
+			d.want(d.call(op.method, target, d.owner, ""), "")
 		}
 	}
-	if taken < 11 {
+	if taken < 17 {
 		t.Errorf("only %d parameters in the document", taken)
 	}
 }
@@ -443,6 +463,8 @@ func TestDocumentedBounds(t *testing.T) {
 		{"POST /v1/approvals/" + d.approval() + "/approve", "ApprovalDecision", "reason", "maxLength", text, nil},
 		{"POST /v1/secrets/a/K/rotate", "SecretRotate", "value", "maxLength", text, nil},
 		{"POST /v1/secrets/a/K/rotate", "SecretRotate", "new_value", "maxLength", text, nil},
+		{"POST /v1/vault/lockdown", "LockdownRequest", "reason", "maxLength", text, nil},
+		{"POST /v1/vault/lift", "LiftRequest", "reason", "maxLength", text, nil},
 	} {
 		method, target, _ := strings.Cut(tc.line, " ")
 		number, _ := c.at("components", "schemas", tc.schema, "properties", tc.field, tc.bound).value.(json.Number)

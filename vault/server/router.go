@@ -51,6 +51,16 @@ func (s *Server) table() []route {
 		{"GET", "/v1/approvals/agent/{id}", "approval.get", s.ownApproval, 0},
 		{"POST", "/v1/approvals/{id}/approve", "approval.approve", s.approve, smallBody},
 		{"POST", "/v1/approvals/{id}/deny", "approval.deny", s.deny, smallBody},
+		{"POST", "/v1/approvals/{id}/revoke", "approval.revoke", s.revokeApproval, smallBody},
+		{"GET", "/v1/owners", "owner.list", s.listOwners, 0},
+		{"POST", "/v1/owners", "owner.create", s.createOwner, smallBody},
+		{"POST", "/v1/owners/{id}/revoke", "owner.revoke", s.revokeOwner, smallBody},
+		{"GET", "/v1/policy", "policy.get", s.getPolicy, 0},
+		{"GET", "/v1/policy/check", "policy.check", s.checkPolicy, 0},
+		{"POST", "/v1/policy/accept", "policy.accept", s.acceptPolicy, smallBody},
+		{"POST", "/v1/vault/lockdown", "vault.lockdown", s.lockdown, smallBody},
+		{"POST", "/v1/vault/lift", "vault.lift", s.lift, smallBody},
+		{"POST", "/v1/vault/passphrase", "passphrase.set", s.changePassphrase, smallBody},
 		{"GET", "/v1/audit", "audit", s.audit, 0},
 	}
 }
@@ -112,6 +122,11 @@ func (rq *request) id() (string, error) {
 	if _, err := rq.query(); err != nil {
 		return "", err
 	}
+	return rq.pathID()
+}
+
+// pathID is that piece, whatever the query.
+func (rq *request) pathID() (string, error) {
 	id, err := url.PathUnescape(rq.rest)
 	if err != nil || id == "" || len(id) > maxSegment || strings.ContainsFunc(id, notInName) {
 		return "", api.New(api.CodeValidation, "id: 1 to 128 characters of A-Z a-z 0-9 _ . - are expected in the path")

@@ -102,7 +102,7 @@ func TestClaim(t *testing.T) {
 	}
 }
 
-const meFields = "id email name plan subscription_status secret_count agent_count namespace_count tenant kind has_subscription verify_key"
+const meFields = "id email name plan subscription_status secret_count agent_count namespace_count tenant kind has_subscription verify_key lockdown"
 
 func TestMe(t *testing.T) {
 	d := start(t)
@@ -111,10 +111,13 @@ func TestMe(t *testing.T) {
 	key := d.agent("ci", `["secrets:read:a/*"]`, `["a"]`)
 	before := d.last()
 	for _, target := range []string{"/v1/me", "/v1/me/status"} {
-		m := object(t, d.want(d.call("GET", target, d.owner, ""), "").body, meFields+" chain")
+		m := object(t, d.want(d.call("GET", target, d.owner, ""), "").body, meFields+" chain protection")
 		checkValues(t, m, map[string]any{
 			"kind": "owner", "name": "olga", "tenant": d.vault.Tenant(), "secret_count": 2.0, "agent_count": 1.0,
 			"namespace_count": 2.0, "subscription_status": "active", "plan": "self-hosted",
+		})
+		checkValues(t, m["protection"].(map[string]any), map[string]any{
+			"passphrase_set": false, "own_passphrase": false, "owners": 1.0, "pending_approvals": 0.0, "policy": "none", "policy_rules": 0.0, "config": "none",
 		})
 		m = object(t, d.want(d.call("GET", target, key, ""), "").body, meFields)
 		checkValues(t, m, map[string]any{"kind": "agent", "name": "ci", "secret_count": 1.0, "agent_count": 1.0, "namespace_count": 1.0})

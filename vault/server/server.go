@@ -18,12 +18,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"math"
 	"net"
 	"net/http"
 	"os/user"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -56,11 +56,14 @@ type Config struct {
 type Server struct {
 	cfg               Config
 	routes            []route
-	agents, owners    gates    // bodies under way
-	flight, strangers *gate    // requests under way: of each bearer, and of each source without one
-	failures          *limiter // of authentication, by source
-	perKey            *limiter // requests, by holder of the key
+	agents, owners    gates                   // bodies under way
+	flight, strangers *gate                   // requests under way: of each bearer, and of each source without one
+	failures          atomic.Pointer[limiter] // of authentication, by source
+	perKey            atomic.Pointer[limiter] // requests, by holder of the key
+	waiting           *gate                   // answers that wait for news, of each bearer
 	http              *http.Server
+	open              context.Context // ends when the server is to stop
+	stop              context.CancelFunc
 
 	document func() (json.RawMessage, error) // that describes the routes, made once
 }
@@ -71,8 +74,9 @@ func New(cfg Config) *Server {
 		cfg.Now = time.Now
 	}
 	s := &Server{cfg: cfg, agents: newGates(), owners: newGates(), flight: newGate(0, maxFlight), strangers: newGate(0, maxStrangers)}
-	s.failures = newLimiter(float64(cfg.FailedAuthPerMinute)/60, cfg.FailedAuthPerMinute)
-	s.perKey = newLimiter(cfg.RequestsPerSecond, max(minBurst, int(math.Ceil(cfg.RequestsPerSecond))))
+	s.waiting = newGate(maxWaiting, maxWaitingEach)
+	s.open, s.stop = context.WithCancel(context.Background())
+	s.Limit(cfg.FailedAuthPerMinute, cfg.RequestsPerSecond)
 	s.routes = s.table()
 	s.document = sync.OnceValues(func() (json.RawMessage, error) { return describeAPI(cfg.Version, s.routes) })
 	s.http = &http.Server{
@@ -114,6 +118,7 @@ func (s *Server) Serve(l net.Listener) error {
 // Shutdown stops accepting, lets what is under way finish for as long as ctx
 // lasts, and closes the rest.
 func (s *Server) Shutdown(ctx context.Context) error {
+	s.stop() // what waits for news is answered as things are
 	err := s.http.Shutdown(ctx)
 	if err != nil {
 		return errors.Join(err, s.http.Close())
@@ -206,10 +211,11 @@ func (s *Server) claim(rq *request) (any, error) {
 		return nil, api.New(api.CodeScopeDenied, "a vault is claimed over its local socket, by the user that its data belongs to").
 			WithHint("log in with a key: ASS_AGENT_KEY=ask_live_... ass login")
 	}
-	if _, err := decode[struct{}](rq); err != nil {
+	want, err := decode[api.ClaimRequest](rq)
+	if err != nil {
 		return nil, err
 	}
-	return s.cfg.Vault.Claim(rq.ctx(), ownerName(*uid), rq.origin)
+	return s.cfg.Vault.Claim(rq.ctx(), ownerName(*uid), rq.origin, want)
 }
 
 // ownerName is the login name of uid, or "owner".

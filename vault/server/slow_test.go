@@ -20,6 +20,7 @@ import (
 
 	"github.com/agent-secret-store/assd/internal/testenv"
 	"github.com/agent-secret-store/assd/vault"
+	"github.com/agent-secret-store/assd/vault/api"
 	"github.com/agent-secret-store/assd/vault/server"
 )
 
@@ -101,7 +102,7 @@ func TestSlowHeader(t *testing.T) {
 // known has five: a body is not read before its sender is known.
 func TestSlowBody(t *testing.T) {
 	bubble(t, func(t *testing.T, p *pipes, v *vault.Vault) {
-		claim, err := v.Claim(context.Background(), "olga", vault.Origin{Local: true})
+		claim, err := v.Claim(context.Background(), "olga", vault.Origin{Local: true}, api.ClaimRequest{})
 		if err != nil {
 			t.Fatal(err)
 		}
