@@ -15,6 +15,8 @@ type approvalsCmd struct {
 	List    approvalsListCmd    `cmd:"" help:"List requests that wait, or what became of others."`
 	Approve approvalsApproveCmd `cmd:"" help:"Approve requests."`
 	Deny    approvalsDenyCmd    `cmd:"" help:"Deny requests."`
+	Revoke  approvalsRevokeCmd  `cmd:"" help:"End what an approval has opened."`
+	Watch   approvalsWatchCmd   `cmd:"" help:"See requests as they come, and decide with a key."`
 }
 
 // Help shows examples.
@@ -22,16 +24,13 @@ func (approvalsCmd) Help() string {
 	return `Examples:
 
   ass approvals list
-  ass approvals approve apr_abc123 --reason "Scheduled cert renewal"`
+  ass approvals approve apr_abc123 --reason "Scheduled cert renewal"
+  ass approvals watch`
 }
 
 // approvalID is the form of a request's id; what is not like that is not
 // repeated.
 var approvalID = regexp.MustCompile(`^apr_[0-9A-Za-z]{1,64}$`)
-
-// agentName is the form of an agent's name, for commands that are there to be
-// copied.
-var agentName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
 // everyStatus asks for requests of every status.
 const everyStatus = "all"
@@ -69,7 +68,7 @@ func (c *approvalsListCmd) Run(a *app) error {
 	}
 	switch {
 	case a.JSON:
-		return a.json(api.Approvals{Items: items})
+		return a.json(requestList{items})
 	case a.Quiet:
 		var b strings.Builder
 		for _, r := range items {
@@ -77,7 +76,23 @@ func (c *approvalsListCmd) Run(a *app) error {
 		}
 		return a.answer(b.String())
 	}
-	return a.answer(c.sheet(items).String())
+	return a.answer(c.sheet(items).String() + allDetails(items))
+}
+
+// requestList is the JSON of several requests.
+type requestList struct {
+	Items []api.Approval `json:"items"`
+}
+
+// allDetails stand below the table: what does not fit into it, of what waits.
+func allDetails(items []api.Approval) string {
+	var b strings.Builder
+	for _, r := range items {
+		if text := details(r); text != "" && r.Status == api.ApprovalPending {
+			b.WriteString("\n" + foreign(r.ID, uncut) + "\n" + text)
+		}
+	}
+	return b.String()
 }
 
 // requests asks the daemon for requests of a status; the list is never nil.
@@ -134,11 +149,14 @@ type approvalsApproveCmd struct {
 // Help shows examples.
 func (approvalsApproveCmd) Help() string {
 	return `What is approved is exactly what is shown: these acts on these secrets, for as
-long as the daemon's policy says.
+long as the daemon's policy says. Where the vault has an approval passphrase, it is
+asked for once and sent with each; where the policy asks for two owners, each of them
+approves. What an agent says about itself is shown apart, and nobody has checked it.
 
 Examples:
 
   ass approvals approve apr_abc123 --reason "Scheduled cert renewal"
+  ass approvals approve apr_abc123 --passphrase-file /run/user/1000/passphrase
   ass approvals approve --all --reason "Batch approval for deployment"`
 }
 
@@ -151,7 +169,7 @@ func (c *approvalsApproveCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	d := decision{verb: "Approved", do: cl.Approve, reason: c.Reason}
+	d := decision{verb: "Approved", do: cl.Approve, reason: c.Reason, guarded: cl, shown: c.All && !c.Yes}
 	if !c.All {
 		items, err := a.find(cl, c.IDs)
 		if err != nil {
@@ -186,38 +204,6 @@ func (c *approvalsApproveCmd) ask(a *app, items []api.Approval) error {
 		return a.announce("About to approve:", items)
 	}
 	return agree("Approve "+plural(len(items), "request")+"?\n"+describeRequests(items), "--yes")
-}
-
-type approvalsDenyCmd struct {
-	IDs    []string `arg:"" name:"id" help:"Requests, apr_..."`
-	Reason string   `placeholder:"TEXT" help:"Why; it is kept in the audit trail, and shown to the agent when it asks how its request stands."`
-}
-
-// Help shows examples.
-func (approvalsDenyCmd) Help() string {
-	return `The agent learns of it, and of the reason, when it asks how its request stands: GET
-/v1/approvals/agent/ID.
-
-Examples:
-
-  ass approvals deny apr_def456 --reason "Unexpected access"`
-}
-
-// Run denies requests.
-func (c *approvalsDenyCmd) Run(a *app) error {
-	cl, err := a.connect()
-	if err != nil {
-		return err
-	}
-	items, err := a.find(cl, c.IDs)
-	if err != nil {
-		return err
-	}
-	if err := a.show("About to deny:", items); err != nil {
-		return err
-	}
-	d := decision{verb: "Denied", do: cl.Deny, reason: c.Reason}
-	return d.run(a, items)
 }
 
 // find looks up requests by id, each once. Nothing is decided when one of them
@@ -271,9 +257,5 @@ func afterwards(r api.Approval) string {
 	if r.Status != api.ApprovalApproved {
 		return "the agent can ask anew; see what waits with: ass approvals list"
 	}
-	name := "NAME"
-	if agentName.MatchString(r.AgentID) {
-		name = r.AgentID
-	}
-	return "an approval cannot be withdrawn in this version; revoking the agent ends it: ass agents revoke " + name
+	return "to end what it has opened: ass approvals revoke " + r.ID
 }

@@ -161,14 +161,12 @@ func TestApprovedForHowLong(t *testing.T) {
 	}
 }
 
-// A command that is there to be copied holds no text that somebody else chose.
-func TestRevokeHintOfAHostileName(t *testing.T) {
-	for name, want := range map[string]string{"deploy-bot": "deploy-bot", "x; rm -rf ~": "NAME", "": "NAME"} {
-		d := startApprovals(t, api.Approval{ID: "apr_1", AgentID: name, Status: api.ApprovalApproved})
-		_, stderr, code := ass(t, d.url, "approvals", "deny", "apr_1")
-		if code != 1 || !strings.HasSuffix(stderr, "ends it: ass agents revoke "+want+"\n") {
-			t.Errorf("%q: exit code %d, stderr %q", name, code, stderr)
-		}
+// Whoever decides about what was approved already is told how to end that.
+func TestRevokeHint(t *testing.T) {
+	d := startApprovals(t, api.Approval{ID: "apr_1", AgentID: "x; rm -rf ~", Status: api.ApprovalApproved})
+	_, stderr, code := ass(t, d.url, "approvals", "deny", "apr_1")
+	if code != 1 || !strings.HasSuffix(stderr, "to end what it has opened: ass approvals revoke apr_1\n") {
+		t.Errorf("exit code %d, stderr %q", code, stderr)
 	}
 }
 

@@ -17,32 +17,35 @@ import (
 type cli struct {
 	globals
 
-	Login     loginCmd     `cmd:"" help:"Log in, and claim a vault that nobody has claimed yet."`
-	Logout    logoutCmd    `cmd:"" help:"Remove the saved key from ~/.assrc."`
-	Whoami    whoamiCmd    `cmd:"" help:"Show whose key is used."`
-	Status    statusCmd    `cmd:"" help:"Check the connection to the vault and its health."`
-	Secrets   secretsCmd   `cmd:"" help:"Store, read, list and delete secrets."`
-	Agents    agentsCmd    `cmd:"" help:"Manage agents. Owners only."`
-	Approvals approvalsCmd `cmd:"" help:"Decide about agents' requests. Owners only."`
-	Tokens    tokensCmd    `cmd:"" help:"Manage scoped access tokens."`
-	Audit     auditCmd     `cmd:"" help:"Query the audit trail. Owners only."`
-	Vault     vaultCmd     `cmd:"" help:"Look after the daemon."`
+	Login      loginCmd      `cmd:"" help:"Log in, and claim a vault that nobody has claimed yet."`
+	Logout     logoutCmd     `cmd:"" help:"Remove the saved key from ~/.assrc."`
+	Whoami     whoamiCmd     `cmd:"" help:"Show whose key is used."`
+	Status     statusCmd     `cmd:"" help:"Check the connection to the vault and its health."`
+	Secrets    secretsCmd    `cmd:"" help:"Store, read, list and delete secrets."`
+	Agents     agentsCmd     `cmd:"" help:"Manage agents. Owners only."`
+	Approvals  approvalsCmd  `cmd:"" help:"Decide about agents' requests. Owners only."`
+	Tokens     tokensCmd     `cmd:"" help:"Manage scoped access tokens."`
+	Audit      auditCmd      `cmd:"" help:"Query the audit trail. Owners only."`
+	Policy     policyCmd     `cmd:"" help:"Check, show and accept who may do what. Owners only."`
+	Vault      vaultCmd      `cmd:"" help:"Look after the daemon, and stop everything."`
+	Passphrase passphraseCmd `cmd:"" help:"Change your approval passphrase. Owners only."`
 }
 
 // globals are the flags that every command takes, before or behind it.
 type globals struct {
-	APIKey      *string     `name:"api-key" placeholder:"KEY" help:"Override ASS_AGENT_KEY. Others see arguments in ps: prefer the environment."`
-	APIURL      *string     `name:"api-url" placeholder:"URL" help:"Override ASS_API_URL: unix:///path/to.sock or https://host:port."`
-	CACert      *string     `name:"ca-cert" placeholder:"FILE" help:"Override ASS_CA_CERT: PEM file of who may vouch for an https daemon, instead of this system's issuers."`
-	Fingerprint *string     `name:"fingerprint" placeholder:"FP" help:"Override ASS_FINGERPRINT: sha256:... of an https daemon's key, as assd prints it."`
-	ClientCert  *string     `name:"client-cert" placeholder:"FILE" help:"Override ASS_CLIENT_CERT: PEM file of your certificate, for a daemon that asks for one."`
-	ClientKey   *string     `name:"client-key" placeholder:"FILE" help:"Override ASS_CLIENT_KEY: PEM file of its key."`
-	JSON        bool        `name:"json" help:"Print one JSON document; errors too, on stderr."`
-	NoColor     bool        `name:"no-color" help:"Print without colour."`
-	Quiet       bool        `name:"quiet" help:"Print the answer and nothing else."`
-	Verbose     bool        `name:"verbose" help:"Say on stderr what is asked of the daemon."`
-	Version     versionFlag `name:"version" help:"Print the version and exit."`
-	Help        helpFlag    `name:"help" short:"h" help:"Print help for this command."`
+	APIKey         *string     `name:"api-key" placeholder:"KEY" help:"Override ASS_AGENT_KEY. Others see arguments in ps: prefer the environment."`
+	APIURL         *string     `name:"api-url" placeholder:"URL" help:"Override ASS_API_URL: unix:///path/to.sock or https://host:port."`
+	CACert         *string     `name:"ca-cert" placeholder:"FILE" help:"Override ASS_CA_CERT: PEM file of who may vouch for an https daemon, instead of this system's issuers."`
+	Fingerprint    *string     `name:"fingerprint" placeholder:"FP" help:"Override ASS_FINGERPRINT: sha256:... of an https daemon's key, as assd prints it."`
+	ClientCert     *string     `name:"client-cert" placeholder:"FILE" help:"Override ASS_CLIENT_CERT: PEM file of your certificate, for a daemon that asks for one."`
+	ClientKey      *string     `name:"client-key" placeholder:"FILE" help:"Override ASS_CLIENT_KEY: PEM file of its key."`
+	JSON           bool        `name:"json" help:"Print one JSON document; errors too, on stderr."`
+	PassphraseFile *string     `name:"passphrase-file" placeholder:"FILE" help:"Override ASS_PASSPHRASE_FILE: file or pipe with your approval passphrase, for what needs it. Without it you are asked."`
+	NoColor        bool        `name:"no-color" help:"Print without colour."`
+	Quiet          bool        `name:"quiet" help:"Print the answer and nothing else."`
+	Verbose        bool        `name:"verbose" help:"Say on stderr what is asked of the daemon."`
+	Version        versionFlag `name:"version" help:"Print the version and exit."`
+	Help           helpFlag    `name:"help" short:"h" help:"Print help for this command."`
 }
 
 // errShown ends a run that has printed what was asked for instead of a command.
@@ -77,7 +80,9 @@ func (cli) Help() string {
 
 The key and the daemon come from flags, then from the environment
 (ASS_AGENT_KEY, ASS_API_URL), then from ~/.assrc, which ass login writes. So does
-what vouches for a daemon on https (ASS_CA_CERT, ASS_FINGERPRINT).
+what vouches for a daemon on https (ASS_CA_CERT, ASS_FINGERPRINT). What needs the
+approval passphrase asks for it on the terminal, or reads it from a file
+(--passphrase-file, ASS_PASSPHRASE_FILE).
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 denied, 5 waits for
 approval, 6 daemon unreachable or sealed, 7 rate-limited.`

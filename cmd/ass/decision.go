@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/agent-secret-store/assd/vault/api"
+	"github.com/agent-secret-store/assd/vault/client"
 )
 
 // decideFunc sends one decision.
@@ -15,6 +17,8 @@ type decideFunc func(ctx context.Context, id string, d api.ApprovalDecision) (*a
 type decision struct {
 	verb, reason string
 	do           decideFunc
+	guarded      *client.Client // it takes the approval passphrase, where the vault has one; nil: it takes none
+	shown        bool           // on the terminal that asks for it
 }
 
 // lasting says how often what r asks for can be done once it is approved: to
@@ -45,11 +49,20 @@ func (d *decision) sentence(r api.Approval, answer *api.Approval) string {
 	} else {
 		s += ": " + foreign(strings.Join(decided, ""), uncut)
 	}
-	s += " for " + foreign(r.AgentID, uncut)
-	if answer.Status == api.ApprovalApproved {
-		s += ", " + lasting(r) + "until " + moment(answer.ExpiresAt) + " UTC"
+	return s + " for " + foreign(r.AgentID, uncut) + outcome(r, answer) + which
+}
+
+// outcome says what is open by a decision about r, and until when.
+func outcome(r api.Approval, answer *api.Approval) string {
+	switch {
+	case answer.Status == api.ApprovalPending && answer.ApprovalsNeeded > 1:
+		return fmt.Sprintf(" (%d of %d owners; another has to approve too)", len(answer.ApprovedBy), answer.ApprovalsNeeded)
+	case answer.Status != api.ApprovalApproved:
+		return ""
+	case answer.OpensAt != nil && answer.ApprovedAt != nil && answer.OpensAt.After(*answer.ApprovedAt):
+		return ", " + lasting(r) + "from " + moment(*answer.OpensAt) + " until " + moment(answer.ExpiresAt) + " UTC; to stop it before: ass approvals revoke " + foreign(r.ID, uncut)
 	}
-	return s + which
+	return ", " + lasting(r) + "until " + moment(answer.ExpiresAt) + " UTC"
 }
 
 // run decides each of items as it was shown, and says which are done even when
@@ -60,7 +73,7 @@ func (d *decision) run(a *app, items []api.Approval) error {
 	}
 	done, failed := d.each(a, items)
 	if a.JSON && (failed == nil || len(done) > 0) {
-		if err := a.json(api.Approvals{Items: done}); err != nil {
+		if err := a.json(requestList{done}); err != nil {
 			return err
 		}
 	}
@@ -70,8 +83,15 @@ func (d *decision) run(a *app, items []api.Approval) error {
 // each decides items one by one, and returns the answers; they are never nil.
 func (d *decision) each(a *app, items []api.Approval) ([]api.Approval, error) {
 	done, left := []api.Approval{}, &undecided{}
+	s := a.stepUp()
+	defer s.wipe()
+	if d.guarded != nil && len(items) > 0 {
+		if err := s.ahead(d.guarded, d.toApprove(a, items)); err != nil {
+			return done, err
+		}
+	}
 	for _, r := range items {
-		answer, err := d.do(a.ctx, r.ID, api.ApprovalDecision{Reason: d.reason, Digest: r.Digest})
+		answer, err := d.one(a, s, r, items)
 		if left.takes(r.ID, err) {
 			continue
 		}
@@ -87,6 +107,29 @@ func (d *decision) each(a *app, items []api.Approval) ([]api.Approval, error) {
 		}
 	}
 	return done, left.error()
+}
+
+// one decides r, which is one of items.
+func (d *decision) one(a *app, s *stepUp, r api.Approval, items []api.Approval) (answer *api.Approval, err error) {
+	send := func(passphrase *string) (err error) {
+		answer, err = d.do(a.ctx, r.ID, api.ApprovalDecision{Reason: d.reason, Digest: r.Digest, Passphrase: passphrase})
+		return err
+	}
+	if d.guarded == nil {
+		err = send(nil)
+	} else {
+		err = s.do(d.toApprove(a, items), send)
+	}
+	return answer, err
+}
+
+// toApprove is what the passphrase is asked for: all that it will be sent with, if
+// that is not on the screen already.
+func (d *decision) toApprove(a *app, items []api.Approval) string {
+	if d.shown || a.seesStderr() {
+		return "approve the " + plural(len(items), "request") + " above"
+	}
+	return "approve " + plural(len(items), "request") + "\n" + describeRequests(items) + " "
 }
 
 // undecided gathers the refusals of requests that cannot be decided any more.

@@ -103,6 +103,10 @@ func (a *app) defaultHint(e *api.Error) string {
 		return "see whose key is used with: ass whoami; an owner sets what an agent reaches"
 	case api.CodeApprovalRequired:
 		return approvalHint(e.ApprovalID)
+	case api.CodeStepUpRequired:
+		return "give your approval passphrase on the terminal, or with --passphrase-file FILE"
+	case api.CodeLockedDown:
+		return "an owner lifts it with: ass vault lift"
 	case api.CodeSecretNotFound:
 		return "see what there is with: ass secrets list"
 	case api.CodeRateLimited:

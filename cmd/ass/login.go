@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/agent-secret-store/assd/cmd/ass/internal/assrc"
@@ -10,7 +9,7 @@ import (
 )
 
 type loginCmd struct {
-	NoPassphrase bool `name:"no-passphrase" help:"Accepted for scripts; nothing is offered yet."`
+	NoPassphrase bool `name:"no-passphrase" help:"Do not offer an approval passphrase when this claims the vault."`
 }
 
 // Help shows examples.
@@ -20,9 +19,15 @@ logins ask for a key, which is checked and kept in ~/.assrc with the daemon that
 it belongs to. For a daemon on https the key of its certificate, or who vouches for
 it, is kept as well: compare the fingerprint with what assd printed.
 
+Claiming the vault on a terminal offers an approval passphrase, which approving and
+whatever else opens something will take; --passphrase-file sets it without asking.
+The recovery passphrase that comes with it is shown once.
+
 Examples:
 
   ass login
+  ass login --no-passphrase
+  ass login --passphrase-file <(pass show vault)
   ASS_AGENT_KEY=ask_agent_... ass login
   ass login --api-url unix:///run/assd/assd.sock
   ass login --api-url https://vault.internal:8443 --fingerprint sha256:...
@@ -37,8 +42,10 @@ type login struct {
 	APIURL    string `json:"api_url"`
 	VerifyKey string `json:"verify_key"`
 	Claimed   bool   `json:"claimed"`
-	kept      bool   // was logged in already
-	key       string
+	// Recovery opens what the approval passphrase opens; it is told once.
+	Recovery string `json:"recovery_passphrase,omitempty"`
+	kept     bool   // was logged in already
+	key      string
 }
 
 // Run logs in with the key given; without one it keeps a login that works,
@@ -58,7 +65,7 @@ func (c *loginCmd) Run(a *app) error {
 	if done, err := a.loginKept(t); done || err != nil {
 		return err
 	}
-	return a.claimOrAsk(t)
+	return c.claimOrAsk(a, t)
 }
 
 // loginKept reports whether the login that is there still works. Its key is
@@ -132,14 +139,14 @@ func (a *app) identify(t *target, key string) (*login, error) {
 
 // claimOrAsk claims a vault behind a local socket, or asks for a key when
 // somebody has.
-func (a *app) claimOrAsk(t *target) error {
+func (c *loginCmd) claimOrAsk(a *app, t *target) error {
 	why := ""
 	if t.endpoint.Socket() == "" {
 		if err := a.reach(t); err != nil {
 			return err
 		}
 	} else {
-		err := a.claim(t)
+		err := c.claim(a, t)
 		refusal, refused := errors.AsType[*api.Error](err)
 		if !refused || refusal.Code != api.CodeConflict && refusal.Code != api.CodeScopeDenied {
 			return err
@@ -185,38 +192,6 @@ func (a *app) askKey(t *target, why string) (string, error) {
 		return "", usage("no key was typed", a.loginCommand())
 	}
 	return key, nil
-}
-
-// claim makes us the vault's first owner. The file that will hold the owner
-// key is made before the vault is asked: it tells the key once.
-func (a *app) claim(t *target) error {
-	d, err := begin()
-	if err != nil {
-		return err
-	}
-	c, err := a.dial(t, "")
-	if err != nil {
-		d.Discard()
-		return err
-	}
-	defer c.Close()
-	claim, err := c.Claim(a.ctx)
-	if err != nil {
-		d.Discard()
-		return err
-	}
-	l := &login{
-		Name: claim.Name, Tenant: claim.Tenant, Kind: api.KindOwner, APIURL: c.URL(),
-		VerifyKey: claim.VerifyKey, Claimed: true, key: claim.OwnerKey,
-	}
-	if err := a.keep(d, t, l); err != nil {
-		return &fault{
-			code:    codeFailed,
-			message: fmt.Sprintf("the vault is claimed, but its owner key could not be put into ~/.assrc: %v; it may be in %s", err, d.Name()),
-			hint:    "move that file to ~/.assrc; the daemon tells the key only once",
-		}
-	}
-	return a.printLogin(l)
 }
 
 // begin makes the draft of a new ~/.assrc.
@@ -269,7 +244,7 @@ func (a *app) keepAside(old, replacement string) (string, error) {
 		return "", err
 	}
 	a.note("The owner key that was in ~/.assrc is kept in " + name +
-		". Nobody can make a new one in this version; remove it when you have no use for it.")
+		". Nobody can make that key again; remove it when you have no use for it.")
 	return name, nil
 }
 

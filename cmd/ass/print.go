@@ -22,7 +22,9 @@ func (a *app) setColor() {
 	a.color = !a.NoColor && !a.JSON && os.Getenv("TERM") != "dumb" && stdoutIsTerminal()
 }
 
-func stdoutIsTerminal() bool { return term.IsTerminal(int(os.Stdout.Fd())) }
+func stdoutIsTerminal() bool { return isTerminal(os.Stdout) }
+
+func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
 // answer prints text to stdout as it is.
 func (a *app) answer(text string) error {

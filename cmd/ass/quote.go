@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/jedib0t/go-pretty/v6/text"
 )
 
 // How much of a foreign text is shown, in characters.
@@ -39,17 +41,28 @@ func foreign(s string, limit int) string {
 	return b.String()
 }
 
-// folded is foreign text whole, in lines of at most width characters; the marker
+// quoted is foreign text in quotes that it cannot close: for what somebody says.
+func quoted(s string, limit int) string {
+	return `"` + strings.ReplaceAll(foreign(s, limit), `"`, `\"`) + `"`
+}
+
+// folded is foreign text whole, in lines of at most width columns; the marker
 // before all but the first is in no name and no path.
-func folded(s string, width int) string {
+func folded(s string, width int) string { return foldedAs(foreign(s, uncut), width) }
+
+// foldedAs is folded for text that is safe already.
+func foldedAs(s string, width int) string {
 	const marker = "↳ "
-	rest := []rune(foreign(s, uncut))
-	n := min(width, len(rest))
 	var b strings.Builder
-	b.WriteString(string(rest[:n]))
-	for rest = rest[n:]; len(rest) > 0; rest = rest[n:] {
-		n = min(width-utf8.RuneCountInString(marker), len(rest))
-		b.WriteString("\n" + marker + string(rest[:n]))
+	room := width
+	for _, r := range s {
+		n := text.RuneWidth(r)
+		if n > room {
+			b.WriteString("\n" + marker)
+			room = width - text.StringWidth(marker)
+		}
+		b.WriteRune(r)
+		room -= n
 	}
 	return b.String()
 }

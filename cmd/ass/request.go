@@ -5,16 +5,22 @@ import (
 	"os"
 	"strings"
 
-	"golang.org/x/term"
-
 	"github.com/agent-secret-store/assd/vault/api"
 )
+
+// ownersActs are the acts of owners that need a second one, as people say them.
+var ownersActs = map[string]string{
+	"owner.create": "MAKE OWNER", "owner.revoke": "REVOKE OWNER", "policy.accept": "ACCEPT THE POLICY WITH DIGEST",
+}
 
 // act prints a scope as people say it: READ production/KEY.
 func act(scope string) string {
 	action, path, ok := strings.Cut(strings.TrimPrefix(scope, "secrets:"), ":")
 	if !ok {
 		return scope
+	}
+	if words, ok := ownersActs[action]; ok {
+		return words + " " + path
 	}
 	return strings.ToUpper(action) + " " + path
 }
@@ -62,15 +68,74 @@ func asks(r api.Approval) []string {
 	return lines
 }
 
+// circumstances are what the daemon knows about a request beside what it asks for,
+// and, marked as such, what a program says about itself.
+func circumstances(r api.Approval) []string {
+	var all []string
+	if r.Because != "" {
+		all = append(all, "because: "+foreign(r.Because, maxMessage))
+	}
+	if r.ApprovalsNeeded > 1 {
+		all = append(all, "approvals: "+votes(r))
+	}
+	for i, p := range r.Process[:min(len(r.Process), maxProcesses)] {
+		who := "its process says it is "
+		if i > 0 {
+			who = "started by what says it is "
+		}
+		all = append(all, who+process(p))
+	}
+	return all
+}
+
+// maxProcesses is how many of a process and its parents are shown.
+const maxProcesses = 4
+
+// process prints a hint at a process.
+func process(p api.Process) string {
+	s := quoted(p.Name, maxName) + fmt.Sprintf(" (pid %d", p.PID)
+	if p.Exe != "" {
+		s += ", " + quoted(p.Exe, maxName)
+	}
+	return s + ")"
+}
+
+// votes says how many owners have agreed, of how many that must.
+func votes(r api.Approval) string {
+	s := fmt.Sprintf("%d of %d", len(r.ApprovedBy), r.ApprovalsNeeded)
+	if len(r.ApprovedBy) > 0 {
+		s += ", by " + foreign(strings.Join(r.ApprovedBy, ", "), maxMessage)
+	}
+	return s
+}
+
+// claim is what the asker says itself, which nobody has checked: under a label, and
+// quoted, so that it is not taken for anything else.
+func claim(r api.Approval) []string {
+	if r.ClaimedReason == nil || *r.ClaimedReason == "" {
+		return nil
+	}
+	who := "agent"
+	if r.RequesterKind == api.KindOwner {
+		who = api.KindOwner
+	}
+	return append([]string{who + " says (unchecked):"}, strings.Split(foldedAs(quoted(*r.ClaimedReason, api.MaxClaim+1), maxCell), "\n")...)
+}
+
 // describeRequests lists requests with all that they ask for.
 func describeRequests(items []api.Approval) string {
 	var b strings.Builder
 	for _, r := range items {
 		fmt.Fprintf(&b, "  %s: %s, %s, from %s\n", foreign(r.ID, uncut), foreign(r.AgentID, uncut),
 			foreign(r.AccessTier, uncut), foreign(r.Source, uncut))
-		b.WriteString(block(acts(r)) + block(terms(r)))
+		b.WriteString(block(acts(r)) + block(terms(r)) + details(r))
 	}
 	return b.String()
+}
+
+// details are the circumstances of a request, and apart from them its claim.
+func details(r api.Approval) string {
+	return block(circumstances(r)) + block(claim(r))
 }
 
 // block puts lines under the one that names a request.
@@ -82,9 +147,14 @@ func block(lines []string) string {
 	return b.String()
 }
 
+// seesStderr reports whether a person sees what is written there.
+func (a *app) seesStderr() bool {
+	return !a.JSON && !a.Quiet && isTerminal(os.Stderr)
+}
+
 // show tells whoever sits at a terminal what is about to be decided.
 func (a *app) show(title string, items []api.Approval) error {
-	if a.JSON || !term.IsTerminal(int(os.Stderr.Fd())) {
+	if !a.seesStderr() {
 		return nil
 	}
 	return a.announce(title, items)

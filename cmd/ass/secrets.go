@@ -25,8 +25,7 @@ func (secretsCmd) Help() string {
   ass secrets get production/OPENAI_API_KEY`
 }
 
-// open exchanges the key for a token of one scope: secrets are opened by
-// nothing else.
+// open exchanges the key for a token of one scope, which lists.
 func (a *app) open(scope string) (*client.Session, error) {
 	c, err := a.connect()
 	if err != nil {
@@ -55,6 +54,7 @@ func parseNamespace(s string) (policy.Namespace, error) {
 
 type getCmd struct {
 	Path string `arg:"" name:"namespace/key" help:"The secret."`
+	access
 }
 
 // Help shows examples.
@@ -62,10 +62,16 @@ func (getCmd) Help() string {
 	return `On a terminal the value is followed by a newline; into a pipe or file it goes
 byte for byte. Every read is in the audit trail.
 
+Where a person has to agree, an owner gives the approval passphrase, on the terminal
+or with --passphrase-file, and an agent waits for an owner with --wait: 4 is denied,
+5 not approved in time.
+
 Examples:
 
   ass secrets get production/OPENAI_API_KEY
   KEY=$(ass secrets get production/OPENAI_API_KEY)
+  ass secrets get production/DB_PASSWORD --wait --reason "nightly migration"
+  ass secrets get production/DB_PASSWORD --wait=1h
   ass secrets get production/OPENAI_API_KEY --json`
 }
 
@@ -86,11 +92,11 @@ func (c *getCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	s, err := a.open("secrets:read:" + path.String())
-	if err != nil {
+	var secret *api.Secret
+	err = c.to(a, "read "+path.String(), "secrets:read:"+path.String(), func(s *client.Session) (err error) {
+		secret, err = s.Secret(a.ctx, path)
 		return err
-	}
-	secret, err := s.Secret(a.ctx, path)
+	})
 	if err != nil {
 		return err
 	}
@@ -206,6 +212,7 @@ func (a *app) printPaths(items []api.SecretInfo) error {
 type deleteCmd struct {
 	Path string `arg:"" name:"namespace/key" help:"The secret."`
 	Yes  bool   `help:"Do not ask."`
+	access
 }
 
 // Help shows examples.
@@ -215,7 +222,8 @@ func (deleteCmd) Help() string {
 Examples:
 
   ass secrets delete staging/OLD_API_KEY
-  ass secrets delete staging/OLD_API_KEY --yes`
+  ass secrets delete staging/OLD_API_KEY --yes
+  ass secrets delete production/OLD_CA_KEY --yes --wait --reason "replaced in March"`
 }
 
 // Run asks, then deletes.
@@ -229,11 +237,10 @@ func (c *deleteCmd) Run(a *app) error {
 			return err
 		}
 	}
-	s, err := a.open("secrets:delete:" + path.String())
+	err = c.to(a, "delete "+path.String(), "secrets:delete:"+path.String(), func(s *client.Session) error {
+		return s.DeleteSecret(a.ctx, path)
+	})
 	if err != nil {
-		return err
-	}
-	if err := s.DeleteSecret(a.ctx, path); err != nil {
 		return err
 	}
 	if a.JSON {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/agent-secret-store/assd/policy"
 	"github.com/agent-secret-store/assd/vault/api"
+	"github.com/agent-secret-store/assd/vault/client"
 )
 
 type setCmd struct {
@@ -18,6 +19,7 @@ type setCmd struct {
 	Base64     bool    `name:"base64" help:"Store the base64 text of the bytes: for values that are not text."`
 	AllowEmpty bool    `help:"Store an empty value."`
 	Yes        bool    `help:"Do not ask before the tier is lowered."`
+	access
 }
 
 var setType = reflect.TypeFor[setCmd]()
@@ -34,7 +36,8 @@ Examples:
   ass secrets set production/DB_PASSWORD --type db_credential --tier sensitive
   ass secrets set staging/DEBUG_KEY abc123
   ass secrets set staging/DEBUG_KEY -- -begins-with-a-dash
-  ass secrets set production/KEYSTORE --base64 < store.p12`
+  ass secrets set production/KEYSTORE --base64 < store.p12
+  ass secrets set production/ROOT_CA_KEY --wait --reason "yearly renewal" < ca.key`
 }
 
 // Run stores a value.
@@ -51,11 +54,15 @@ func (c *setCmd) Run(a *app) error {
 	if w.LowerTier, err = c.lowers(a, path); err != nil {
 		return err
 	}
-	s, err := a.open("secrets:write:" + path.String())
-	if err != nil {
-		return err
+	act := "write " + path.String()
+	if w.LowerTier {
+		act += " and make it " + c.Tier
 	}
-	info, err := s.PutSecret(a.ctx, path, w)
+	var info *api.SecretInfo
+	err = c.to(a, act, "secrets:write:"+path.String(), func(s *client.Session) (err error) {
+		info, err = s.PutSecret(a.ctx, path, w)
+		return err
+	})
 	if err != nil {
 		return err
 	}

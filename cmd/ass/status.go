@@ -13,7 +13,8 @@ type statusCmd struct{}
 // Help shows examples.
 func (statusCmd) Help() string {
 	return `Exits with 6 when the daemon cannot be reached or is sealed, with 4 when it does
-not accept the key.
+not accept the key. A lockdown, or a policy file that waits or is broken, is shown and
+no failure.
 
 Examples:
 
@@ -38,8 +39,10 @@ type health struct {
 	VerifyKey   string `json:"verify_key,omitempty"`
 	// SameVerifyKey says whether VerifyKey is the one kept at login; absent
 	// when none was kept.
-	SameVerifyKey *bool  `json:"verify_key_matches,omitempty"`
-	tls           string // what vouches for the daemon, "" without TLS
+	SameVerifyKey *bool           `json:"verify_key_matches,omitempty"`
+	Lockdown      *api.Lockdown   `json:"lockdown,omitempty"`   // absent when the daemon did not say
+	Protection    *api.Protection `json:"protection,omitempty"` // owners only
+	tls           string          // what vouches for the daemon, "" without TLS
 }
 
 // Run asks for health first, which needs no key, then for what the key sees.
@@ -93,6 +96,7 @@ func (s *health) see(me *api.Me, err error, kept string) {
 	}
 	s.Auth, s.Plan, s.Chain, s.VerifyKey = "valid", plan(me), me.Chain, me.VerifyKey
 	s.Secrets, s.Namespaces = me.SecretCount, me.NamespaceCount
+	s.Lockdown, s.Protection = &me.Lockdown, me.Protection
 	if kept != "" {
 		same := kept == me.VerifyKey
 		s.SameVerifyKey = &same
@@ -112,7 +116,7 @@ func (s *health) print(a *app) error {
 	case a.Quiet:
 		return nil
 	}
-	rows := []row{{"API", foreign(s.APIURL, maxMessage) + " " + a.good("✓") + " reachable"}}
+	rows := append(s.lockdown(a), row{"API", foreign(s.APIURL, maxMessage) + " " + a.good("✓") + " reachable"})
 	if s.tls != "" {
 		rows = append(rows, row{"TLS", foreign(s.tls, maxMessage)})
 	}
@@ -132,6 +136,7 @@ func (s *health) print(a *app) error {
 		if s.Chain != "" {
 			rows = append(rows, row{"Audit chain", s.chain(a)})
 		}
+		rows = append(rows, s.protection(a)...)
 	}
 	if s.Status != "ok" {
 		rows = append(rows, row{"Daemon", a.bad("✗") + " " + foreign(s.Status, maxName)})

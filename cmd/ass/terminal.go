@@ -24,46 +24,38 @@ var errInterrupted = &fault{code: codeFailed, message: "interrupted", hint: "not
 // askSecret prints prompt on the terminal, reads one line without echo, and
 // prints after.
 func askSecret(prompt, after string) (string, error) {
-	return ask(prompt, func(in, out *os.File) (string, error) {
+	line, err := askHidden(prompt, after)
+	defer clear(line)
+	return string(line), err
+}
+
+// askHidden is askSecret for what is to be wiped.
+func askHidden(prompt, after string) ([]byte, error) {
+	return ask(prompt, func(in, out *os.File) ([]byte, error) {
 		line, err := readHidden(in)
 		fmt.Fprint(out, "\n"+after)
 		return line, err
 	})
 }
 
-// What a terminal in raw mode sends for the keys that edit a line.
-const (
-	ctrlC     = 0x03
-	ctrlD     = 0x04
-	ctrlU     = 0x15
-	backspace = 0x08
-	del       = 0x7f
-)
-
 // readHidden reads a line without echo. Ctrl-D ends it as Ctrl-C does, unless
 // something was typed: term.ReadPassword would wait for the next line and take
 // that.
-func readHidden(in *os.File) (string, error) {
+func readHidden(in *os.File) ([]byte, error) {
 	state, err := term.MakeRaw(int(in.Fd()))
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	defer term.Restore(int(in.Fd()), state)
-	var line []rune
+	var line hiddenLine
 	r := bufio.NewReader(in)
 	for {
 		c, _, err := r.ReadRune()
-		switch {
-		case err != nil, c == ctrlC, c == ctrlD && len(line) == 0:
-			return "", errInterrupted
-		case c == '\r', c == '\n', c == ctrlD:
-			return string(line), nil
-		case c == ctrlU:
-			line = nil
-		case c == backspace || c == del:
-			line = line[:max(0, len(line)-1)]
-		default:
-			line = append(line, c)
+		if err != nil {
+			return nil, errInterrupted
+		}
+		if done, err := line.key(c); done {
+			return line.text, err
 		}
 	}
 }
@@ -87,24 +79,24 @@ func confirm(question string) (bool, error) {
 
 // ask opens the terminal, prints prompt and lets read fetch the answer. An
 // interrupt leaves the terminal as it was.
-func ask(prompt string, read func(in, out *os.File) (string, error)) (string, error) {
+func ask[T any](prompt string, read func(in, out *os.File) (T, error)) (none T, err error) {
 	in, out, err := openTerminal()
 	if err != nil {
-		return "", errNoTerminal
+		return none, errNoTerminal
 	}
 	defer out.Close()
 	defer in.Close()
 	state, err := term.GetState(int(in.Fd()))
 	if err != nil {
-		return "", errNoTerminal
+		return none, errNoTerminal
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	if _, err := fmt.Fprint(out, prompt); err != nil {
-		return "", fmt.Errorf("asking on the terminal: %w", err)
+		return none, fmt.Errorf("asking on the terminal: %w", err)
 	}
 	type result struct {
-		line string
+		line T
 		err  error
 	}
 	answered := make(chan result, 1) // buffered: an interrupt leaves the reader behind, and the process ends
@@ -115,15 +107,15 @@ func ask(prompt string, read func(in, out *os.File) (string, error)) (string, er
 	select {
 	case r := <-answered:
 		if errors.Is(r.err, errInterrupted) {
-			return "", errInterrupted
+			return none, errInterrupted
 		}
 		if r.err != nil {
-			return "", fmt.Errorf("reading from the terminal: %w", r.err)
+			return none, fmt.Errorf("reading from the terminal: %w", r.err)
 		}
 		return r.line, nil
 	case <-ctx.Done():
 		term.Restore(int(in.Fd()), state)
 		fmt.Fprintln(out)
-		return "", errInterrupted
+		return none, errInterrupted
 	}
 }

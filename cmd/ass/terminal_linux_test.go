@@ -117,7 +117,12 @@ func (c *console) typed(s string) {
 }
 
 func (c *console) exitCode() int {
+	c.t.Helper()
+	late := time.AfterFunc(20*time.Second, func() { c.cmd.Process.Kill() })
 	c.cmd.Wait()
+	if !late.Stop() {
+		c.t.Errorf("it does not end; the screen says %q", c.screen())
+	}
 	return c.cmd.ProcessState.ExitCode()
 }
 

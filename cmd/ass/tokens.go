@@ -78,6 +78,7 @@ type tokensCreateCmd struct {
 	TTL     string   `name:"ttl" placeholder:"15m" help:"How long it lives: 90s, 15m, 1h, 7d, or seconds. Default 15m."`
 	MaxUses *int     `placeholder:"N" help:"How often it can be used."`
 	IP      []string `name:"ip" placeholder:"ADDR" help:"Address or network it works from, or local for the socket; can be repeated."`
+	Reason  string   `placeholder:"TEXT" help:"Why, for the owner who has to approve; it is shown as what you say."`
 }
 
 // Help shows examples.
@@ -86,11 +87,14 @@ func (tokensCreateCmd) Help() string {
 
   ass tokens create --scopes "secrets:read:production/*" --ttl 15m
   ass tokens create --scopes "secrets:write:staging/DEPLOY_KEY" --ttl 5m --max-uses 1
+  ass tokens create --scopes "secrets:read:production/DB" --reason "nightly migration"
   TOKEN=$(ass tokens create --scopes "secrets:read:staging/*" --quiet)
   curl --unix-socket /path/to/assd.sock -H "Authorization: Bearer $TOKEN" \
     http://localhost/v1/secrets/staging/KEY
 
-A token is for programs that speak HTTP; ass itself makes its own from your key.`
+A token is for programs that speak HTTP; ass itself makes its own from your key. One
+that an owner makes with the approval passphrase opens just the secrets that it
+names, each once, for a minute.`
 }
 
 // Run issues a token and prints it.
@@ -103,7 +107,12 @@ func (c *tokensCreateCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	t, err := cl.IssueToken(a.ctx, req)
+	var t *api.TokenResponse
+	err = a.withPassphrase("make a token for "+foreign(strings.Join(c.Scopes, ", "), uncut), func(passphrase *string) (err error) {
+		req.Passphrase = passphrase
+		t, err = cl.IssueToken(a.ctx, req)
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -120,7 +129,7 @@ func (c *tokensCreateCmd) Run(a *app) error {
 }
 
 func (c *tokensCreateCmd) request() (api.TokenRequest, error) {
-	req := api.TokenRequest{Scopes: c.Scopes, MaxUses: c.MaxUses, IPAllowlist: c.IP}
+	req := api.TokenRequest{Scopes: c.Scopes, MaxUses: c.MaxUses, IPAllowlist: c.IP, Reason: c.Reason}
 	if c.TTL != "" {
 		ttl, err := api.ParseTTL(c.TTL)
 		if err != nil {

@@ -11,14 +11,18 @@ import (
 )
 
 type vaultCmd struct {
-	Cert vaultCertCmd `cmd:"" help:"Print the daemon's certificate for other machines."`
+	Cert     vaultCertCmd     `cmd:"" help:"Print the daemon's certificate for other machines."`
+	Lockdown vaultLockdownCmd `cmd:"" help:"Stop everything at once."`
+	Lift     vaultLiftCmd     `cmd:"" help:"End a lockdown. Owners only."`
 }
 
 // Help shows examples.
 func (vaultCmd) Help() string {
 	return `Examples:
 
-  ass vault cert > assd.pem`
+  ass vault cert > assd.pem
+  ass vault lockdown --reason "an agent's key has leaked"
+  ass vault lift`
 }
 
 type vaultCertCmd struct{}

@@ -76,7 +76,7 @@ func TestRoutes(t *testing.T) {
 	c := newClient(t, client.Config{URL: d.url, Key: key})
 	ctx := t.Context()
 	_, e1 := c.Health(ctx)
-	_, e2 := c.Claim(ctx)
+	_, e2 := c.Claim(ctx, api.ClaimRequest{})
 	_, e3 := c.Me(ctx)
 	_, e4 := c.Tokens(ctx)
 	e5 := c.RevokeToken(ctx, "tok_1")
@@ -97,7 +97,7 @@ func TestRoutes(t *testing.T) {
 	mine := "Bearer " + key
 	want := []seen{
 		{"GET", "/v1/health", "", ""},
-		{"POST", "/v1/vault/claim", "", ""},
+		{"POST", "/v1/vault/claim", "", `{}`},
 		{"GET", "/v1/me", mine, ""},
 		{"GET", "/v1/tokens", mine, ""},
 		{"DELETE", "/v1/tokens/tok_1", mine, ""},

@@ -17,10 +17,12 @@ func (c *Client) Health(ctx context.Context) (*api.Health, error) {
 }
 
 // Claim makes the caller the vault's first owner; it sends no key. A vault is
-// claimed once: later it is CONFLICT, and the message says when and by whom.
-func (c *Client) Claim(ctx context.Context) (*api.Claim, error) {
+// claimed once: later it is CONFLICT, and the message says when and by whom. A
+// passphrase becomes the approval passphrase, and the answer has the one for
+// recovery, this once; one that is no good is VALIDATION_ERROR and claims nothing.
+func (c *Client) Claim(ctx context.Context, req api.ClaimRequest) (*api.Claim, error) {
 	var out api.Claim
-	return &out, c.do(ctx, call{method: http.MethodPost, path: "/v1/vault/claim"}, &out)
+	return &out, c.do(ctx, call{method: http.MethodPost, path: "/v1/vault/claim", body: req}, &out)
 }
 
 // Me tells whom the key belongs to.
@@ -36,12 +38,13 @@ func (c *Client) IssueToken(ctx context.Context, req api.TokenRequest) (*api.Tok
 		api.TokenResponse
 		RequiresApproval bool   `json:"requires_approval"` // of api.TokenWaits
 		ApprovalID       string `json:"approval_id"`
+		Message          string `json:"message"`
 	}
 	if err := c.asOwn(ctx, call{method: http.MethodPost, path: "/v1/tokens", body: req}, &out); err != nil {
 		return nil, err
 	}
 	if out.RequiresApproval || out.Token == "" {
-		refusal := api.New(api.CodeApprovalRequired, "this waits for an owner's approval")
+		refusal := api.New(api.CodeApprovalRequired, or(out.Message, "this waits for an owner's approval"))
 		refusal.ApprovalID = out.ApprovalID
 		return nil, refusal
 	}
@@ -80,40 +83,6 @@ func (c *Client) RevokeAgent(ctx context.Context, idOrName string) error {
 func (c *Client) Certificate(ctx context.Context) (*api.Certificate, error) {
 	var out api.Certificate
 	return &out, c.do(ctx, call{method: http.MethodGet, path: "/v1/vault/certificate"}, &out)
-}
-
-// Approvals lists agents' requests of one status, or all for "", newest first
-// and no more than the daemon's bound. Owners only.
-func (c *Client) Approvals(ctx context.Context, status string) (*api.Approvals, error) {
-	cl := call{method: http.MethodGet, path: "/v1/approvals", limit: maxListing}
-	if status != "" {
-		cl.query = url.Values{"status": {status}}
-	}
-	var out api.Approvals
-	return &out, c.asOwn(ctx, cl, &out)
-}
-
-// Approval is one request: any for owners, an agent's own for an agent.
-func (c *Client) Approval(ctx context.Context, id string) (*api.Approval, error) {
-	var out api.Approval
-	return &out, c.asOwn(ctx, call{method: http.MethodGet, path: "/v1/approvals/agent/" + url.PathEscape(id)}, &out)
-}
-
-// Approve grants a request. With the digest of what was shown, it is CONFLICT
-// when that is not what is asked for. Owners only.
-func (c *Client) Approve(ctx context.Context, id string, d api.ApprovalDecision) (*api.Approval, error) {
-	return c.decide(ctx, id, "approve", d)
-}
-
-// Deny refuses a request, as [Client.Approve] grants it.
-func (c *Client) Deny(ctx context.Context, id string, d api.ApprovalDecision) (*api.Approval, error) {
-	return c.decide(ctx, id, "deny", d)
-}
-
-func (c *Client) decide(ctx context.Context, id, act string, d api.ApprovalDecision) (*api.Approval, error) {
-	var out api.Approval
-	cl := call{method: http.MethodPost, path: "/v1/approvals/" + url.PathEscape(id) + "/" + act, body: d}
-	return &out, c.asOwn(ctx, cl, &out)
 }
 
 // AuditQuery chooses events; a zero field does not filter.

@@ -22,7 +22,13 @@ type Session struct {
 // caller's reach is SCOPE_DENIED; one that waits for a person is
 // APPROVAL_REQUIRED with the id of the request.
 func (c *Client) WithScope(ctx context.Context, scopes ...string) (*Session, error) {
-	t, err := c.IssueToken(ctx, api.TokenRequest{Scopes: scopes})
+	return c.WithToken(ctx, api.TokenRequest{Scopes: scopes})
+}
+
+// WithToken is [Client.WithScope] for whoever has more to say than scopes: an agent
+// why it asks, an owner the approval passphrase.
+func (c *Client) WithToken(ctx context.Context, req api.TokenRequest) (*Session, error) {
+	t, err := c.IssueToken(ctx, req)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/agent-secret-store/assd/vault/api"
+)
+
+// lockdown is the row of a vault that is locked down.
+func (s *health) lockdown(a *app) []row {
+	if s.Lockdown == nil || !s.Lockdown.Locked {
+		return nil
+	}
+	return []row{{"LOCKDOWN", a.bad("✗") + " " + since(*s.Lockdown) + "; to end it: ass vault lift"}}
+}
+
+// protection is the rows of what guards the vault beside its keys.
+func (s *health) protection(a *app) []row {
+	p := s.Protection
+	if p == nil {
+		return nil
+	}
+	rows := []row{{"Approval passphrase", passphraseState(a, p)}}
+	if text := fileState(a, p.Policy, p.PolicyProblem, plural(p.PolicyRules, "rule"), api.PolicyFile); text != "" {
+		rows = append(rows, row{"Policy", text})
+	}
+	if text := fileState(a, p.Config, p.ConfigProblem, "", api.ConfigFile); text != "" && p.Config != api.FileInForce {
+		rows = append(rows, row{"Configuration", text})
+	}
+	pending := plural(p.Pending, "request")
+	if p.Pending > 0 {
+		pending += "; see them with: ass approvals list"
+	}
+	return append(rows, row{"Owners", fmt.Sprint(p.Owners)}, row{"Waiting for approval", pending})
+}
+
+// passphraseState says whether there is an approval passphrase, and without one
+// what that leaves open.
+func passphraseState(a *app, p *api.Protection) string {
+	switch {
+	case !p.PassphraseSet:
+		return a.bad("✗") + " not set: a program that runs as you, or has the daemon's files, can read every secret; on the daemon's machine: assd passphrase set"
+	case !p.OwnPassphrase:
+		return a.bad("✗") + " set, but you have none of your own; another owner makes you anew: ass agents create --owner"
+	}
+	return a.good("✓") + " set"
+}
+
+// fileState says how an operator's file stands, and what to do about it; "" when
+// there is none.
+func fileState(a *app, state, problem, holds, name string) string {
+	switch state {
+	case "", api.FileNone:
+		return ""
+	case api.FileHeld:
+		return a.bad("✗") + " a changed " + name + " waits for you, and what was in force stays: ass policy accept --file " + name
+	case api.FileProblem:
+		return a.bad("✗") + " " + name + " cannot be used, and what was in force stays until it is put right: " + foreign(problem, maxMessage)
+	}
+	text := a.good("✓") + " in force"
+	if holds != "" {
+		text += ", " + holds
+	}
+	return text
+}
