@@ -13,9 +13,12 @@ import (
 
 // cli is the command line of assd.
 type cli struct {
-	Serve  serveCmd  `cmd:"" default:"withargs" help:"Serve the vault (what assd does without a command)."`
-	Init   initCmd   `cmd:"" help:"Create a vault and its first owner, without a prompt."`
-	Verify verifyCmd `cmd:"" help:"Check a vault's files offline, with none of its secret keys."`
+	Serve      serveCmd      `cmd:"" default:"withargs" help:"Serve the vault (what assd does without a command)."`
+	Init       initCmd       `cmd:"" help:"Create a vault and its first owner, without a prompt."`
+	Verify     verifyCmd     `cmd:"" help:"Check a vault's files offline, with none of its secret keys."`
+	Passphrase passphraseCmd `cmd:"" help:"Set the approval passphrase of an owner, with the daemon stopped."`
+
+	RecoverOwner recoverOwnerCmd `cmd:"" help:"Give an owner whose key is lost a new one, with the daemon stopped."`
 
 	Version kong.VersionFlag `help:"Print version and exit."`
 }
@@ -28,7 +31,9 @@ Examples:
   assd &                                # serve your own user, on a local socket
   assd --listen :8443                   # and the network, over TLS
   assd init --data-dir /srv/vault       # make a vault, print its owner's key
-  assd verify --data-dir /srv/vault     # check its files`
+  assd verify --data-dir /srv/vault     # check its files
+  assd passphrase set                   # what needs a person then needs a passphrase
+  assd recover-owner                    # a new key for an owner who has lost it`
 }
 
 // dataFlags say where the vault is; every command has them.
@@ -82,7 +87,7 @@ func run(args []string, stdout, stderr io.Writer) (err error) {
 	if err != nil {
 		return &exitError{2, err}
 	}
-	return ctx.Run(out, lim)
+	return ctx.Run(out, lim, file)
 }
 
 func parse(c *cli, args []string, out output, options ...kong.Option) (*kong.Context, error) {
@@ -98,6 +103,15 @@ func parse(c *cli, args []string, out output, options ...kong.Option) (*kong.Con
 		return nil, err
 	}
 	return parser.Parse(args)
+}
+
+// grammar is the command line's flags, for a configuration that is read later.
+func grammar() (*kong.Application, error) {
+	ctx, err := parse(new(cli), nil, output{io.Discard, io.Discard})
+	if err != nil {
+		return nil, err
+	}
+	return ctx.Model, nil
 }
 
 // helpFor is the help that lists what err is about: the command's, which is serve

@@ -14,6 +14,9 @@ import (
 
 	"github.com/alecthomas/kong"
 	"github.com/pelletier/go-toml/v2"
+
+	"github.com/agent-secret-store/assd/internal/operator"
+	"github.com/agent-secret-store/assd/vault/api"
 )
 
 // maxConfig is the most that is read of a configuration file, in bytes.
@@ -23,8 +26,11 @@ const maxConfig = 1 << 20
 // table [limits].
 type fileConfig struct {
 	path   string
+	text   []byte // as read; nil: there is no file
 	values map[string]any
 	table  any // [limits]; nil: none
+
+	onDisk *seenConfig // what is in its place on disk, where that does not count
 }
 
 // contentError is something in a configuration file that is not as it should be.
@@ -68,18 +74,46 @@ func configFile(args []string) (file *fileConfig, err error) {
 		return &fileConfig{}, nil
 	}
 	d := c.dataFlags(ctx.Command())
-	path, must := d.Config, d.Config != ""
-	if !must {
-		path = filepath.Join(d.dataDir(), "assd.toml")
-	}
-	file, err = readConfig(path, must)
-	if err == nil {
-		err = file.check(ctx.Model)
+	file, err = loadConfig(d.configFile(), d.Config != "", ctx.Model)
+	if name := ctx.Command(); name == "serve" {
+		file, err = c.Serve.acceptedConfig(file, err, ctx.Model)
 	}
 	if err != nil {
 		return nil, &exitError{2, err}
 	}
 	return file, nil
+}
+
+// configFile is where the configuration file is.
+func (d dataFlags) configFile() string {
+	if d.Config != "" {
+		return d.Config
+	}
+	return filepath.Join(d.dataDir(), api.ConfigFile)
+}
+
+// loadConfig reads the file at path, which need not exist unless it must.
+func loadConfig(path string, must bool, app *kong.Application) (*fileConfig, error) {
+	text, err := readConfig(path, must)
+	if err != nil {
+		return nil, err
+	}
+	return parseConfig(path, text, app)
+}
+
+// parseConfig checks what a configuration file holds.
+func parseConfig(path string, text []byte, app *kong.Application) (*fileConfig, error) {
+	c := &fileConfig{path: path, text: text}
+	if err := toml.Unmarshal(text, &c.values); err != nil {
+		return nil, &contentError{path, syntaxError(err)}
+	}
+	c.table = c.values["limits"]
+	delete(c.values, "limits")
+	if err := c.check(app); err != nil {
+		return nil, err
+	}
+	_, err := c.limits()
+	return c, err
 }
 
 // dataFlags are those of the command that was given.
@@ -89,44 +123,30 @@ func (c *cli) dataFlags(command string) dataFlags {
 		return c.Init.dataFlags
 	case "verify":
 		return c.Verify.dataFlags
+	case "passphrase set":
+		return c.Passphrase.Set.dataFlags
+	case "recover-owner":
+		return c.RecoverOwner.dataFlags
 	default:
 		return c.Serve.dataFlags
 	}
 }
 
-func readConfig(path string, must bool) (*fileConfig, error) {
-	f, err := os.Open(filepath.Clean(path))
-	if !must && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)) {
-		return &fileConfig{}, nil
+// readConfig is the text of the file at path; nil where there is none and need not
+// be.
+func readConfig(path string, must bool) ([]byte, error) {
+	if _, err := os.Stat(path); !must && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)) {
+		return nil, nil
 	}
-	if errors.Is(err, fs.ErrNotExist) {
+	text, err := configSource(path).Read()
+	if errors.Is(err, operator.ErrMissing) {
 		return nil, fmt.Errorf("there is no configuration file %q: give the path of one with --config, or leave that out", path)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("reading configuration: %w", err)
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, fmt.Errorf("reading configuration: %w", err)
-	}
-	if info.Mode().Perm()&0o022 != 0 {
-		return nil, fmt.Errorf("configuration %q can be written by others: chmod go-w %s", path, path)
-	}
-	b, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
-	if err != nil {
-		return nil, fmt.Errorf("reading configuration: %w", err)
-	}
-	if len(b) > maxConfig {
-		return nil, fmt.Errorf("configuration %q is longer than %d bytes", path, maxConfig)
-	}
-	c := &fileConfig{path: path}
-	if err := toml.Unmarshal(b, &c.values); err != nil {
-		return nil, &contentError{path, syntaxError(err)}
-	}
-	c.table = c.values["limits"]
-	delete(c.values, "limits")
-	return c, nil
+	return text, err
+}
+
+func configSource(path string) operator.File {
+	return operator.File{Path: path, Max: maxConfig, What: "configuration", Flag: "--config"}
 }
 
 // Validate has nothing left to do: kong would ask only after it has read values.

@@ -41,7 +41,7 @@ func (c *initCmd) Run(out output) error {
 		return err
 	}
 	uid := os.Getuid()
-	claim, err := v.Claim(context.Background(), name, vault.Origin{Local: true, Source: audit.Source{UID: &uid, PID: os.Getpid()}})
+	claim, err := v.Claim(context.Background(), name, vault.Origin{Local: true, Source: audit.Source{UID: &uid, PID: os.Getpid()}}, api.ClaimRequest{})
 	if closing := v.Close(); err == nil {
 		err = closing
 	}

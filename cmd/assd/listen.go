@@ -129,33 +129,10 @@ func (n *network) certificates() *certs.Keeper {
 }
 
 // watch keeps the certificate as its files are, and loads it again when
-// something comes from again, until stop is called.
-func (n *network) watch(again <-chan os.Signal, log hclog.Logger) (stop func()) {
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		if n == nil {
-			nothingToLoad(ctx, again, log)
-		} else {
-			n.keeper.Watch(ctx, again)
-		}
-	}()
-	return func() {
-		cancel()
-		<-done
-	}
-}
-
-// nothingToLoad says so to whoever asks.
-func nothingToLoad(ctx context.Context, again <-chan os.Signal, log hclog.Logger) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-again:
-			log.Info("SIGHUP: there is nothing to load again; the configuration file is read at a start")
-		}
+// something comes from again, until ctx ends.
+func (n *network) watch(ctx context.Context, again <-chan os.Signal) {
+	if n != nil {
+		n.keeper.Watch(ctx, again)
 	}
 }
 

@@ -50,6 +50,7 @@ func TestScripts(t *testing.T) {
 			"pair":      pair,
 			"tls":       secure,
 			"hup":       hup,
+			"put":       put,
 		},
 		RequireExplicitExec: true,
 		Deadline:            time.Now().Add(time.Minute),
@@ -101,7 +102,7 @@ func start(ts *testscript.TestScript, neg bool, args []string) {
 	d.cmd = exec.Command("assd", args[1:]...)
 	d.cmd.Dir = ts.MkAbs(".")
 	d.cmd.Env = []string{"PATH=" + ts.Getenv("PATH"), "HOME=" + ts.Getenv("HOME"), "XDG_RUNTIME_DIR=" + ts.Getenv("XDG_RUNTIME_DIR")}
-	for _, name := range []string{"DATA_DIR", "SOCKET", "SOCKET_GROUP", "LOG_LEVEL", "LOG_FORMAT", "CONFIG", "KEY_FILE", "LISTEN", "TLS_CERT", "TLS_KEY", "TLS_SAN", "CLIENT_CA"} {
+	for _, name := range []string{"DATA_DIR", "SOCKET", "SOCKET_GROUP", "LOG_LEVEL", "LOG_FORMAT", "CONFIG", "KEY_FILE", "LISTEN", "TLS_CERT", "TLS_KEY", "TLS_SAN", "CLIENT_CA", "POLICY"} {
 		if v := ts.Getenv("ASSD_" + name); v != "" {
 			d.cmd.Env = append(d.cmd.Env, "ASSD_"+name+"="+v)
 		}
@@ -121,6 +122,13 @@ func start(ts *testscript.TestScript, neg bool, args []string) {
 	if !neg && !d.answers() {
 		ts.Fatalf("%s does not answer on %s:\n%s", args[0], d.socket, ts.ReadFile(args[0]+".err"))
 	}
+}
+
+// put FROM TO: replaces a file as an editor does, whole, by rename.
+func put(ts *testscript.TestScript, _ bool, args []string) {
+	to := ts.MkAbs(args[1])
+	ts.Check(os.WriteFile(to+".new", []byte(ts.ReadFile(args[0])), 0o600))
+	ts.Check(os.Rename(to+".new", to))
 }
 
 func create(ts *testscript.TestScript, name string) *os.File {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"time"
 
@@ -27,6 +28,7 @@ type serveCmd struct {
 	dataFlags   `embed:""`
 	Socket      string `env:"ASSD_SOCKET" placeholder:"PATH" help:"Unix socket to serve on (default: ${socket})."`
 	SocketGroup string `env:"ASSD_SOCKET_GROUP" placeholder:"GROUP" help:"Serve a whole group of users, as a system service: socket 0660, its folder 0750. Without it, only your own user."`
+	Policy      string `env:"ASSD_POLICY" placeholder:"FILE" help:"TOML file with the rules that bind agents (default: policy.toml in the data dir). Read again when it changes, or on SIGHUP."`
 	tlsFlags    `embed:""`
 	LogLevel    string `env:"ASSD_LOG_LEVEL" enum:"trace,debug,info,warn,error" default:"info" help:"trace, debug, info, warn or error."`
 	LogFormat   string `env:"ASSD_LOG_FORMAT" enum:"text,json" default:"text" help:"text or json; the log goes to standard error. What keeps assd from starting, or ends it, is one plain line there in either."`
@@ -39,6 +41,11 @@ of the same user claims it.
 
 With --listen it is served over TLS 1.3 too. Without --tls-cert the certificate
 is made once; its fingerprint is logged, for "ass login --fingerprint".
+
+policy.toml in the data dir, or --policy, says what agents may do; "ass policy
+check" explains it. It is taken when it changes and is valid, and with an approval
+passphrase once an owner accepts it ("ass policy accept"). So is the configuration
+file: its limits count at once, the rest from the next start on.
 
 The configuration file may also have, with these defaults:
   [limits]
@@ -54,7 +61,7 @@ Examples:
 }
 
 // Run serves until a signal, or until the vault must not be served any longer.
-func (c *serveCmd) Run(out output, lim limits) error {
+func (c *serveCmd) Run(out output, lim limits, file *fileConfig) error {
 	if err := c.tlsFlags.check(); err != nil {
 		return err
 	}
@@ -71,7 +78,14 @@ func (c *serveCmd) Run(out output, lim limits) error {
 	if err != nil {
 		return err
 	}
-	if err := d.open(c, lim); err != nil {
+	err = d.open(c, lim)
+	if err == nil {
+		d.files, err = c.files(d.vault, log, file, func(l limits) { d.srv.Limit(l.failedAuth, l.requests) })
+	}
+	if err == nil {
+		err = d.files.begin(ctx)
+	}
+	if err != nil {
 		return errors.Join(err, d.close())
 	}
 	return d.serve(ctx, again)
@@ -84,6 +98,7 @@ type daemon struct {
 	network *network
 	vault   *vault.Vault
 	srv     *server.Server
+	files   *files
 }
 
 // bind takes the addresses first: a start that fails on one leaves no new vault
@@ -172,10 +187,42 @@ func (c *serveCmd) listen() (net.Listener, error) {
 	return server.ListenUnix(cfg)
 }
 
+// watch follows the files that can be loaded again, until stop is called. Whoever
+// asks by again asks for all of them.
+func (d *daemon) watch(again <-chan os.Signal) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	certificates, operators := make(chan os.Signal, 1), make(chan os.Signal, 1)
+	var all sync.WaitGroup
+	all.Go(func() { pass(ctx, again, certificates, operators) })
+	all.Go(func() { d.network.watch(ctx, certificates) })
+	all.Go(func() { d.files.watch(ctx, operators) })
+	return func() {
+		cancel()
+		all.Wait()
+	}
+}
+
+// pass hands on what comes, to each who has room for it, until ctx ends.
+func pass(ctx context.Context, from <-chan os.Signal, to ...chan<- os.Signal) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case s := <-from:
+			for _, c := range to {
+				select {
+				case c <- s:
+				default: // it is about to look
+				}
+			}
+		}
+	}
+}
+
 // serve answers until ctx ends or the vault dies, drains, and closes all. What
 // comes from again asks for what can be loaded again.
 func (d *daemon) serve(ctx context.Context, again <-chan os.Signal) error {
-	stop := d.network.watch(again, d.log)
+	stop := d.watch(again)
 	defer stop()
 	failed := make(chan error, 2)
 	go func() { failed <- d.srv.Serve(d.socket) }()

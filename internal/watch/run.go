@@ -27,6 +27,9 @@ type Config struct {
 	Log   hclog.Logger // required
 	// What the files are, in the plural, for log lines: "TLS files".
 	What string
+	// Ignore says of a file in a folder that is followed that no change of it
+	// matters: one that is written all the time. nil: of none.
+	Ignore func(path string) bool
 	// Poll is how often they are looked at in any case; 0: once a minute.
 	Poll time.Duration
 }
@@ -50,7 +53,10 @@ func Run(ctx context.Context, cfg Config) {
 		case <-cfg.Again:
 			cfg.look(w, true)
 			continue
-		case <-w.Events:
+		case e := <-w.Events:
+			if cfg.Ignore != nil && cfg.Ignore(e.Name) {
+				continue
+			}
 		case <-w.Errors: // it has missed something
 		case <-poll.C:
 			settled = time.After(0)

@@ -1,0 +1,48 @@
+package main
+
+import (
+	"bytes"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/agent-secret-store/assd/vault"
+)
+
+// acceptedConfig is the configuration that counts: the file's, or, where an owner
+// has to accept a changed one, the one accepted last. The file as it was read, or
+// why it could not be, is kept beside it to be told of.
+func (c *serveCmd) acceptedConfig(file *fileConfig, problem error, app *kong.Application) (*fileConfig, error) {
+	d := c.dataFlags
+	if file != nil {
+		d = d.or(file)
+	}
+	text, bound, err := vault.ConfigInForce(d.vault())
+	// What keeps the vault from being opened now keeps it from being served: the
+	// start itself says it. Should that have passed by then, it looks again.
+	if err != nil || !bound || file != nil && bytes.Equal(text, file.text) {
+		return file, problem
+	}
+	accepted, err := parseConfig(d.configFile(), text, app)
+	if err != nil {
+		return nil, err
+	}
+	accepted.text, accepted.onDisk = text, &seenConfig{file, problem}
+	return accepted, nil
+}
+
+// seenConfig is the configuration file as it was found, where another one counts.
+type seenConfig struct {
+	file    *fileConfig // nil with a problem
+	problem error
+}
+
+// or is d with what the file says where no flag does.
+func (d dataFlags) or(file *fileConfig) dataFlags {
+	if dir, ok := file.values["data-dir"].(string); ok && d.DataDir == "" {
+		d.DataDir = dir
+	}
+	if key, ok := file.values["key-file"].(string); ok && d.KeyFile == "" {
+		d.KeyFile = key
+	}
+	return d
+}

@@ -1,0 +1,251 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/alecthomas/kong"
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/agent-secret-store/assd/internal/operator"
+	"github.com/agent-secret-store/assd/internal/watch"
+	"github.com/agent-secret-store/assd/policy"
+	"github.com/agent-secret-store/assd/vault"
+	"github.com/agent-secret-store/assd/vault/api"
+)
+
+// files are the two that an operator writes, policy.toml and assd.toml. They are
+// offered to the vault, which says what counts.
+type files struct {
+	vault  *vault.Vault
+	log    hclog.Logger
+	policy operator.File
+	named  bool // the policy's path was given
+	config operator.File
+	inUse  *fileConfig // what the daemon runs with
+	app    *kong.Application
+	limit  func(limits) // puts limits in force
+	told   map[string]string
+}
+
+// files are those of this daemon.
+func (c *serveCmd) files(v *vault.Vault, log hclog.Logger, inUse *fileConfig, limit func(limits)) (*files, error) {
+	app, err := grammar()
+	if err != nil {
+		return nil, err
+	}
+	f := &files{vault: v, log: log, named: c.Policy != "", inUse: inUse, app: app, limit: limit, told: map[string]string{}}
+	path := c.Policy
+	if !f.named {
+		path = filepath.Join(c.dataDir(), api.PolicyFile)
+	}
+	f.policy = operator.File{Path: path, Max: policy.MaxFile, What: "policy", Flag: "--policy"}
+	f.config = configSource(c.configFile())
+	return f, nil
+}
+
+// begin offers what is there before anyone is answered. A policy that somebody is
+// just saving, or has just changed, is waited for; a broken one keeps nobody from
+// starting: the one accepted last is in force.
+func (f *files) begin(ctx context.Context) error {
+	text, bound, err := f.vault.ConfigInForce()
+	if err != nil {
+		return err
+	}
+	if bound && !bytes.Equal(text, f.inUse.text) {
+		return errors.New("the configuration in force is not the one that assd was started with: an owner has just set a passphrase or accepted another one; start it again")
+	}
+	seen := f.inUse.onDisk
+	switch {
+	case seen == nil && (f.inUse.text != nil || f.vault.HasConfig()): // that there is none any more counts as well
+		f.tell(api.ConfigFile, f.offerConfig(ctx, f.inUse))
+	case seen != nil && seen.problem != nil:
+		f.tell(api.ConfigFile, f.configProblem(ctx, seen.problem))
+	case seen != nil && seen.file.text == nil && text != nil:
+		f.tell(api.ConfigFile, f.configProblem(ctx, errMissingConfig))
+	case seen != nil && seen.file.text != nil:
+		f.tell(api.ConfigFile, f.offerConfig(ctx, seen.file))
+	}
+	f.lookPolicy(ctx, false)
+	return nil
+}
+
+var errMissingConfig = errors.New("the file is missing; what was accepted last is in force")
+
+// watch follows both files until ctx ends, and looks when something comes from
+// again.
+func (f *files) watch(ctx context.Context, again <-chan os.Signal) {
+	f.vault.OnAccept(f.accepted)
+	watch.Run(ctx, watch.Config{
+		Paths: func() []string { return []string{f.policy.Path, f.config.Path} },
+		Look: func(asked bool) {
+			f.lookPolicy(ctx, asked)
+			f.lookConfig(ctx, asked)
+			if asked {
+				f.log.Info("SIGHUP: the policy and the configuration were looked at again")
+			}
+		},
+		Again: again, Log: f.log, What: "policy and configuration files", Ignore: written,
+	})
+}
+
+// written reports whether a file of the data dir is one that assd itself writes.
+func written(path string) bool {
+	switch filepath.Base(path) {
+	case "vault.db", "head", "reserve", "assd.sock":
+		return true
+	}
+	return false
+}
+
+// lookPolicy offers the policy file as it is now.
+func (f *files) lookPolicy(ctx context.Context, asked bool) {
+	text, err := f.readPolicy(ctx)
+	if errors.Is(err, operator.ErrMissing) && !f.named && !f.vault.HasPolicy() {
+		return // there never was one
+	}
+	if ctx.Err() != nil {
+		return
+	}
+	if errors.Is(err, operator.ErrMissing) {
+		err = fmt.Errorf("%q is missing: put it back, or for no rules a file with a comment alone", f.policy.Path)
+	}
+	changed, err := f.vault.OfferPolicy(ctx, f.policy.Path, text, err)
+	switch {
+	case err == nil && (changed || asked):
+		f.log.Info("policy in force", "file", f.policy.Path, "changed", changed)
+	case asked:
+		f.told[api.PolicyFile] = ""
+	}
+	f.tell(api.PolicyFile, err)
+}
+
+// readPolicy is the file's text, once it is settled. One that is in force already
+// need not be waited for.
+func (f *files) readPolicy(ctx context.Context) ([]byte, error) {
+	text, err := f.policy.Read()
+	if err == nil && f.vault.IsAccepted(api.PolicyFile, text) {
+		return text, nil
+	}
+	if errors.Is(err, operator.ErrMissing) && !f.vault.HasPolicy() && !f.named {
+		return nil, err
+	}
+	return f.policy.Settled(ctx)
+}
+
+// lookConfig offers the configuration file as it is now. One that nobody has ever
+// written is none.
+func (f *files) lookConfig(ctx context.Context, asked bool) {
+	text, err := f.config.Read()
+	switch {
+	case errors.Is(err, operator.ErrMissing) && f.inUse.text == nil:
+		return
+	case err == nil && bytes.Equal(text, f.inUse.text) && f.told[api.ConfigFile] == "":
+		return
+	}
+	if text, err = f.config.Settled(ctx); ctx.Err() != nil {
+		return
+	}
+	var next *fileConfig
+	if err == nil {
+		next, err = parseConfig(f.config.Path, text, f.app)
+	}
+	if asked {
+		f.told[api.ConfigFile] = ""
+	}
+	if err != nil {
+		f.tell(api.ConfigFile, f.configProblem(ctx, err))
+		return
+	}
+	f.tell(api.ConfigFile, f.offerConfig(ctx, next))
+}
+
+// offerConfig offers a configuration; one that is taken is used, as far as that can
+// be without a new start.
+func (f *files) offerConfig(ctx context.Context, next *fileConfig) error {
+	_, err := f.vault.OfferConfig(ctx, f.config.Path, next.text, nil)
+	if err == nil && !bytes.Equal(next.text, f.inUse.text) {
+		f.use(next)
+	}
+	return err
+}
+
+func (f *files) configProblem(ctx context.Context, problem error) error {
+	_, err := f.vault.OfferConfig(ctx, f.config.Path, nil, problem)
+	return err
+}
+
+// use puts limits in force, and says which settings wait for a new start.
+func (f *files) use(next *fileConfig) {
+	lim, err := next.limits()
+	if err != nil { // parseConfig has looked
+		f.log.Error("the limits of the configuration cannot be used", "error", err)
+		return
+	}
+	f.limit(lim)
+	var waiting []string
+	for _, name := range slices.Sorted(maps.Keys(union(f.inUse.values, next.values))) {
+		if !reflect.DeepEqual(f.inUse.values[name], next.values[name]) {
+			waiting = append(waiting, name)
+		}
+	}
+	f.inUse = next
+	f.log.Info("configuration in force", "file", f.config.Path)
+	if len(waiting) > 0 {
+		f.log.Warn("these settings count from the next start of assd on: restart assd", "settings", strings.Join(waiting, ", "))
+	}
+}
+
+func union(a, b map[string]any) map[string]any {
+	out := maps.Clone(a)
+	if out == nil {
+		out = map[string]any{}
+	}
+	maps.Copy(out, b)
+	return out
+}
+
+// accepted uses a configuration that an owner has just accepted.
+func (f *files) accepted(name string) {
+	f.log.Info("an owner has accepted a file", "file", name)
+	if name != api.ConfigFile {
+		return
+	}
+	text, err := f.vault.AcceptedConfig()
+	var next *fileConfig
+	if err == nil {
+		next, err = parseConfig(f.config.Path, text, f.app)
+	}
+	if err != nil {
+		f.log.Error("the accepted configuration cannot be used", "error", err)
+		return
+	}
+	f.use(next)
+}
+
+// tell logs what is wrong with a file, or that an owner has to accept it, once.
+func (f *files) tell(name string, err error) {
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	if text == f.told[name] {
+		return
+	}
+	f.told[name] = text
+	switch {
+	case err == nil:
+	case errors.Is(err, vault.ErrHeld):
+		f.log.Warn(name+" has changed and counts once an owner has accepted it: ass policy accept", "file", name)
+	default:
+		f.log.Error(name+" cannot be used; what was accepted last is in force", "error", err)
+	}
+}

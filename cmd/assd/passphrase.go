@@ -1,0 +1,142 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"golang.org/x/term"
+
+	"github.com/agent-secret-store/assd/store"
+	"github.com/agent-secret-store/assd/vault"
+	"github.com/agent-secret-store/assd/vault/seal"
+)
+
+type passphraseCmd struct {
+	Set passphraseSetCmd `cmd:"" help:"Set an owner's approval passphrase."`
+}
+
+type passphraseSetCmd struct {
+	dataFlags         `embed:""`
+	Owner             string `placeholder:"NAME" help:"Whose it is (default: the only owner's)."`
+	PassphraseFile    string `placeholder:"FILE" help:"Read the new passphrase from this file, without its last newline, instead of asking on the terminal."`
+	OldPassphraseFile string `placeholder:"FILE" help:"The same for the one in force, or for the recovery passphrase."`
+}
+
+func (passphraseSetCmd) Help() string {
+	return `With an approval passphrase, values of sensitive and critical secrets are sealed to
+a key that only the passphrase opens: nobody reads one without it, not with an
+owner's key and not with copies of all files. Approving, reading such a secret as
+an owner, lowering a tier, making owners and agents, lifting a lockdown and
+accepting a policy ask for it, each time.
+
+The daemon must be stopped. Setting the first one seals what is there anew and
+writes the data file anew; older copies of it still open without. It prints a
+recovery passphrase, once. A vault that has one asks for the old one, or for the
+recovery passphrase.
+
+Examples:
+  assd passphrase set --data-dir /srv/vault
+  assd passphrase set --passphrase-file new.txt
+  assd passphrase set --owner bob --old-passphrase-file recovery.txt`
+}
+
+// Run sets the passphrase.
+func (c *passphraseSetCmd) Run(out output, file *fileConfig) error {
+	cfg := c.vault()
+	has, err := vault.HasPassphrase(cfg)
+	if err != nil {
+		return stillServed(err)
+	}
+	want := vault.PassphraseSetting{Owner: c.Owner, Config: file.text}
+	if has {
+		if want.Old, err = askPassphrase(c.OldPassphraseFile, "--old-passphrase-file", "Passphrase in force, or the recovery passphrase", false); err != nil {
+			return err
+		}
+	}
+	if want.New, err = askPassphrase(c.PassphraseFile, "--passphrase-file", "New approval passphrase", true); err != nil {
+		return err
+	}
+	recovery, err := vault.SetPassphrase(context.Background(), cfg, want)
+	switch {
+	case errors.Is(err, seal.ErrWrongPassphrase):
+		return errors.New("the passphrase in force is another one; the recovery passphrase, which was printed with the first one, opens it too")
+	case err != nil:
+		return stillServed(err)
+	}
+	if recovery == "" {
+		_, err = fmt.Fprintln(out.stdout, "The approval passphrase is set.")
+		return err
+	}
+	_, err = fmt.Fprintf(out.stdout, `The approval passphrase is set, and what needs a person is sealed to it.
+Older copies of the data file open without it: delete them.
+
+  Recovery passphrase:  %s   <- write it down, it is shown once
+
+It opens what the passphrase opens, should that be forgotten.
+`, recovery)
+	return err
+}
+
+// stillServed says what to do about a vault that a daemon has open.
+func stillServed(err error) error {
+	if errors.Is(err, store.ErrLocked) {
+		return fmt.Errorf("%w; stop assd first", err)
+	}
+	return err
+}
+
+// maxPassphrase is the most that is read of a passphrase's file, in bytes.
+const maxPassphrase = 4 << 10
+
+// askPassphrase reads one from a file, or asks on the terminal; a new one twice.
+func askPassphrase(path, flag, prompt string, twice bool) ([]byte, error) {
+	if path != "" {
+		return readPassphrase(path, flag)
+	}
+	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
+	if err != nil {
+		return nil, &exitError{2, fmt.Errorf("there is no terminal to ask on: give %s FILE", flag)}
+	}
+	defer tty.Close()
+	first, err := askHidden(tty, prompt)
+	if err != nil || !twice {
+		return first, err
+	}
+	again, err := askHidden(tty, "The same again")
+	defer clear(again)
+	if err == nil && !bytes.Equal(first, again) {
+		err = errors.New("the two are not the same; nothing was changed")
+	}
+	if err != nil {
+		clear(first)
+		return nil, err
+	}
+	return first, nil
+}
+
+func askHidden(tty *os.File, prompt string) ([]byte, error) {
+	fmt.Fprintf(tty, "%s (not shown): ", prompt)
+	defer fmt.Fprintln(tty)
+	b, err := term.ReadPassword(int(tty.Fd()))
+	if err != nil {
+		return nil, fmt.Errorf("asking on the terminal: %w", err)
+	}
+	return b, nil
+}
+
+func readPassphrase(path, flag string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, &exitError{2, fmt.Errorf("%s: %w", flag, err)}
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxPassphrase))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", flag, err)
+	}
+	return bytes.TrimSuffix(b, []byte("\n")), nil
+}
