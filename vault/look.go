@@ -113,7 +113,8 @@ func (v *Vault) Me(ctx context.Context, req Request) (api.Me, error) {
 			if err := v.eachAgent(r, func(*identity) { me.AgentCount++ }); err != nil {
 				return err
 			}
-			if err := v.protection(r, c, &me); err != nil {
+			var err error
+			if me.Protection, err = v.protection(r, c); err != nil {
 				return err
 			}
 		}

@@ -6,47 +6,61 @@ import (
 )
 
 // protection tells an owner what guards the vault beside its keys.
-func (v *Vault) protection(r store.Reader, c *caller, me *api.Me) error {
+func (v *Vault) protection(r store.Reader, c *caller) (*api.Protection, error) {
 	m, err := v.momentOf(r)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	lock, err := load[passphraseLock](v, r, store.Passphrases, c.ID)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	p := &api.Protection{PassphraseSet: m.keyed != "", OwnPassphrase: lock != nil, PolicyRules: m.policy.RuleCount()}
+	if err := v.tellOwners(r, m, p); err != nil {
+		return nil, err
+	}
+	if err := v.tellFiles(r, p); err != nil {
+		return nil, err
+	}
+	p.Pending, err = v.countPending(r, m)
+	return p, err
+}
+
+// tellOwners counts the owners, and names those who got a new key offline lately.
+func (v *Vault) tellOwners(r store.Reader, m moment, p *api.Protection) error {
 	owners, err := v.owners(r)
-	if err != nil {
-		return err
-	}
-	policyNow, err := v.describeFile(r, policyFile)
-	if err != nil {
-		return err
-	}
-	configNow, err := v.describeFile(r, configFile)
-	if err != nil {
-		return err
-	}
-	p := &api.Protection{
-		PassphraseSet: m.keyed != "", OwnPassphrase: lock != nil, Owners: len(owners), PolicyRules: m.policy.RuleCount(),
-		Policy: policyNow.State, PolicyProblem: policyNow.Problem, Config: configNow.State, ConfigProblem: configNow.Problem,
-	}
-	p.Recovered = []api.RecoveredOwner{}
+	p.Owners, p.Recovered = len(owners), []api.RecoveredOwner{}
 	for _, o := range owners {
 		if !o.Recovered.IsZero() && m.now.Sub(o.Recovered) < RecoveryShown {
 			p.Recovered = append(p.Recovered, api.RecoveredOwner{Name: o.Name, At: o.Recovered})
 		}
 	}
-	me.Protection = p
-	return r.Scan(store.Wishes, nil, func(k, _ []byte) (bool, error) {
+	return err
+}
+
+func (v *Vault) tellFiles(r store.Reader, p *api.Protection) error {
+	rules, err := v.describeFile(r, policyFile)
+	if err != nil {
+		return err
+	}
+	p.Policy, p.PolicyProblem = rules.State, rules.Problem
+	config, err := v.describeFile(r, configFile)
+	p.Config, p.ConfigProblem = config.State, config.Problem
+	return err
+}
+
+// countPending counts the requests that wait.
+func (v *Vault) countPending(r store.Reader, m moment) (n int, err error) {
+	err = r.Scan(store.Wishes, nil, func(k, _ []byte) (bool, error) {
 		w, err := loadOnce[wish](v, r, store.Wishes, string(k))
 		if err != nil || w == nil {
 			return err == nil, err
 		}
 		one, err := loadOnce[approval](v, r, store.Approvals, w.Approval)
 		if err == nil && one != nil && one.status(m) == api.ApprovalPending {
-			p.Pending++
+			n++
 		}
 		return err == nil, err
 	})
+	return n, err
 }

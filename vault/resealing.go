@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -46,8 +47,11 @@ func finishResealing(ctx context.Context, v *Vault) (*Vault, error) {
 	return next, nil
 }
 
-// openSame opens the vault as it was just closed.
+// openSame opens a vault that is there, without the background work.
 func openSame(cfg Config) (*Vault, error) {
+	if exists, err := Exists(cfg); err != nil || !exists {
+		return nil, cmp.Or(err, fmt.Errorf("%w in %q: --data-dir names another folder", ErrNoVault, cfg.Dir))
+	}
 	v, err := open(cfg)
 	if err != nil {
 		return nil, err

@@ -27,6 +27,9 @@ func (s *health) protection(a *app) []row {
 	if text := fileState(a, p.Config, p.ConfigProblem, "", api.ConfigFile); text != "" && p.Config != api.FileInForce {
 		rows = append(rows, row{"Configuration", text})
 	}
+	for _, o := range p.Recovered {
+		rows = append(rows, row{"Recovered", a.bad("✗") + " owner " + foreign(o.Name, maxName) + " got a new key on the daemon's machine at " + moment(o.At) + " UTC; if nobody of you did that: ass vault lockdown"})
+	}
 	pending := plural(p.Pending, "request")
 	if p.Pending > 0 {
 		pending += "; see them with: ass approvals list"

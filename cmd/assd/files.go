@@ -11,6 +11,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/alecthomas/kong"
 	"github.com/hashicorp/go-hclog"
@@ -30,10 +31,12 @@ type files struct {
 	policy operator.File
 	named  bool // the policy's path was given
 	config operator.File
-	inUse  *fileConfig // what the daemon runs with
 	app    *kong.Application
 	limit  func(limits) // puts limits in force
-	told   map[string]string
+
+	mu    sync.Mutex // a look, and an owner's acceptance, one at a time
+	inUse *fileConfig
+	told  map[string]string // what the log has said of each file last
 }
 
 // files are those of this daemon.
@@ -86,15 +89,19 @@ func (f *files) watch(ctx context.Context, again <-chan os.Signal) {
 	f.vault.OnAccept(f.accepted)
 	watch.Run(ctx, watch.Config{
 		Paths: func() []string { return []string{f.policy.Path, f.config.Path} },
-		Look: func(asked bool) {
-			f.lookPolicy(ctx, asked)
-			f.lookConfig(ctx, asked)
-			if asked {
-				f.log.Info("SIGHUP: the policy and the configuration were looked at again")
-			}
-		},
+		Look:  func(asked bool) { f.look(ctx, asked) },
 		Again: again, Log: f.log, What: "policy and configuration files", Ignore: written,
 	})
+}
+
+func (f *files) look(ctx context.Context, asked bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.lookPolicy(ctx, asked)
+	f.lookConfig(ctx, asked)
+	if asked {
+		f.log.Info("SIGHUP: the policy and the configuration were looked at again")
+	}
 }
 
 // written reports whether a file of the data dir is one that assd itself writes.
@@ -219,6 +226,8 @@ func (f *files) accepted(name string) {
 	if name != api.ConfigFile {
 		return
 	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	text, err := f.vault.AcceptedConfig()
 	var next *fileConfig
 	if err == nil {

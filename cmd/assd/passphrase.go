@@ -64,16 +64,23 @@ func (c *passphraseSetCmd) Run(out output, file *fileConfig) error {
 	switch {
 	case errors.Is(err, seal.ErrWrongPassphrase):
 		return errors.New("the passphrase in force is another one; the recovery passphrase, which was printed with the first one, opens it too")
+	case err != nil && recovery != "": // it is set: the text must not be lost
+		return errors.Join(tellRecovery(out, recovery), fmt.Errorf("the passphrase is set, but sealing what is there to it is not finished, and the next start of assd goes on with it: %w", err))
 	case err != nil:
 		return stillServed(err)
-	}
-	if recovery == "" {
+	case recovery == "":
 		_, err = fmt.Fprintln(out.stdout, "The approval passphrase is set.")
 		return err
 	}
-	_, err = fmt.Fprintf(out.stdout, `The approval passphrase is set, and what needs a person is sealed to it.
-Older copies of the data file open without it: delete them.
+	if _, err := fmt.Fprint(out.stdout, "The approval passphrase is set, and what needs a person is sealed to it.\n"+
+		"Older copies of the data file open without it: delete them.\n"); err != nil {
+		return err
+	}
+	return tellRecovery(out, recovery)
+}
 
+func tellRecovery(out output, recovery string) error {
+	_, err := fmt.Fprintf(out.stdout, `
   Recovery passphrase:  %s   <- write it down, it is shown once
 
 It opens what the passphrase opens, should that be forgotten.
