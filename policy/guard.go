@@ -27,8 +27,8 @@ type Guard struct {
 }
 
 // guards is the one table of acts, by the names of the server's routes.
-// Whatever stops, looks or narrows goes on in a lockdown and asks for no
-// passphrase; whatever opens does neither.
+// Whatever stops, narrows, or looks at anything but secrets goes on in a lockdown
+// and asks for no passphrase; whatever opens does neither.
 var guards = map[string]Guard{
 	"health":           {StepUpNever, true},
 	"jwks":             {StepUpNever, true},

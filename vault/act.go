@@ -113,11 +113,11 @@ func (v *Vault) perform(ctx context.Context, update updater, o op, req Request, 
 		}
 		return nil
 	})
-	if err == nil && (news || ends) {
-		v.news.tell()
-	}
 	if err == nil && ends {
 		v.letGo()
+	}
+	if err == nil && (news || ends) { // those who wait see what was let go
+		v.news.tell()
 	}
 	if err == nil && refused != nil {
 		return refused
@@ -259,7 +259,7 @@ func (a *act) ownerOnly(action audit.Action) error {
 		return nil
 	}
 	return refuse(a.event(action), api.New(api.CodeScopeDenied, reason).
-		WithHint("use the key of an owner: ASS_AGENT_KEY=ask_live_... ass login"), reason)
+		WithHint("ask an owner to do it"), reason)
 }
 
 // record writes ev with the records it changes.

@@ -92,10 +92,19 @@ func (r *approval) status(m moment) string {
 	return api.ApprovalPending
 }
 
-// lapsed reports whether what was approved has ended before its time: by a
-// lockdown, or because the process that kept the private half for it has.
+// lapsed reports whether all that was approved has ended by something else than its
+// time: by a lockdown, or because it opens values alone and the private half is not
+// kept for it any more. The latter goes at the end of its time too, and does not come
+// back after that.
 func (r *approval) lapsed(m moment) bool {
-	return r.Locked != m.lockdown.count() || m.now.Before(r.Until) && r.needsKey(m) && !m.keys.has(r.ID, m.now)
+	return r.Locked != m.lockdown.count() ||
+		!m.keys.has(r.ID, m.now) && !slices.ContainsFunc(r.Wants, func(w want) bool { return !m.needsKey(w.Action, w.Tier) })
+}
+
+// open reports whether r was approved and nobody and no time has ended that. What
+// it opens may need the private half besides.
+func (r *approval) open(m moment) bool {
+	return r.Approved && r.Revoked.IsZero() && r.Locked == m.lockdown.count() && m.now.Before(r.Until)
 }
 
 // needsKey reports whether it opens a value that is sealed to the approval key.

@@ -84,7 +84,9 @@ func waitsFor(id, message, hint string) *api.Error {
 // notYet is what is said of an approval whose delay is not over.
 func (r *approval) notYet() *api.Error {
 	at := r.From.UTC().Format("2006-01-02 15:04:05 MST")
-	return waitsFor(r.ID, "request "+r.ID+" is approved and opens at "+at, "try again then; an owner ends it with: ass approvals revoke "+r.ID)
+	err := waitsFor(r.ID, "request "+r.ID+" is approved and opens at "+at, "try again then; an owner ends it with: ass approvals revoke "+r.ID)
+	err.Details[api.OpensAt] = r.From.UTC()
+	return err
 }
 
 // delayed is an approval of one of the acts that has not begun, or nil.
@@ -230,8 +232,9 @@ func (v *Vault) recordRequest(tx *store.Tx, ev audit.Event, r *approval, reason 
 
 // twoOwners lets an act of owners pass that needs a second one, where the policy
 // has a tier that asks for two: once another owner has approved it. Else it opens
-// the request for that. Nobody approves their own, so the second is another.
-func (a *act) twoOwners(act string, subject string) error {
+// the request for that. Nobody approves their own, so the second is another. id is
+// that of the subject, where there is one already: a name may come again.
+func (a *act) twoOwners(act, subject, id string) error {
 	if a.policy.MostApprovals() < 2 {
 		return nil
 	}
@@ -239,7 +242,7 @@ func (a *act) twoOwners(act string, subject string) error {
 	if err != nil || len(owners) < 2 {
 		return err
 	}
-	w := want{Action: policy.Action(act), Path: subject, Need: policy.Need{Tier: policy.Critical, Approvals: 1}}
+	w := want{Action: policy.Action(act), Path: subject, Secret: id, Need: policy.Need{Tier: policy.Critical, Approvals: 1}}
 	g, err := a.v.findGrant(a.tx, a.caller.ID, w, func(g *grant) bool { return g.opens(a.moment, w, a.req.Origin) })
 	if err != nil {
 		return err
@@ -248,7 +251,16 @@ func (a *act) twoOwners(act string, subject string) error {
 		a.grants = append(a.grants, g)
 		return nil
 	}
-	return a.ask(terms{}, unapproved{a.event(on(act).refused()), w, "where a tier asks for two owners, this does too"})
+	return a.ask(terms{}, unapproved{a.event(on(act).refused()), w, twoOwnersReason(act)})
+}
+
+// twoOwnersReason is why, with what the second owner has to look at.
+func twoOwnersReason(act string) string {
+	const reason = "where a tier asks for two owners, this does too"
+	if act == "policy.accept" {
+		return reason + "; what is to be put in force is shown by: ass policy accept"
+	}
+	return reason
 }
 
 // settleGrants is the changes by which the act uses up what it rests on.

@@ -3,6 +3,7 @@ package vault
 import (
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/agent-secret-store/assd/audit"
 	"github.com/agent-secret-store/assd/policy"
@@ -172,6 +173,9 @@ func (v *Vault) resolveToken(r store.Reader, m moment, c claims, from Origin) (*
 	who, err := v.living(r, t.Kind, t.Holder)
 	if err != nil {
 		return nil, err
+	}
+	if t.Created.Before(who.Recovered.Truncate(time.Second)) { // whoever had the lost key may have made it
+		return nil, &unauthorizedError{"the token was ended when its owner got a new key"}
 	}
 	who.token = t
 	return who, nil

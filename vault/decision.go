@@ -251,7 +251,7 @@ func (a *act) approved(id string) (*approval, error) {
 		return nil, approvalNotFound()
 	case !r.Approved:
 		return nil, api.New(api.CodeConflict, "this request is "+r.status(a.moment)+": it has opened nothing").WithHint("ass approvals deny " + r.ID + " refuses one that is pending")
-	case r.status(a.moment) != api.ApprovalApproved || !a.now.Before(r.Until):
+	case !r.open(a.moment):
 		return nil, api.New(api.CodeConflict, "what this request opened has ended already").WithHint("ass approvals list --status all shows how it stands")
 	}
 	return r, nil
@@ -280,11 +280,19 @@ func (a *act) unchanged(r *approval) error {
 			return fmt.Errorf("reading request %s: %w", r.ID, err)
 		}
 		if now != w {
-			return api.New(api.CodeConflict, w.Path+" is not any more what it was when the agent asked").
-				WithHint("ass approvals deny " + r.ID + ", and the agent can ask anew")
+			return a.changed(r, w, now)
 		}
 	}
 	return nil
+}
+
+// changed is the refusal to approve w, which is now something else.
+func (a *act) changed(r *approval, w, now want) error {
+	message := w.Path + " is not any more what it was when the agent asked"
+	if now.Secret == w.Secret && now.Rev == w.Rev && now.Tier == w.Tier {
+		message = "for " + w.Path + " the policy asks for something else than when the agent asked"
+	}
+	return api.New(api.CodeConflict, message).WithHint("ass approvals deny " + r.ID + "; what the agent asks for anew is another request")
 }
 
 // kindOfAsker is that of r's asker.

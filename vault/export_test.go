@@ -70,8 +70,8 @@ func SetPassphraseUpTo(ctx context.Context, cfg Config, want PassphraseSetting, 
 		return "", err
 	}
 	recovery, err = v.setPassphrase(ctx, want, p)
-	for n := 1; err == nil && n > 0 && stage > StageSet; {
-		if n, err = v.resealSome(ctx); stage == StageSome {
+	for after, more := "", true; err == nil && more && stage > StageSet; {
+		if after, more, err = v.resealSome(ctx, after); stage == StageSome {
 			break
 		}
 	}

@@ -40,17 +40,18 @@ func grantPrefix(agent string, act policy.Action, path string) string {
 	return agent + "/" + string(act) + "/" + path + ":"
 }
 
-// answers reports whether g is for just what is wanted now, and not over.
+// answers reports whether g is for just what is wanted now, and not over; where it
+// opens a value that is sealed to the approval key, it is over once the private half
+// is not kept for it any more.
 func (g *grant) answers(m moment, w want, from Origin) bool {
 	return m.now.Before(g.Until) && g.Locked == m.lockdown.count() && g.Secret == w.Secret && g.Rev == w.Rev &&
-		g.Satisfies(w.Need) && (len(g.Sources) == 0 || from.in(g.sources))
+		g.Satisfies(w.Need) && (len(g.Sources) == 0 || from.in(g.sources)) &&
+		(!m.needsKey(w.Action, w.Tier) || m.keys.has(g.Approval, m.now))
 }
 
-// opens reports whether g is good for it: it has begun, and where it opens a value
-// that is sealed to the approval key, the private half is still kept for it.
+// opens reports whether g answers what is wanted, and has begun.
 func (g *grant) opens(m moment, w want, from Origin) bool {
-	return g.answers(m, w, from) && !m.now.Before(g.From) &&
-		(!m.needsKey(w.Action, w.Tier) || m.keys.has(g.Approval, m.now))
+	return g.answers(m, w, from) && !m.now.Before(g.From)
 }
 
 // findGrant is the first grant of the agent for the act that is as asked for, of

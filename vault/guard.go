@@ -8,6 +8,34 @@ import (
 	"github.com/agent-secret-store/assd/vault/api"
 )
 
+// op names an act as the table of guards does, and the secret that it is about.
+type op struct {
+	act  string
+	path policy.Path
+}
+
+func on(act string) op { return op{act: act} }
+
+func (o op) at(p policy.Path) op {
+	o.path = p
+	return o
+}
+
+// refused is the action in the trail of an act that its guard refuses.
+func (o op) refused() audit.Action {
+	if as, ok := otherNames[o.act]; ok {
+		return as
+	}
+	return audit.Action(o.act)
+}
+
+// otherNames are the acts that the trail calls otherwise.
+var otherNames = map[string]audit.Action{
+	"token.issue": audit.TokenCreate, "secret.get": audit.SecretRead, "secret.put": audit.SecretWrite,
+	"namespaces": audit.SecretList, "policy.accept": audit.PolicyReload, "policy.get": audit.PolicyRead, "me": audit.MeRead,
+	"audit": audit.AuditRead, "approval.get": audit.ApprovalList,
+}
+
 // guard is what an act needs besides the caller's rights, by the table of package
 // policy. An act that is not in the table cannot run.
 func (a *act) guard(o op) error {

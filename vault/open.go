@@ -23,11 +23,11 @@ func Open(cfg Config) (*Vault, error) {
 	if err := v.compareHead(); err != nil {
 		return nil, errors.Join(err, v.abandon())
 	}
-	unfinished, err := v.resealing()
+	st, err := v.stateNow()
 	if err != nil {
 		return nil, errors.Join(err, v.abandon())
 	}
-	if unfinished {
+	if st.Resealing {
 		cfg.Log.Info("an approval passphrase was set, and what needs a person is not all sealed to it yet; finishing that first")
 		if v, err = finishResealing(context.Background(), v); err != nil {
 			return nil, err

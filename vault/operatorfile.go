@@ -78,6 +78,16 @@ func (o *offers) get(name string) offer {
 	return o.m[name]
 }
 
+// accepted notes that a text is held no more, if it is still the one offered.
+func (o *offers) accepted(name string, text []byte) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if f := o.m[name]; bytes.Equal(f.text, text) {
+		f.held = false
+		o.m[name] = f
+	}
+}
+
 func digestOf(text []byte) string {
 	h := sha256.Sum256(text)
 	return "sha256:" + hex.EncodeToString(h[:])
@@ -237,7 +247,7 @@ func (v *Vault) AcceptFile(ctx context.Context, req Request, want api.PolicyAcce
 		if two, err := v.needsTwo(a.tx, k, f.text); err != nil {
 			return err
 		} else if two {
-			if err := a.twoOwners("policy.accept", want.Digest); err != nil {
+			if err := a.twoOwners("policy.accept", want.Digest, ""); err != nil {
 				return err
 			}
 		}
@@ -253,10 +263,7 @@ func (v *Vault) AcceptFile(ctx context.Context, req Request, want api.PolicyAcce
 	if err != nil {
 		return out, err
 	}
-	f.held = false
-	if bytes.Equal(v.offers.get(k.name).text, f.text) {
-		v.offers.set(k.name, f)
-	}
+	v.offers.accepted(k.name, f.text)
 	v.accepted(k)
 	err = v.db.View(func(s *store.Snapshot) error { out, err = v.describeFile(s, k); return err })
 	return out, asAPI(err)
@@ -348,6 +355,9 @@ func (v *Vault) ConfigInForce() (text []byte, bound bool, err error) {
 
 // HasPolicy reports whether a policy was ever accepted.
 func (v *Vault) HasPolicy() bool { return v.acceptedDigest(policyFile) != "" }
+
+// Forget takes back what was offered as the file of that name: there is none.
+func (v *Vault) Forget(name string) { v.offers.set(name, offer{path: v.offers.get(name).path}) }
 
 // HasConfig reports whether a configuration was ever accepted.
 func (v *Vault) HasConfig() bool { return v.acceptedDigest(configFile) != "" }

@@ -70,7 +70,7 @@ func (v *Vault) CreateOwner(ctx context.Context, req Request, want api.OwnerCrea
 		if err := v.nameFree(a.tx, want.Name); err != nil {
 			return err
 		}
-		if err := a.twoOwners("owner.create", want.Name); err != nil {
+		if err := a.twoOwners("owner.create", want.Name, ""); err != nil {
 			return err
 		}
 		used, err := a.settleGrants()
@@ -122,7 +122,7 @@ func (v *Vault) RevokeOwner(ctx context.Context, req Request, idOrName string, w
 		if err := a.someoneHasPassphrase(who.ID); err != nil {
 			return err
 		}
-		if err := a.twoOwners("owner.revoke", who.Name); err != nil {
+		if err := a.twoOwners("owner.revoke", who.Name, who.ID); err != nil {
 			return err
 		}
 		changes, err := a.settleGrants()

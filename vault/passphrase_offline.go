@@ -22,6 +22,9 @@ type PassphraseSetting struct {
 	// Config is the text of assd.toml as it is: with the first passphrase it
 	// counts as accepted, where none was yet. nil: there is none.
 	Config []byte
+	// Told is handed the recovery passphrase that comes with the first passphrase,
+	// before that is in force: what takes long comes after. Its error ends it all.
+	Told func(recovery string) error
 }
 
 // ErrOldPassphrase says that the passphrase in force has to be given as well.
@@ -58,8 +61,8 @@ func SetPassphrase(ctx context.Context, cfg Config, want PassphraseSetting) (rec
 	if recovery, err = v.setPassphrase(ctx, want, p); err != nil {
 		return "", errors.Join(err, v.abandon())
 	}
-	unfinished, err := v.resealing()
-	if err == nil && unfinished {
+	st, err := v.stateNow()
+	if err == nil && st.Resealing {
 		v, err = finishResealing(ctx, v)
 	}
 	if v == nil {
@@ -80,7 +83,7 @@ func (v *Vault) setPassphrase(ctx context.Context, want PassphraseSetting, p sea
 	ev := audit.Event{Actor: daemonActor, Action: audit.PassphraseSet, Outcome: audit.OK}
 	ev.Subject = &audit.Subject{ID: owner.ID, Name: owner.Name}
 	if st.ApprovalKey == "" {
-		return v.setFirst(ctx, ev, owner, p, want.Config)
+		return v.setFirst(ctx, ev, owner, p, want)
 	}
 	key, err := v.openOld(owner, want.Old)
 	if err != nil {
@@ -97,10 +100,15 @@ func (v *Vault) setPassphrase(ctx context.Context, want PassphraseSetting, p sea
 	})
 }
 
-func (v *Vault) setFirst(ctx context.Context, ev audit.Event, owner *identity, p seal.Passphrase, config []byte) (recovery string, err error) {
+func (v *Vault) setFirst(ctx context.Context, ev audit.Event, owner *identity, p seal.Passphrase, want PassphraseSetting) (recovery string, err error) {
 	f, err := v.newPassphrase(owner.ID, owner.Name, p)
 	if err != nil {
 		return "", err
+	}
+	if want.Told != nil {
+		if err := want.Told(f.text); err != nil {
+			return "", err
+		}
 	}
 	return f.text, v.db.Update(ctx, func(tx *store.Tx) error {
 		st, err := v.state(tx)
@@ -109,7 +117,7 @@ func (v *Vault) setFirst(ctx context.Context, ev audit.Event, owner *identity, p
 		}
 		next := *st
 		next.ApprovalKey, next.Resealing = f.key.ID(), true
-		if err := v.takeConfig(tx, config); err != nil {
+		if err := v.takeConfig(tx, want.Config); err != nil {
 			return err
 		}
 		if err := v.recordFirst(tx, ev, f); err != nil {
@@ -176,7 +184,7 @@ func (v *Vault) ownerFor(idOrName string) (owner *identity, err error) {
 	case idOrName == "" && len(living) == 1:
 		return living[0], nil
 	case idOrName == "":
-		return nil, fmt.Errorf("this vault has %d owners: say whose passphrase it is with --owner NAME", len(living))
+		return nil, fmt.Errorf("this vault has %d owners: say which one with --owner NAME", len(living))
 	}
 	for _, one := range living {
 		if one.ID == id {

@@ -3,7 +3,7 @@ package vault
 import (
 	"context"
 	"errors"
-	"fmt"
+	"strings"
 	"time"
 
 	"github.com/agent-secret-store/assd/audit"
@@ -33,11 +33,62 @@ type Recovered struct {
 	LostPaths []string `json:"lost"` // secrets that went with the passphrase
 }
 
-// LossError names the secrets whose values go with a lost passphrase.
-type LossError struct{ Paths []string }
+// LossError says what a new approval key takes along: the values that only the old
+// one opens, and the passphrases of other owners, who may still open them.
+type LossError struct {
+	Paths  []string
+	Owners []string // others who have a passphrase
+}
 
 func (e *LossError) Error() string {
-	return fmt.Sprintf("the values of %d secrets go with the lost passphrase", len(e.Paths))
+	text := "these values would be deleted: " + strings.Join(e.Paths, ", ")
+	if len(e.Owners) > 0 {
+		text += "; and the passphrases of other owners, which still open them: " + strings.Join(e.Owners, ", ")
+	}
+	return text
+}
+
+// Losses is what RecoverOwner with a new passphrase would take along, as a
+// *LossError, or nil.
+func Losses(cfg Config, owner string) error {
+	v, err := openSame(cfg)
+	if err != nil {
+		return err
+	}
+	who, err := v.ownerFor(owner)
+	if err == nil {
+		err = v.db.View(func(s *store.Snapshot) error { return v.losses(s, who.ID) })
+	}
+	return errors.Join(err, v.abandon())
+}
+
+// losses is that of a new approval key under the passphrase of owner alone.
+func (v *Vault) losses(r store.Reader, owner string) error {
+	e := &LossError{}
+	paths, err := v.onlyByKey(r)
+	if err != nil {
+		return err
+	}
+	for _, p := range paths {
+		e.Paths = append(e.Paths, p.String())
+	}
+	owners, err := v.owners(r)
+	if err != nil {
+		return err
+	}
+	for _, o := range owners {
+		lock, err := load[passphraseLock](v, r, store.Passphrases, o.ID)
+		if err != nil {
+			return err
+		}
+		if lock != nil && o.ID != owner {
+			e.Owners = append(e.Owners, o.Name)
+		}
+	}
+	if len(e.Paths)+len(e.Owners) == 0 {
+		return nil
+	}
+	return e
 }
 
 // RecoverOwner makes an owner's key anew; the old one is worth nothing from then
@@ -135,16 +186,12 @@ func (v *Vault) replacement(owner *identity, want Recovery) (*firstPassphrase, e
 // replacePassphrase puts a new approval key in place of the lost one. What only the
 // lost one opened is deleted, by an event each.
 func (v *Vault) replacePassphrase(tx *store.Tx, first *firstPassphrase, lose bool) (lost []string, err error) {
+	if err := v.losses(tx, first.owner.Holder); err != nil && !lose {
+		return nil, err
+	}
 	paths, err := v.onlyByKey(tx)
 	if err != nil {
 		return nil, err
-	}
-	if len(paths) > 0 && !lose {
-		e := &LossError{}
-		for _, p := range paths {
-			e.Paths = append(e.Paths, p.String())
-		}
-		return nil, e
 	}
 	lost = []string{}
 	for _, p := range paths {

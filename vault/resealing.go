@@ -21,13 +21,10 @@ const resealAtOnce = 16
 // vault open and nobody else using it, and gives back another one that is open.
 // Killed at any point, it is begun again by the next start.
 func finishResealing(ctx context.Context, v *Vault) (*Vault, error) {
-	for {
-		n, err := v.resealSome(ctx)
-		if err != nil {
+	for after, more := "", true; more; {
+		var err error
+		if after, more, err = v.resealSome(ctx, after); err != nil {
 			return nil, errors.Join(fmt.Errorf("sealing values to the approval key: %w", err), v.abandon())
-		}
-		if n == 0 {
-			break
 		}
 	}
 	cfg := v.cfg
@@ -62,14 +59,15 @@ func openSame(cfg Config) (*Vault, error) {
 	return v, nil
 }
 
-// resealSome seals some secrets anew, and says how many.
-func (v *Vault) resealSome(ctx context.Context) (n int, err error) {
+// resealSome seals some secrets anew, those behind the path after, and says which was
+// the last of them and whether there may be more.
+func (v *Vault) resealSome(ctx context.Context, after string) (last string, more bool, err error) {
 	var paths []policy.Path
 	if err := v.db.View(func(s *store.Snapshot) (err error) {
-		paths, err = v.unsealedToKey(s)
+		paths, err = v.unsealedToKey(s, after)
 		return err
 	}); err != nil || len(paths) == 0 {
-		return 0, err
+		return after, false, err
 	}
 	err = v.db.Update(ctx, func(tx *store.Tx) error {
 		for _, p := range paths {
@@ -79,15 +77,16 @@ func (v *Vault) resealSome(ctx context.Context) (n int, err error) {
 		}
 		return nil
 	})
-	return len(paths), err
+	return paths[len(paths)-1].String(), true, err
 }
 
-// unsealedToKey finds some secrets that need a person and that the KEK opens.
-func (v *Vault) unsealedToKey(r store.Reader) (paths []policy.Path, err error) {
-	err = r.Scan(store.Secrets, nil, func(k, _ []byte) (bool, error) {
+// unsealedToKey finds some secrets behind a path that need a person and that the
+// KEK opens.
+func (v *Vault) unsealedToKey(r store.Reader, after string) (paths []policy.Path, err error) {
+	err = r.Scan(store.Secrets, []byte(after), func(k, _ []byte) (bool, error) {
 		p, err := policy.ParsePath(string(k))
-		if err != nil {
-			return false, err
+		if err != nil || p.String() == after {
+			return err == nil, err
 		}
 		h, err := loadOnce[header](v, r, store.Secrets, p.String())
 		if err != nil || !h.exists() || !protected(h.Tier) {
@@ -137,16 +136,4 @@ func (v *Vault) noteResealed(ctx context.Context) error {
 		_, err = v.log.Append(tx, ev, put(store.Vault, stateKey, next))
 		return err
 	})
-}
-
-// resealing reports whether that is not finished.
-func (v *Vault) resealing() (unfinished bool, err error) {
-	err = v.db.View(func(s *store.Snapshot) error {
-		st, err := v.state(s)
-		if err == nil {
-			unfinished = st.Resealing
-		}
-		return err
-	})
-	return unfinished, err
 }

@@ -9,8 +9,9 @@ import (
 )
 
 // state is the record at vault/state: what the vault is, and whether it has been
-// claimed. It is written by vault.init, by the claim, and when
-// the approval passphrase is first set.
+// claimed. It is written by vault.init, by the claim, when the approval
+// passphrase is first set and when all is sealed to it, and when one that was lost is
+// replaced.
 type state struct {
 	Tenant    string    `json:"tenant"`
 	Epoch     uint64    `json:"epoch"`

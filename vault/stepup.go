@@ -77,8 +77,8 @@ func (v *Vault) lockOf(req Request) (lock *passphraseLock, err error) {
 		}
 		lock, err = load[passphraseLock](v, s, store.Passphrases, c.ID)
 		if err == nil && lock == nil {
-			err = api.New(api.CodeStepUpRequired, "you have no approval passphrase of your own yet").
-				WithHint("another owner makes you anew, or on the data dir: assd passphrase set")
+			err = api.New(api.CodeConflict, "you have no approval passphrase of your own yet").
+				WithHint("with the daemon stopped, on its machine: assd passphrase set --owner NAME")
 		}
 		return err
 	})

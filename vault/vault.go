@@ -15,7 +15,11 @@
 //
 // Crash points: every act is one store operation, so after a crash it has
 // happened with its event or not at all. A new vault is born in one commit;
-// a key file without a vault beside it is used by the next start.
+// a key file without a vault beside it is used by the next start. The first
+// approval passphrase of a vault with secrets is set in one commit, which also says
+// that sealing them anew has begun; then come some secrets in each commit, the
+// compacted file in the place of the old one, and the commit that says it is done.
+// Killed between any of them, the next start goes on.
 package vault
 
 import (
@@ -24,6 +28,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -32,8 +37,8 @@ import (
 	"github.com/tink-crypto/tink-go/v2/tink"
 
 	"github.com/agent-secret-store/assd/audit"
+	"github.com/agent-secret-store/assd/policy"
 	"github.com/agent-secret-store/assd/store"
-	"github.com/agent-secret-store/assd/vault/api"
 	"github.com/agent-secret-store/assd/vault/envelope"
 	"github.com/agent-secret-store/assd/vault/seal"
 )
@@ -231,7 +236,8 @@ func (v *Vault) tidyKeys(ctx context.Context) error {
 // letGo is tidyKeys after an act that may have ended something: what cannot be looked
 // at is not open any more.
 func (v *Vault) letGo() {
-	if err := v.tidyKeys(context.Background()); err != nil {
+	err := v.tidyKeys(context.Background())
+	if err != nil && !errors.Is(err, store.ErrBusy) { // when busy, the next minute does it
 		v.keys.dropAll()
 		v.cfg.Log.Warn("what is open could not be looked at; the approval key is dropped", "error", err)
 	}
@@ -248,11 +254,28 @@ func (v *Vault) stillOpen(r store.Reader, m moment, id string) bool {
 		return false
 	}
 	a, err := load[approval](v, r, store.Approvals, id)
-	if err != nil || a == nil || a.status(m) != api.ApprovalApproved || a.Terms.MaxUses > 0 && a.Used >= a.Terms.MaxUses {
+	if err != nil || a == nil || !a.open(m) || a.Terms.MaxUses > 0 && a.Used >= a.Terms.MaxUses {
 		return false
 	}
-	_, err = v.living(r, a.kindOfAsker(), a.Agent)
-	return err == nil
+	if _, err = v.living(r, a.kindOfAsker(), a.Agent); err != nil {
+		return false
+	}
+	return slices.ContainsFunc(a.Wants, func(w want) bool { return v.stillReads(r, m, a, w) })
+}
+
+// stillReads reports whether what was approved still opens the value that w is
+// about: the secret is there, and of the tier that it was.
+func (v *Vault) stillReads(r store.Reader, m moment, a *approval, w want) bool {
+	p, err := policy.ParsePath(w.Path)
+	if err != nil || !m.needsKey(w.Action, w.Tier) {
+		return false
+	}
+	h, err := v.header(r, p)
+	if err != nil || h.id() != w.Secret || h.tierRev() != w.Rev {
+		return false
+	}
+	g, err := load[grant](v, r, store.Grants, grantPrefix(a.Agent, w.Action, w.Path)+a.ID)
+	return err == nil && g != nil
 }
 
 // checkInterval is how often the whole chain is checked while serving.

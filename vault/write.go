@@ -240,6 +240,7 @@ func (v *Vault) tryPut(ctx context.Context, req Request, p policy.Path, d draft,
 			return errStale
 		}
 		next := h.written(d, s, a.caller, v.log.Now())
+		a.ends = a.ends || h != nil && h.Tier != next.Tier
 		changes, err := a.store(p, &next, s)
 		if err != nil {
 			return err
@@ -333,6 +334,7 @@ func (v *Vault) Delete(ctx context.Context, req Request, p policy.Path) error {
 		if err != nil {
 			return err
 		}
+		a.ends = true
 		count, err := v.recount(a.tx, p.Namespace(), -1)
 		if err != nil {
 			return err

@@ -36,11 +36,11 @@ var approvalID = regexp.MustCompile(`^apr_[0-9A-Za-z]{1,64}$`)
 const everyStatus = "all"
 
 var approvalStatuses = []string{
-	api.ApprovalPending, api.ApprovalApproved, api.ApprovalDenied, api.ApprovalExpired, everyStatus,
+	api.ApprovalPending, api.ApprovalApproved, api.ApprovalDenied, api.ApprovalExpired, api.ApprovalRevoked, everyStatus,
 }
 
 type approvalsListCmd struct {
-	Status string `placeholder:"S" default:"pending" help:"pending, approved, denied, expired or all. Default pending."`
+	Status string `placeholder:"S" default:"pending" help:"pending, approved (what is open), denied, expired, revoked or all. Default pending."`
 }
 
 // Help shows examples.

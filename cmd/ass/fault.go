@@ -85,7 +85,7 @@ func (a *app) describeAPI(e *api.Error) report {
 	if r.Hint == "" || e.Code == api.CodeUnauthorized {
 		r.Hint = a.defaultHint(e)
 	}
-	if e.Code == api.CodeApprovalRequired && e.ApprovalID != "" {
+	if _, given := e.Details[api.OpensAt]; e.Code == api.CodeApprovalRequired && e.ApprovalID != "" && !given {
 		r.Hint += "\nonce it is approved, run the same command again"
 	}
 	return r

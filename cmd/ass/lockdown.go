@@ -13,8 +13,8 @@ type vaultLockdownCmd struct {
 // Help shows examples.
 func (vaultLockdownCmd) Help() string {
 	return `Stops everything at once, and never asks: no value leaves and no secret changes, for
-anyone, until an owner lifts it. Tokens, approvals and requests end for good. To look,
-to deny and to revoke goes on. Owners may do it, and agents where the policy says so.
+anyone, until an owner lifts it. Tokens, approvals and requests end for good. To look
+at all but secrets, to deny and to revoke goes on. Owners may do it, and agents where the policy says so.
 
 Examples:
 

@@ -229,8 +229,8 @@ func (a *app) keep(d *assrc.Draft, t *target, l *login) error {
 }
 
 // keepAside keeps ~/.assrc aside when old, the key in it, is an owner's and is
-// not what takes its place: this version has no way to make an owner another. It
-// returns where the file then lies, "" for nowhere.
+// not what takes its place: only another owner, or who has the daemon's machine, can
+// make another. It returns where the file then lies, "" for nowhere.
 func (a *app) keepAside(old, replacement string) (string, error) {
 	if old == replacement || !strings.HasPrefix(old, api.OwnerKeyPrefix) {
 		return "", nil

@@ -68,7 +68,7 @@ func (c *passphraseSetCmd) Run(a *app) error {
 	if a.JSON {
 		return a.json(map[string]any{"passphrase_set": true})
 	}
-	return a.done("Passphrase changed; the old one is of no use any more")
+	return a.done("Passphrase changed. Older copies of the data file still open with the old one")
 }
 
 // hasPassphrase looks before anybody types whether there is one to change.

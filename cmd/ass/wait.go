@@ -50,7 +50,7 @@ func (p patience) patiently(a *app, cl *client.Client, do func() error) error {
 			return err
 		}
 		id := refusal.ApprovalID
-		if id != told {
+		if _, given := refusal.Details[api.OpensAt]; id != told && !given {
 			a.note("Request " + id + " waits for an owner, and this for at most " + api.TTL(p).String() +
 				". It is approved with: ass approvals approve " + id)
 			told = id
@@ -76,7 +76,7 @@ func (a *app) await(cl *client.Client, id string, end time.Time) error {
 		case errors.Is(ctx.Err(), context.DeadlineExceeded):
 			return timeOver(id)
 		case ctx.Err() != nil:
-			return errInterrupted
+			return &fault{code: codeFailed, message: "interrupted", hint: "request " + id + " waits on; run the same command again", exit: errInterrupted.exit}
 		}
 		if done, err := w.look(r, err); done {
 			return err

@@ -119,7 +119,7 @@ func grammar() (*kong.Application, error) {
 func helpFor(err error) string {
 	command := "serve"
 	if e, ok := errors.AsType[*kong.ParseError](err); ok && e.Context.Selected() != nil {
-		command = e.Context.Selected().Name
+		command = strings.TrimPrefix(e.Context.Selected().FullPath(), "assd ")
 	}
 	if command == "serve" && strings.HasPrefix(err.Error(), "unexpected argument") {
 		return "assd --help"

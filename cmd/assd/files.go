@@ -116,10 +116,11 @@ func written(path string) bool {
 // lookPolicy offers the policy file as it is now.
 func (f *files) lookPolicy(ctx context.Context, asked bool) {
 	text, err := f.readPolicy(ctx)
-	if errors.Is(err, operator.ErrMissing) && !f.named && !f.vault.HasPolicy() {
-		return // there never was one
-	}
 	if ctx.Err() != nil {
+		return
+	}
+	if errors.Is(err, operator.ErrMissing) && !f.named && !f.vault.HasPolicy() { // none was ever accepted
+		f.gone(api.PolicyFile)
 		return
 	}
 	if errors.Is(err, operator.ErrMissing) {
@@ -154,6 +155,7 @@ func (f *files) lookConfig(ctx context.Context, asked bool) {
 	text, err := f.config.Read()
 	switch {
 	case errors.Is(err, operator.ErrMissing) && f.inUse.text == nil:
+		f.gone(api.ConfigFile)
 		return
 	case err == nil && bytes.Equal(text, f.inUse.text) && f.told[api.ConfigFile] == "":
 		return
@@ -238,6 +240,14 @@ func (f *files) accepted(name string) {
 		return
 	}
 	f.use(next)
+}
+
+// gone forgets a file that was broken, or held, and is not there any more.
+func (f *files) gone(name string) {
+	if f.told[name] != "" {
+		f.vault.Forget(name)
+		f.tell(name, nil)
+	}
 }
 
 // tell logs what is wrong with a file, or that an owner has to accept it, once.

@@ -7,9 +7,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"golang.org/x/term"
 
+	"github.com/agent-secret-store/assd/internal/operator"
 	"github.com/agent-secret-store/assd/store"
 	"github.com/agent-secret-store/assd/vault"
 	"github.com/agent-secret-store/assd/vault/seal"
@@ -51,7 +54,7 @@ func (c *passphraseSetCmd) Run(out output, file *fileConfig) error {
 	if err != nil {
 		return stillServed(err)
 	}
-	want := vault.PassphraseSetting{Owner: c.Owner, Config: file.text}
+	want := vault.PassphraseSetting{Owner: c.Owner, Config: file.text, Told: func(text string) error { return tellRecovery(out, text) }}
 	if has {
 		if want.Old, err = askPassphrase(c.OldPassphraseFile, "--old-passphrase-file", "Passphrase in force, or the recovery passphrase", false); err != nil {
 			return err
@@ -64,26 +67,23 @@ func (c *passphraseSetCmd) Run(out output, file *fileConfig) error {
 	switch {
 	case errors.Is(err, seal.ErrWrongPassphrase):
 		return errors.New("the passphrase in force is another one; the recovery passphrase, which was printed with the first one, opens it too")
-	case err != nil && recovery != "": // it is set: the text must not be lost
-		return errors.Join(tellRecovery(out, recovery), fmt.Errorf("the passphrase is set, but sealing what is there to it is not finished, and the next start of assd goes on with it: %w", err))
+	case err != nil && recovery != "":
+		return fmt.Errorf("the passphrase is set, but sealing what is there to it is not finished, and the next start of assd goes on with it: %w", err)
 	case err != nil:
 		return stillServed(err)
 	case recovery == "":
-		_, err = fmt.Fprintln(out.stdout, "The approval passphrase is set.")
+		_, err = fmt.Fprintln(out.stdout, "The approval passphrase is set. Older copies of the data file still open with the old one.")
 		return err
 	}
-	if _, err := fmt.Fprint(out.stdout, "The approval passphrase is set, and what needs a person is sealed to it.\n"+
-		"Older copies of the data file open without it: delete them.\n"); err != nil {
-		return err
-	}
-	return tellRecovery(out, recovery)
+	_, err = fmt.Fprint(out.stdout, "\nThe approval passphrase is set, and what needs a person is sealed to it.\n"+
+		"Older copies of the data file open without it: delete them.\n")
+	return err
 }
 
+// tellRecovery comes before what takes long: the text is made only once.
 func tellRecovery(out output, recovery string) error {
-	_, err := fmt.Fprintf(out.stdout, `
-  Recovery passphrase:  %s   <- write it down, it is shown once
-
-It opens what the passphrase opens, should that be forgotten.
+	_, err := fmt.Fprintf(out.stdout, `Recovery passphrase:  %s   <- write it down, it is shown once
+It opens what the approval passphrase opens, should that be forgotten.
 `, recovery)
 	return err
 }
@@ -128,6 +128,24 @@ func askPassphrase(path, flag, prompt string, twice bool) ([]byte, error) {
 func askHidden(tty *os.File, prompt string) ([]byte, error) {
 	fmt.Fprintf(tty, "%s (not shown): ", prompt)
 	defer fmt.Fprintln(tty)
+	state, err := term.GetState(int(tty.Fd()))
+	if err != nil {
+		return nil, fmt.Errorf("asking on the terminal: %w", err)
+	}
+	// An interrupt ends the process as always, but not without an echo.
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer signal.Stop(stop)
+	asked := make(chan struct{})
+	defer close(asked)
+	go func() {
+		select {
+		case <-asked:
+		case <-stop:
+			_ = term.Restore(int(tty.Fd()), state)
+			os.Exit(exitInterrupted)
+		}
+	}()
 	b, err := term.ReadPassword(int(tty.Fd()))
 	if err != nil {
 		return nil, fmt.Errorf("asking on the terminal: %w", err)
@@ -135,15 +153,32 @@ func askHidden(tty *os.File, prompt string) ([]byte, error) {
 	return b, nil
 }
 
+// exitInterrupted is the exit code of a command that Ctrl-C ended at a prompt.
+const exitInterrupted = 130
+
 func readPassphrase(path, flag string) ([]byte, error) {
-	f, err := os.Open(path)
+	info, err := os.Stat(path)
 	if err != nil {
 		return nil, &exitError{2, fmt.Errorf("%s: %w", flag, err)}
 	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxPassphrase))
+	var b []byte
+	if info.Mode().IsRegular() {
+		b, err = operator.File{Path: path, Max: maxPassphrase, What: "passphrase file", Flag: flag}.Read()
+	} else {
+		b, err = readPipe(path)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", flag, err)
 	}
 	return bytes.TrimSuffix(b, []byte("\n")), nil
+}
+
+// readPipe reads what a shell hands over as /dev/fd/N.
+func readPipe(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, maxPassphrase))
 }

@@ -13,7 +13,7 @@ import (
 type recoverOwnerCmd struct {
 	dataFlags       `embed:""`
 	Owner           string `placeholder:"NAME" help:"Whose key is lost (default: the only owner's)."`
-	ResetPassphrase bool   `help:"Set a new approval passphrase too, in place of one that is lost with its recovery passphrase. The values that it alone opened are deleted."`
+	ResetPassphrase bool   `help:"Set a new approval passphrase too, in place of one that is lost with its recovery passphrase. The values of sensitive and critical secrets are deleted, and other owners lose their passphrases."`
 	PassphraseFile  string `placeholder:"FILE" help:"Read the new passphrase from this file, without its last newline, instead of asking on the terminal."`
 	Yes             bool   `help:"Delete what is lost with the passphrase."`
 	JSON            bool   `name:"json" help:"Print one JSON document on standard output, and nothing else."`
@@ -26,8 +26,8 @@ owner sees it in "ass status" for 30 days.
 
 It does not open what an approval passphrase guards. One that is forgotten is set
 anew with the recovery passphrase: assd passphrase set --old-passphrase-file FILE.
-Without either, --reset-passphrase names the secrets whose values go with it, and
-deletes them with --yes.
+Without either, --reset-passphrase says what goes with it, values and passphrases of
+other owners, and with --yes does it.
 
 Examples:
   assd recover-owner --data-dir /srv/vault
@@ -41,6 +41,11 @@ func (c *recoverOwnerCmd) Run(out output) error {
 	if !c.ResetPassphrase && (c.PassphraseFile != "" || c.Yes) {
 		return &exitError{2, errors.New("--passphrase-file and --yes go with --reset-passphrase")}
 	}
+	if c.ResetPassphrase && !c.Yes { // before anybody is asked for a new one
+		if err := c.refuseLoss(vault.Losses(c.vault(), c.Owner)); err != nil {
+			return err
+		}
+	}
 	if c.ResetPassphrase {
 		var err error
 		if want.New, err = askPassphrase(c.PassphraseFile, "--passphrase-file", "New approval passphrase", true); err != nil {
@@ -48,17 +53,25 @@ func (c *recoverOwnerCmd) Run(out output) error {
 		}
 	}
 	got, err := vault.RecoverOwner(context.Background(), c.vault(), want)
-	if loss, ok := errors.AsType[*vault.LossError](err); ok {
-		return fmt.Errorf("%w, and nothing was changed: %s; with the recovery passphrase nothing is lost: assd passphrase set; to delete them all the same add --yes",
-			err, strings.Join(loss.Paths, ", "))
-	}
-	if err != nil {
-		return stillServed(err)
+	if err := c.refuseLoss(err); err != nil {
+		return err
 	}
 	if c.JSON {
 		return json.NewEncoder(out.stdout).Encode(got)
 	}
 	return c.print(out, got)
+}
+
+// refuseLoss says what would be lost, and how not to lose it.
+func (c *recoverOwnerCmd) refuseLoss(err error) error {
+	loss, ok := errors.AsType[*vault.LossError](err)
+	switch {
+	case !ok:
+		return stillServed(err)
+	case len(loss.Paths) == 0:
+		return fmt.Errorf("nothing was changed: the passphrases of other owners would go: %s; to have it all the same add --yes", strings.Join(loss.Owners, ", "))
+	}
+	return fmt.Errorf("nothing was changed: %w; with the recovery passphrase nothing is lost: assd passphrase set --old-passphrase-file FILE; to delete them all the same add --yes", err)
 }
 
 func (c *recoverOwnerCmd) print(out output, got vault.Recovered) error {

@@ -223,7 +223,6 @@ func pass(ctx context.Context, from <-chan os.Signal, to ...chan<- os.Signal) {
 // comes from again asks for what can be loaded again.
 func (d *daemon) serve(ctx context.Context, again <-chan os.Signal) error {
 	stop := d.watch(again)
-	defer stop()
 	failed := make(chan error, 2)
 	go func() { failed <- d.srv.Serve(d.socket) }()
 	d.network.serve(d.srv, failed)
@@ -244,6 +243,7 @@ func (d *daemon) serve(ctx context.Context, again <-chan os.Signal) error {
 	if shut := d.srv.Shutdown(drain); shut != nil {
 		d.log.Warn("some requests were cut off", "error", shut)
 	}
+	stop() // before the vault that they offer files to
 	// Shutdown closes a listener only if Serve had got hold of it.
 	return errors.Join(err, d.close())
 }

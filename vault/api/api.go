@@ -71,7 +71,10 @@ type TokenWaits struct {
 	RequiresApproval bool     `json:"requires_approval"` // always true
 	ApprovalID       string   `json:"approval_id"`
 	Message          string   `json:"message"`
+	Hint             string   `json:"hint"`
 	Scopes           []string `json:"scopes"`
+	// OpensAt is when an approval begins that has been given already.
+	OpensAt *time.Time `json:"opens_at"`
 }
 
 // Token is a live token as listed by GET /v1/tokens, without the token itself.

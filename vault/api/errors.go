@@ -113,6 +113,10 @@ func CodeOf(err error) Code {
 	return CodeInternal
 }
 
+// OpensAt is the detail of APPROVAL_REQUIRED that says when an approval begins which
+// has been given already.
+const OpensAt = "opens_at"
+
 // ErrorBody is how an error travels: detail repeats the message for clients
 // that look there.
 type ErrorBody struct {

@@ -36,16 +36,21 @@ func (c *Client) Me(ctx context.Context) (*api.Me, error) {
 func (c *Client) IssueToken(ctx context.Context, req api.TokenRequest) (*api.TokenResponse, error) {
 	var out struct {
 		api.TokenResponse
-		RequiresApproval bool   `json:"requires_approval"` // of api.TokenWaits
-		ApprovalID       string `json:"approval_id"`
-		Message          string `json:"message"`
+		RequiresApproval bool       `json:"requires_approval"` // of api.TokenWaits
+		ApprovalID       string     `json:"approval_id"`
+		Message          string     `json:"message"`
+		Hint             string     `json:"hint"`
+		OpensAt          *time.Time `json:"opens_at"`
 	}
 	if err := c.asOwn(ctx, call{method: http.MethodPost, path: "/v1/tokens", body: req}, &out); err != nil {
 		return nil, err
 	}
 	if out.RequiresApproval || out.Token == "" {
 		refusal := api.New(api.CodeApprovalRequired, or(out.Message, "this waits for an owner's approval"))
-		refusal.ApprovalID = out.ApprovalID
+		refusal.ApprovalID, refusal.Hint = out.ApprovalID, out.Hint
+		if out.OpensAt != nil {
+			refusal.Details = map[string]any{api.OpensAt: out.OpensAt.UTC().Format(time.RFC3339)}
+		}
 		return nil, refusal
 	}
 	return &out.TokenResponse, nil

@@ -143,6 +143,8 @@ var tokenFields = map[string]fieldDoc{
 	"TokenWaits.requires_approval": says("That no token was made.", always(true)),
 	"TokenWaits.approval_id":       says("The approval that is waited for.", isApproval),
 	"TokenWaits.message":           says("Why, for people."),
+	"TokenWaits.hint":              says("What to do next, for people."),
+	"TokenWaits.opens_at":          says("When an approval begins that has been given already; else null."),
 	"TokenWaits.scopes":            says("The scopes as they were asked for.", each(matching(scopePattern))),
 
 	"Token.id":           says("Its id.", idOf("tok")),
@@ -362,7 +364,7 @@ var otherFields = map[string]fieldDoc{
 	"Error.code":            says("What went wrong, for programs."),
 	"Error.message":         says("What went wrong, for people."),
 	"Error.hint":            says("What to do or to type next."),
-	"Error.details":         says("More for programs: `approval_id` of an approval that is waited for."),
+	"Error.details":         says("More for programs: `approval_id` of an approval that is waited for, and `opens_at` when it has been given and begins later."),
 	"ErrorBody.error":       says("The error."),
 	"ErrorBody.detail":      says("The message again, for clients that look here."),
 	"ErrorBody.approval_id": says("The approval that is waited for, with `APPROVAL_REQUIRED`.", isApproval),

@@ -2,6 +2,7 @@ package server
 
 import (
 	"errors"
+	"time"
 
 	"github.com/agent-secret-store/assd/vault/api"
 )
@@ -18,7 +19,11 @@ func (s *Server) issueToken(rq *request) (any, error) {
 	}
 	token, err := s.cfg.Vault.IssueToken(rq.ctx(), rq.who(), want)
 	if e, ok := errors.AsType[*api.Error](err); ok && e.Code == api.CodeApprovalRequired {
-		return accepted{api.TokenWaits{RequiresApproval: true, ApprovalID: e.ApprovalID, Message: e.Message, Scopes: want.Scopes}}, nil
+		waits := api.TokenWaits{RequiresApproval: true, ApprovalID: e.ApprovalID, Message: e.Message, Hint: e.Hint, Scopes: want.Scopes}
+		if at, ok := e.Details[api.OpensAt].(time.Time); ok {
+			waits.OpensAt = &at
+		}
+		return accepted{waits}, nil
 	}
 	return token, err
 }
