@@ -134,6 +134,7 @@ type Event struct {
 	Clock     *Time             `json:"clock,omitempty"` // the wall clock, where it had gone back behind the last event
 	Vault     *Birth            `json:"vault,omitempty"` // event 1 only
 	Records   map[string]string `json:"records,omitempty"`
+	Anchor    string            `json:"anchor,omitempty"` // the state of the records that decide about everything
 }
 
 // Time is RFC 3339 in UTC with milliseconds, always of one length.

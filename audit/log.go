@@ -13,7 +13,7 @@ import (
 // maxKey keeps the length prefixes of recordMAC from wrapping.
 const maxKey = 1 << 15
 
-// Config is what a Log needs. All fields are required.
+// Config is what a Log needs. All fields but Anchored are required.
 type Config struct {
 	Tenant string
 	Epoch  uint64
@@ -21,6 +21,9 @@ type Config struct {
 	MACKey []byte             // authenticates records; derived from the root key
 	Now    func() time.Time   // the wall clock
 	NewID  func() string      // a fresh event id
+	// Anchored are the records that decide about everything else: each event says in
+	// which state it found them. They and their order never change.
+	Anchored []Object
 }
 
 // Log appends to the trail. Its methods are called inside the store's write
@@ -34,8 +37,13 @@ type Log struct {
 	signed    Head      // of the newest signature
 	sig       []byte
 	ledger    ledger
+	anchors   anchors
 	committed atomic.Pointer[SignedHead]
+	instant   atomic.Pointer[instant] // of the newest event that is committed
 }
+
+// instant is the time of an event, and when that was by our clock.
+type instant struct{ at, seen time.Time }
 
 // SignedHead is a committed head with its signature.
 type SignedHead struct {
@@ -44,7 +52,9 @@ type SignedHead struct {
 }
 
 // New is a Log for a vault that has no events yet.
-func New(cfg Config) *Log { return &Log{cfg: cfg, ledger: newLedger(), head: Head{Epoch: cfg.Epoch}} }
+func New(cfg Config) *Log {
+	return &Log{cfg: cfg, ledger: newLedger(), anchors: newAnchors(cfg.Anchored), head: Head{Epoch: cfg.Epoch}}
+}
 
 // Open is a Log that goes on where the trail in r ends. It checks the newest
 // signed head and the events since the one before it; Verify checks the rest.
@@ -57,8 +67,47 @@ func Open(r store.Reader, cfg Config) (*Log, error) {
 	l.head, l.last, l.lastAt = head.Head, last, cfg.Now()
 	l.signed, l.sig = head.Head, head.Signature
 	l.ledger.opened = head.Seq
+	if err := l.resumeAnchors(r, head.Seq); err != nil {
+		return nil, err
+	}
 	l.Committed()
 	return l, nil
+}
+
+// resumeAnchors checks the records that decide about everything, and has the ledger
+// know them from now on.
+func (l *Log) resumeAnchors(r store.Reader, newest uint64) error {
+	e, err := readStored(r, newest)
+	if err != nil {
+		return err
+	}
+	if err := l.anchors.load(r, e.Anchor); err != nil {
+		return err
+	}
+	for i, o := range l.anchors.objects {
+		l.ledger.last[keyOf(o)] = l.anchors.seqs[i]
+	}
+	return nil
+}
+
+// At is Now for those who look at what is committed, safe from any
+// goroutine.
+func (l *Log) At() time.Time {
+	i := l.instant.Load()
+	if i == nil {
+		return l.cfg.Now()
+	}
+	return later(l.wall(), i.at, i.seen, l.cfg.Now())
+}
+
+// later is the wall clock, or the time of the newest event and what has passed since
+// by our clock, whichever is later.
+func later(wall, last, seen, now time.Time) time.Time {
+	passed := last.Add(max(0, now.Sub(seen)).Truncate(time.Millisecond))
+	if wall.After(passed) {
+		return wall
+	}
+	return passed
 }
 
 // Now is the later of the wall clock and the time of the last event, so that a
@@ -66,11 +115,7 @@ func Open(r store.Reader, cfg Config) (*Log, error) {
 // by the time that has really passed: a clock that once jumped ahead does not
 // stop time for those who wait for something to expire.
 func (l *Log) Now() time.Time {
-	passed := l.last.Add(max(0, l.cfg.Now().Sub(l.lastAt)).Truncate(time.Millisecond))
-	if now := l.wall(); now.After(passed) {
-		return now
-	}
-	return passed
+	return later(l.wall(), l.last, l.lastAt, l.cfg.Now())
 }
 
 func (l *Log) wall() time.Time { return l.cfg.Now().UTC().Truncate(time.Millisecond) }
@@ -85,6 +130,9 @@ func (l *Log) Append(tx *store.Tx, e Event, changes ...Change) (uint64, error) {
 	}
 	stored := l.encodeAll(seq, changes)
 	e.Records = marks(tx, changes, stored)
+	undo := l.anchors.note(seq, changes)
+	e.Anchor = l.anchors.mark()
+	tx.OnUndo(undo)
 	b, err := e.encode()
 	if err != nil {
 		return 0, err
@@ -185,7 +233,10 @@ func (l *Log) Sign(tx *store.Tx) error {
 
 // Committed publishes the signed head after a commit. It is called from the
 // store's Committed.
-func (l *Log) Committed() { l.committed.Store(&SignedHead{l.signed, l.sig}) }
+func (l *Log) Committed() {
+	l.committed.Store(&SignedHead{l.signed, l.sig})
+	l.instant.Store(&instant{l.last, l.lastAt})
+}
 
 // Head is the newest committed head; safe from any goroutine.
 func (l *Log) Head() SignedHead {

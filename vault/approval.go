@@ -120,6 +120,26 @@ func (r *approval) ended() time.Time {
 	return r.Expires
 }
 
+// values are the secrets whose values r opens with the private half.
+func (r *approval) values(m moment) map[string]string {
+	out := map[string]string{}
+	for _, w := range r.Wants {
+		if m.needsKey(w.Action, w.Tier) && w.Secret != "" {
+			out[w.Path] = w.Secret
+		}
+	}
+	return out
+}
+
+// prepare computes the digest anew: what an owner agrees to is what the record asks
+// for, and not what it says that it does.
+func (r *approval) prepare() error {
+	if len(r.Wants) > 0 {
+		r.Digest = r.digest()
+	}
+	return nil
+}
+
 // needed is how many different owners must agree.
 func (r *approval) needed() int {
 	n := 1
@@ -242,8 +262,20 @@ func (r *approval) describe(m moment) api.Approval {
 	}
 	if !r.Decided.IsZero() {
 		r.describeDecision(&out)
+	} else {
+		ttl := api.TTL(r.grantTTL(m))
+		out.OpensFor = &ttl
 	}
 	return out
+}
+
+// grantTTL is how long what r asks for is opened: as the strictest of it.
+func (r *approval) grantTTL(m moment) time.Duration {
+	ttl := policy.MaxTTL
+	for _, w := range r.Wants {
+		ttl = min(ttl, m.policy.Terms(w.Tier).GrantTTL)
+	}
+	return ttl
 }
 
 func (r *approval) describeDecision(out *api.Approval) {

@@ -73,7 +73,7 @@ func (v *Vault) claimPassphrase(ctx context.Context, owner identity, want api.Cl
 	}
 	p, err := seal.NewPassphrase([]byte(*want.Passphrase))
 	if err != nil {
-		return nil, invalid("passphrase", err.Error())
+		return nil, api.New(api.CodeValidation, err.Error()).WithHint("choose another one, of eight characters or more")
 	}
 	defer p.Wipe()
 	return v.newPassphrase(owner.ID, owner.Name, p)

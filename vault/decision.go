@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"time"
 	"unicode"
 
 	"github.com/agent-secret-store/assd/audit"
@@ -36,7 +35,7 @@ func (v *Vault) Approve(ctx context.Context, req Request, id string, want api.Ap
 			return err
 		}
 		if r.Approved && r.needsKey(a.moment) { // before anyone else can look: it is dropped if this fails
-			v.keys.keep(r.ID, req.proof.key, r.Until)
+			v.keys.keep(r.ID, req.proof.key, r.Until, r.values(a.moment))
 			opened = r
 		}
 		out = r.describe(a.moment)
@@ -115,18 +114,9 @@ func (a *act) openGrants(r *approval, reason string) ([]audit.Change, error) {
 		opens = opens.Add(d)
 		r.From = opens
 	}
-	r.Until = opens.Add(a.grantTTL(r))
+	r.Until = opens.Add(r.grantTTL(a.moment))
 	grants, err := a.grantsFor(r)
 	return append(grants, remove(store.Wishes, r.wishKey())), err
-}
-
-// grantTTL is how long what r asks for is opened: as the strictest of it.
-func (a *act) grantTTL(r *approval) time.Duration {
-	ttl := policy.MaxTTL
-	for _, w := range r.Wants {
-		ttl = min(ttl, a.policy.Terms(w.Tier).GrantTTL)
-	}
-	return ttl
 }
 
 func (r *approval) decide(a *act, reason string) {
@@ -250,7 +240,7 @@ func (a *act) approved(id string) (*approval, error) {
 	case r == nil:
 		return nil, approvalNotFound()
 	case !r.Approved:
-		return nil, api.New(api.CodeConflict, "this request is "+r.status(a.moment)+": it has opened nothing").WithHint("ass approvals deny " + r.ID + " refuses one that is pending")
+		return nil, api.New(api.CodeConflict, "this request is "+r.status(a.moment)+": it has opened nothing").WithHint("ass approvals list shows what waits, and ass approvals deny refuses it")
 	case !r.open(a.moment):
 		return nil, api.New(api.CodeConflict, "what this request opened has ended already").WithHint("ass approvals list --status all shows how it stands")
 	}

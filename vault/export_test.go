@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/agent-secret-store/assd/policy"
 	"github.com/agent-secret-store/assd/store"
 	"github.com/agent-secret-store/assd/vault/seal"
 )
@@ -99,4 +100,33 @@ func (v *Vault) ForgiveTries() {
 	for _, l := range v.tries.lines {
 		l.failed, l.until = 0, time.Time{}
 	}
+}
+
+// OpensWithKeyFor reports whether anything that is open has the approval key for the
+// secret at that path, whatever the records say.
+func (v *Vault) OpensWithKeyFor(t interface{ Fatal(...any) }, path string) (opens bool) {
+	err := v.db.View(func(s *store.Snapshot) error {
+		p, err := policy.ParsePath(path)
+		if err != nil {
+			return err
+		}
+		h, err := v.header(s, p)
+		if err != nil {
+			return err
+		}
+		for _, id := range v.keys.ids() {
+			pay, err := v.unseal(s, p, h.ID, *h.version(0), id)
+			if err == nil {
+				opens = true
+				pay.Wipe()
+			} else if err != errNoKey {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return opens
 }

@@ -4,36 +4,55 @@ import (
 	"sync"
 	"time"
 
+	"github.com/agent-secret-store/assd/policy"
 	"github.com/agent-secret-store/assd/vault/envelope"
 )
 
 // openKeys keeps the private half of the approval key while something is open that
 // reads with it: an approved request, or a token made with the passphrase, each by
-// its id. The last one that goes takes the key along; a restart takes them all.
+// its id, and for just the secrets that the passphrase was given for. That is
+// remembered here and taken from no record: whoever could forge those would open
+// others with it. The last one that goes takes the key along; a restart takes all.
 type openKeys struct {
-	mu    sync.Mutex
-	key   *envelope.ApprovalKey
-	until map[string]time.Time
+	mu   sync.Mutex
+	key  *envelope.ApprovalKey
+	open map[string]opening
 }
 
-// keep has the key for what id names, until then.
-func (o *openKeys) keep(id string, key *envelope.ApprovalKey, until time.Time) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.until == nil {
-		o.until = map[string]time.Time{}
-	}
-	o.key, o.until[id] = key, until
+// opening is what one approval or token opens.
+type opening struct {
+	until   time.Time
+	secrets map[string]string // by path: the secret's id; "": whichever is there
 }
 
-// get is the key for what id names, nil when it is kept for that no more.
-func (o *openKeys) get(id string, now time.Time) *envelope.ApprovalKey {
+// keep has the key for what id names, until then, for these secrets.
+func (o *openKeys) keep(id string, key *envelope.ApprovalKey, until time.Time, secrets map[string]string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if until, ok := o.until[id]; ok && now.Before(until) {
-		return o.key
+	if o.open == nil {
+		o.open = map[string]opening{}
 	}
-	return nil
+	o.key, o.open[id] = key, opening{until, secrets}
+}
+
+// get is the key for one secret that id opens, nil when it is kept for that no more.
+func (o *openKeys) get(id string, now time.Time, p policy.Path, secretID string) *envelope.ApprovalKey {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	is, ok := o.open[id]
+	want, named := is.secrets[p.String()]
+	if !ok || !now.Before(is.until) || !named || want != "" && want != secretID {
+		return nil
+	}
+	return o.key
+}
+
+// has reports whether the key is kept for what id names.
+func (o *openKeys) has(id string, now time.Time) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	is, ok := o.open[id]
+	return ok && now.Before(is.until)
 }
 
 func (o *openKeys) empty() bool {
@@ -42,19 +61,17 @@ func (o *openKeys) empty() bool {
 	return o.key == nil
 }
 
-func (o *openKeys) has(id string, now time.Time) bool { return o.get(id, now) != nil }
-
 func (o *openKeys) drop(id string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	delete(o.until, id)
+	delete(o.open, id)
 	o.forget()
 }
 
 func (o *openKeys) dropAll() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.until = nil
+	o.open = nil
 	o.forget()
 }
 
@@ -70,7 +87,7 @@ func (o *openKeys) tidy(now time.Time, isOpen func(id string) bool) {
 func (o *openKeys) ids() (ids []string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for id := range o.until {
+	for id := range o.open {
 		ids = append(ids, id)
 	}
 	return ids
@@ -81,7 +98,7 @@ func (o *openKeys) ids() (ids []string) {
 // BUG(vault): Tink keeps the key in memory of its own that cannot be cleared; it
 // goes with the next garbage collection.
 func (o *openKeys) forget() {
-	if len(o.until) == 0 {
+	if len(o.open) == 0 {
 		o.key = nil
 	}
 }

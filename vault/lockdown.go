@@ -54,7 +54,9 @@ func (l *lockdown) lockedDown() *api.Error {
 // leaves and no secret changes until an owner lifts it. Owners pull it, agents
 // where the policy says so. To pull it again changes nothing.
 func (v *Vault) Lockdown(ctx context.Context, req Request, want api.LockdownRequest) (out api.Lockdown, err error) {
-	want.Reason = plainWords(want.Reason) // cut and cleaned, not refused: this is an emergency
+	if err := checkReason(want.Reason); err != nil {
+		return out, err
+	}
 	err = v.doReserved(ctx, on("vault.lockdown"), req, func(a *act) error {
 		if err := a.mayLockDown(); err != nil {
 			return err

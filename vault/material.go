@@ -53,10 +53,17 @@ func tokenKeyName(s state) string { return string(seal.RoleToken) + "/" + s.Toke
 // macLabel derives the key that authenticates records.
 const macLabel = "record-mac"
 
+// anchored are the records that every event vouches for. They and their order never
+// change.
+var anchored = []audit.Object{
+	{Bucket: store.Vault, Key: stateKey}, {Bucket: store.Vault, Key: lockdownKey},
+	{Bucket: store.Vault, Key: policyFile.key}, {Bucket: store.Vault, Key: configFile.key},
+}
+
 func (v *Vault) auditConfig(m *material) audit.Config {
 	return audit.Config{
 		Tenant: m.state.Tenant, Epoch: m.state.Epoch, Signer: m.auditKey,
-		MACKey: m.root.Derive(macLabel), Now: v.cfg.Now, NewID: newEventID,
+		MACKey: m.root.Derive(macLabel), Now: v.cfg.Now, NewID: newEventID, Anchored: anchored,
 	}
 }
 

@@ -172,6 +172,9 @@ func (v *Vault) offerFile(ctx context.Context, k fileKind, f offer, problem erro
 		v.offers.set(k.name, f)
 		return false, problem
 	}
+	if err := v.Err(); err != nil { // nothing counts in a vault that is broken
+		return false, err
+	}
 	err = v.db.Update(ctx, func(tx *store.Tx) error {
 		changed, f.held = false, false
 		rec, err := load[acceptedFile](v, tx, store.Vault, k.key)

@@ -137,7 +137,7 @@ func (v *Vault) unseal(r store.Reader, p policy.Path, secretID string, ver versi
 	case err != nil:
 		return payload, err
 	case by != "" && by == st.ApprovalKey:
-		key := v.keys.get(opener, v.now(r))
+		key := v.keys.get(opener, v.now(r), p, secretID)
 		if key == nil {
 			return payload, errNoKey
 		}

@@ -43,8 +43,7 @@ func (v *Vault) listApprovals(ctx context.Context, req Request, status string) (
 		if err != nil {
 			return err
 		}
-		return r.Scan(store.Approvals, nil, func(k, _ []byte) (bool, error) {
-			one, err := loadOnce[approval](v, r, store.Approvals, string(k))
+		return v.eachRequest(r, status == api.ApprovalPending, func(one *approval, err error) (bool, error) {
 			if err != nil || one == nil {
 				return err == nil, err
 			}
@@ -60,6 +59,23 @@ func (v *Vault) listApprovals(ctx context.Context, req Request, status string) (
 	})
 	sort.SliceStable(list, func(i, j int) bool { return list[i].CreatedAt.After(list[j].CreatedAt) })
 	return list[:min(len(list), maxRequests)], next, err
+}
+
+// eachRequest calls fn with each request, or with those alone that may wait: they are
+// few, and are found by their wishes.
+func (v *Vault) eachRequest(r store.Reader, waiting bool, fn func(*approval, error) (bool, error)) error {
+	if !waiting {
+		return r.Scan(store.Approvals, nil, func(k, _ []byte) (bool, error) {
+			return fn(loadOnce[approval](v, r, store.Approvals, string(k)))
+		})
+	}
+	return r.Scan(store.Wishes, nil, func(k, _ []byte) (bool, error) {
+		w, err := loadOnce[wish](v, r, store.Wishes, string(k))
+		if err != nil || w == nil {
+			return err == nil, err
+		}
+		return fn(loadOnce[approval](v, r, store.Approvals, w.Approval))
+	})
 }
 
 // cursorOf stands for a list as it is shown.

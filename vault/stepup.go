@@ -40,7 +40,7 @@ func (v *Vault) stepUp(ctx context.Context, req Request, text *string) (Request,
 		return req, v.refuseStepUp(ctx, req, wrongPassphrase())
 	}
 	defer p.Wipe()
-	leave, err := v.tries.enter(ctx, lock.Holder)
+	leave, err := v.tries.enter(ctx, lock.Holder+" "+req.Class())
 	if err != nil {
 		return req, err
 	}

@@ -180,7 +180,7 @@ func TestThreat19Tampered(t *testing.T) {
 		wantProblem(d.t, d.verify(), names)
 		v, err := vault.OpenUnchecked(d.cfg)
 		if err != nil {
-			if !strings.Contains(err.Error(), names) {
+			if !strings.Contains(err.Error(), names) && !strings.Contains(err.Error(), "put back or removed") {
 				d.t.Errorf("opening: %v, want something about %q", err, names)
 			}
 			return
@@ -207,6 +207,10 @@ func TestThreat19Tampered(t *testing.T) {
 			d.close()
 			d.setRaw(map[place][]byte{at: older[at]})
 			v, err := vault.OpenUnchecked(d.cfg)
+			if at == rec {
+				wantNotOpened(t, err)
+				return
+			}
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -72,6 +72,17 @@ func (t *token) use(scope string, counted bool) *token {
 	return &next
 }
 
+// values are the secrets that a token made with the passphrase may open.
+func (t *token) values() map[string]string {
+	out := map[string]string{}
+	for _, s := range t.scopes {
+		if _, p, literal := s.Literal(); literal {
+			out[p.String()] = ""
+		}
+	}
+	return out
+}
+
 // unusable says why t cannot be used at that moment from there, or "".
 func (t *token) unusable(m moment, from Origin) string {
 	now := m.now
@@ -82,10 +93,10 @@ func (t *token) unusable(m moment, from Origin) string {
 		return "the token has been revoked"
 	case !now.Before(t.Expires):
 		return "the token has expired or does not exist"
+	case t.MaxUses > 0 && t.Uses >= t.MaxUses, t.StepUp && len(t.scopes) == 0:
+		return "the token has been used up"
 	case t.StepUp && !m.keys.has(t.ID, m.now):
 		return "the token was made with a passphrase, and the daemon has been started anew since"
-	case t.MaxUses > 0 && t.Uses >= t.MaxUses:
-		return "the token has been used up"
 	case len(t.Sources) > 0 && !from.in(t.sources):
 		return "the token may not be used from this address"
 	}
@@ -103,7 +114,7 @@ func (v *Vault) now(r store.Reader) time.Time {
 	if _, writing := r.(*store.Tx); writing {
 		return v.log.Now()
 	}
-	return v.cfg.Now()
+	return v.log.At()
 }
 
 // IssueToken makes a token for the holder of the presented key, within the
@@ -120,7 +131,11 @@ func (v *Vault) IssueToken(ctx context.Context, req Request, want api.TokenReque
 		return api.TokenResponse{}, err
 	}
 	t.ID = newID("tok")
-	err = v.do(ctx, on("token.issue"), req, func(a *act) error { return a.issue(&t, want) })
+	judged, err := v.judge(req, t)
+	if err != nil {
+		return api.TokenResponse{}, asAPI(err)
+	}
+	err = v.do(ctx, on("token.issue"), req, func(a *act) error { return a.issue(&t, want, judged) })
 	if err != nil {
 		v.keys.drop(t.ID)
 		return api.TokenResponse{}, err
@@ -129,20 +144,20 @@ func (v *Vault) IssueToken(ctx context.Context, req Request, want api.TokenReque
 }
 
 // issue decides on a token that was asked for, and records it.
-func (a *act) issue(t *token, want api.TokenRequest) error {
+func (a *act) issue(t *token, want api.TokenRequest, judged *judgement) error {
 	a.claim = plainWords(want.Reason)
 	ttl, err := a.ttl(t, want.TTL)
 	if err != nil {
 		return err
 	}
 	t.Kind, t.Holder, t.Name, t.Locked = a.caller.kind, a.caller.ID, a.caller.Name, a.lockdown.count()
-	if err := a.mayIssue(*t, ttl); err != nil {
+	if err := a.mayIssue(*t, ttl, judged); err != nil {
 		return err
 	}
 	t.Created = a.v.log.Now().Truncate(time.Second)
 	t.Expires = t.Created.Add(ttl)
 	if t.StepUp { // before there is the token: nobody can use it yet
-		a.v.keys.keep(t.ID, a.req.proof.key, t.Expires)
+		a.v.keys.keep(t.ID, a.req.proof.key, t.Expires, t.values())
 	}
 	if err := a.v.dropExpired(a.tx); err != nil {
 		return err
@@ -213,14 +228,14 @@ func allLiteral(scopes []policy.Scope) bool {
 
 // mayIssue refuses a token that would carry more than the caller may, and asks
 // for approval of what needs one. It uses up no grant: an act does.
-func (a *act) mayIssue(t token, ttl time.Duration) error {
+func (a *act) mayIssue(t token, ttl time.Duration, judged *judgement) error {
 	if a.caller.token != nil {
 		const reason = "a token cannot make tokens; use the key"
 		return refuse(a.event(audit.TokenCreate), api.New(api.CodeScopeDenied, reason), reason)
 	}
 	var missing []unapproved
 	for _, s := range t.scopes {
-		one, err := a.mayCarry(s)
+		one, err := a.mayCarry(s, judged)
 		if err != nil {
 			return err
 		}
@@ -241,10 +256,10 @@ func (a *act) mayIssue(t token, ttl time.Duration) error {
 // mayCarry refuses one scope, or returns the act that waits for approval. The
 // refusal of a scope that names one secret is the refused act itself, since the
 // caller never gets as far as the act.
-func (a *act) mayCarry(s policy.Scope) (*unapproved, error) {
+func (a *act) mayCarry(s policy.Scope, judged *judgement) (*unapproved, error) {
 	action, path, literal := s.Literal()
 	if !literal {
-		reason := a.caller.beyond(s)
+		reason := judged.of(a, s)
 		if reason == "" {
 			return nil, nil
 		}
@@ -253,6 +268,51 @@ func (a *act) mayCarry(s policy.Scope) (*unapproved, error) {
 	}
 	_, missing, err := a.headerOr(a.about(actionEvents[action], path), action, path)
 	return missing, err
+}
+
+// judgement is what beyond says of the scopes of a token, as it was on a snapshot: to
+// hold many patterns against many rules is not for the writer, who keeps everyone
+// waiting. It counts while policy and holder are the very same.
+type judgement struct {
+	policy *policy.Policy
+	holder *identity
+	reason map[policy.Scope]string
+}
+
+// judge looks at the scopes of t that name more than one secret. For nobody that this
+// vault knows it looks at nothing.
+func (v *Vault) judge(req Request, t token) (j *judgement, err error) {
+	err = v.db.View(func(s *store.Snapshot) error {
+		m, err := v.momentOf(s)
+		if err != nil {
+			return err
+		}
+		c, err := v.resolveAt(s, m, req.Credential, req.Origin)
+		if _, failed := asUnauthorized(err); failed {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		j = &judgement{m.policy, c.identity, map[policy.Scope]string{}}
+		for _, scope := range t.scopes {
+			if _, _, literal := scope.Literal(); !literal {
+				j.reason[scope] = c.beyond(scope)
+			}
+		}
+		return nil
+	})
+	return j, err
+}
+
+// of is what was found about a scope, or what is found now.
+func (j *judgement) of(a *act, s policy.Scope) string {
+	if j != nil && j.policy == a.policy && j.holder == a.caller.identity {
+		if reason, ok := j.reason[s]; ok {
+			return reason
+		}
+	}
+	return a.caller.beyond(s)
 }
 
 // beyond says why a scope that names more than one secret is not within the

@@ -14,21 +14,23 @@ import (
 // one waits at most as long as the longest delay, for each of those before it in
 // the line.
 const (
-	triesWaiting = 4 // in the line of one owner, besides the one that is next
+	triesWaiting = 4 // in one line, besides the one that is next
+	manyLines    = 1024
 	firstDelay   = 250 * time.Millisecond
 	longestDelay = 4 * time.Second
 )
 
 // tries lets one passphrase be computed at a time, since each takes much memory,
-// and makes an owner's next try wait the longer the more have failed in a row. Each
-// owner has a line, so that who has the key of one holds up no other.
+// and makes the next try in a line wait the longer the more have failed in a row.
+// Each owner has a line for each source (a uid, an address), so that who has the key
+// of one holds up no other, and from elsewhere not even that one.
 type tries struct {
 	mu    sync.Mutex
 	turn  chan struct{}    // holds who computes
-	lines map[string]*line // by owner
+	lines map[string]*line // by owner and source
 }
 
-// line is the tries of one owner.
+// line is the tries of one owner from one source.
 type line struct {
 	turn   chan struct{} // holds the one that is next
 	n      int           // how many are in it, that one among them
@@ -95,6 +97,7 @@ func (t *tries) join(owner string) (*line, error) {
 		if t.lines == nil {
 			t.lines = map[string]*line{}
 		}
+		t.forget(time.Now())
 		l = &line{turn: make(chan struct{}, 1)}
 		t.lines[owner] = l
 	}
@@ -105,6 +108,19 @@ func (t *tries) join(owner string) (*line, error) {
 	}
 	l.n++
 	return l, nil
+}
+
+// forget drops lines that nobody stands in and that hold up nobody, once they are
+// many. The caller holds mu.
+func (t *tries) forget(now time.Time) {
+	if len(t.lines) < manyLines {
+		return
+	}
+	for who, l := range t.lines {
+		if l.n == 0 && now.After(l.until) {
+			delete(t.lines, who)
+		}
+	}
 }
 
 func (t *tries) part(l *line) {

@@ -25,7 +25,7 @@ Examples:
 }
 
 type agentsListCmd struct {
-	Owners bool `help:"List the owners."`
+	Owners bool `aliases:"owner" help:"List the owners."`
 }
 
 // Help shows examples.

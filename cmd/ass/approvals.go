@@ -203,7 +203,7 @@ func (c *approvalsApproveCmd) ask(a *app, items []api.Approval) error {
 	if c.Yes {
 		return a.announce("About to approve:", items)
 	}
-	return agree("Approve "+plural(len(items), "request")+"?\n"+describeRequests(items), "--yes")
+	return agreeTo(describeRequests(items), "Approve "+plural(len(items), "request")+"?", "--yes")
 }
 
 // find looks up requests by id, each once. Nothing is decided when one of them

@@ -95,7 +95,7 @@ const offer = `┌ Approval passphrase (recommended)
 │ Nobody approves an agent's request without it, and nothing else opens what is
 │ sensitive or critical: not a program that runs as you, not a copy of the files.
 │ You type it at each approval. Leave it empty to have none.
-◆ New approval passphrase (not shown): `
+◆ New approval passphrase, 8 characters or more (not shown): `
 
 // claimable fails as a claim would, without claiming: a passphrase that is none is
 // refused only where nothing else is in the way. Nobody is to think of one in vain.

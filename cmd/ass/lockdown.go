@@ -2,6 +2,7 @@ package main
 
 import (
 	"strings"
+	"unicode"
 
 	"github.com/agent-secret-store/assd/vault/api"
 )
@@ -21,13 +22,20 @@ Examples:
   ass vault lockdown --reason "an agent's key has leaked"`
 }
 
+// oneLine makes of a reason one that the daemon takes: in an emergency nobody is to be
+// told that it is too long.
+func oneLine(s string) string {
+	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == ' ' || !unicode.IsPrint(r) }), " ")
+	return strings.ToValidUTF8(s[:min(len(s), api.MaxReason)], "")
+}
+
 // Run pulls the switch.
 func (c *vaultLockdownCmd) Run(a *app) error {
 	cl, err := a.connect()
 	if err != nil {
 		return err
 	}
-	l, err := cl.Lockdown(a.ctx, api.LockdownRequest{Reason: c.Reason})
+	l, err := cl.Lockdown(a.ctx, api.LockdownRequest{Reason: oneLine(c.Reason)})
 	if err != nil {
 		return err
 	}

@@ -89,7 +89,7 @@ func (a *app) hasPassphrase(cl *client.Client) error {
 // fresh is the new passphrase, from the file or typed twice.
 func (c *passphraseSetCmd) fresh(a *app) ([]byte, error) {
 	if c.NewPassphraseFile == nil {
-		text, err := newPassphrase("◆ New approval passphrase (not shown): ")
+		text, err := newPassphrase("◆ New approval passphrase, 8 characters or more (not shown): ")
 		switch {
 		case errors.Is(err, errNoTerminal):
 			return nil, usage("the new passphrase is missing, and there is no terminal to ask on", "--passphrase-file OLD --new-passphrase-file NEW")

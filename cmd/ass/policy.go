@@ -85,7 +85,8 @@ func (a *app) effect(effect string) string {
 func safeLines(s, prefix string) string {
 	var b strings.Builder
 	for l := range strings.Lines(s) {
-		b.WriteString(prefix + foreign(strings.TrimSuffix(l, "\n"), uncut) + "\n")
+		// Folded by us: a terminal would begin what wraps where another line could.
+		b.WriteString(prefix + strings.ReplaceAll(folded(strings.TrimSuffix(l, "\n"), maxCell), "\n", "\n"+prefix) + "\n")
 	}
 	return b.String()
 }

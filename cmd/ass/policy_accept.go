@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"os"
-	"strings"
 
 	"github.com/agent-secret-store/assd/vault/api"
 )
@@ -82,7 +81,7 @@ func (c *policyAcceptCmd) accept(a *app, f *api.OperatorFile) error {
 // on stderr, in a log if not on a terminal.
 func (c *policyAcceptCmd) ask(a *app, changes string) error {
 	if !c.Yes {
-		return agree("Put this in force?\n"+strings.TrimSuffix(changes, "\n"), "--yes")
+		return agreeTo(changes, "Put this in force?", "--yes")
 	}
 	if a.Quiet || a.JSON {
 		return nil

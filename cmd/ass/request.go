@@ -75,6 +75,9 @@ func circumstances(r api.Approval) []string {
 	if r.Because != "" {
 		all = append(all, "because: "+foreign(r.Because, maxMessage))
 	}
+	if r.OpensFor != nil {
+		all = append(all, "approved, it is open for "+r.OpensFor.String()+", whatever the token's own time")
+	}
 	if r.ApprovalsNeeded > 1 {
 		all = append(all, "approvals: "+votes(r))
 	}

@@ -251,8 +251,11 @@ func (c *deleteCmd) Run(a *app) error {
 
 // agree asks a question and fails unless the answer is yes. Without a terminal
 // the error names the flag that answers it.
-func agree(question, flag string) error {
-	yes, err := confirm(question)
+func agree(question, flag string) error { return agreeTo("", question, flag) }
+
+// agreeTo is agree about what stands before the question.
+func agreeTo(what, question, flag string) error {
+	yes, err := confirm(what, question)
 	switch {
 	case errors.Is(err, errNoTerminal):
 		return usage("this asks before it acts, and there is no terminal to ask on", "add "+flag)

@@ -93,10 +93,10 @@ func TestPromptShowsWhatStderrDoesNot(t *testing.T) {
 func TestClaimOffersAPassphrase(t *testing.T) {
 	v := unclaimed(t)
 	c := v.console("login")
-	c.answers("New approval passphrase (not shown): ", 1, passphrase+"\r")
+	c.answers("New approval passphrase, 8 characters or more (not shown): ", 1, passphrase+"\r")
 	c.answers("Once more: ", 1, "something else\r")
 	c.shows("The two are not the same.", 1)
-	c.answers("New approval passphrase (not shown): ", 2, passphrase+"\r")
+	c.answers("New approval passphrase, 8 characters or more (not shown): ", 2, passphrase+"\r")
 	c.answers("Once more: ", 2, passphrase+"\r")
 	if code := c.exitCode(); code != 0 {
 		t.Errorf("exit code %d, the screen says %q", code, c.screen())
@@ -117,7 +117,7 @@ func TestClaimWithoutAPassphrase(t *testing.T) {
 		v := unclaimed(t)
 		c := v.console(args...)
 		if len(args) == 1 {
-			c.answers("New approval passphrase (not shown): ", 1, "\r")
+			c.answers("New approval passphrase, 8 characters or more (not shown): ", 1, "\r")
 		}
 		if code := c.exitCode(); code != 0 || strings.Contains(c.screen(), "Write this down") {
 			t.Errorf("%v: exit code %d, the screen says %q", args, code, c.screen())
@@ -143,7 +143,7 @@ func TestPassphraseSetOnTheTerminal(t *testing.T) {
 	v := startVault(t, passphrase)
 	c := v.console("passphrase", "set")
 	c.answers("to change it: the one in force (not shown): ", 1, "wrong horse\r")
-	c.answers("New approval passphrase (not shown): ", 1, "another horse\r")
+	c.answers("New approval passphrase, 8 characters or more (not shown): ", 1, "another horse\r")
 	c.answers("Once more: ", 1, "another horse\r")
 	c.answers("to change it: the one in force (not shown): ", 2, passphrase+"\r")
 	if code := c.exitCode(); code != 0 {

@@ -60,10 +60,10 @@ func readHidden(in *os.File) ([]byte, error) {
 	}
 }
 
-// confirm asks a question on the terminal and reports whether the answer is
+// confirm shows what it is about and asks a question on the terminal and reports whether the answer is
 // yes.
-func confirm(question string) (bool, error) {
-	line, err := ask("◇ "+question+"\n  yes / no: ", func(in, _ *os.File) (string, error) {
+func confirm(what, question string) (bool, error) {
+	line, err := ask(what+"◇ "+question+"\n  yes / no: ", func(in, _ *os.File) (string, error) {
 		line, err := bufio.NewReader(in).ReadString('\n')
 		if errors.Is(err, io.EOF) {
 			err = nil

@@ -114,5 +114,8 @@ func usageHint(err error, node *kong.Node, command string) string {
 		return "a value with blanks goes in quotes, one that begins with - behind --; best is stdin:\n" +
 			"ass secrets set NS/KEY < FILE"
 	}
+	if strings.HasPrefix(err.Error(), "unexpected argument") && slices.ContainsFunc(node.Flags, func(f *kong.Flag) bool { return f.Name == "wait" && f.Set }) {
+		return "a time to wait stands behind =, as in --wait=10m"
+	}
 	return command + " --help"
 }

@@ -141,9 +141,11 @@ func askHidden(tty *os.File, prompt string) ([]byte, error) {
 	go func() {
 		select {
 		case <-asked:
-		case <-stop:
+		case s := <-stop:
 			_ = term.Restore(int(tty.Fd()), state)
-			os.Exit(exitInterrupted)
+			fmt.Fprintln(tty)
+			signal.Reset(s)
+			_ = syscall.Kill(os.Getpid(), s.(syscall.Signal))
 		}
 	}()
 	b, err := term.ReadPassword(int(tty.Fd()))
@@ -152,9 +154,6 @@ func askHidden(tty *os.File, prompt string) ([]byte, error) {
 	}
 	return b, nil
 }
-
-// exitInterrupted is the exit code of a command that Ctrl-C ended at a prompt.
-const exitInterrupted = 130
 
 func readPassphrase(path, flag string) ([]byte, error) {
 	info, err := os.Stat(path)

@@ -62,7 +62,7 @@ func (c *verifyCmd) Run(out output) error {
 		return fmt.Errorf("%w; --data-dir says where the vault is", err)
 	}
 	if err != nil {
-		return err
+		return stillServed(err)
 	}
 	v := verdict{OK: rep.Problem == "", Report: rep, Compared: "nothing", KeyHash: keyHash(rep.VerifyKey)}
 	if c.Key != "" {

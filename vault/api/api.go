@@ -243,6 +243,7 @@ type Approval struct {
 	ApprovalsNeeded int        `json:"approvals_needed"` // different owners who must agree
 	ApprovedBy      []string   `json:"approved_by"`      // names of those who have
 	OpensAt         *time.Time `json:"opens_at"`         // once approved: when what it opens begins
+	OpensFor        *TTL       `json:"opens_for"`        // while it waits: how long an approval would be open
 	RevokedAt       *time.Time `json:"revoked_at"`
 	Process         []Process  `json:"process"`        // that asked, then its parents: hints, which a program can forge
 	ClaimedReason   *string    `json:"claimed_reason"` // the asker's own words, which nobody has checked

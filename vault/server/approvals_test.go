@@ -28,7 +28,7 @@ func (d *daemon) ask(key, scope string) string {
 }
 
 const approvalFields = "id agent_id actor_id status access_tier requested_scopes digest source reason decided_by ttl " +
-	"created_at expires_at approved_at denied_at ip_allowlist requester_kind because approvals_needed approved_by opens_at " +
+	"created_at expires_at approved_at denied_at ip_allowlist requester_kind because approvals_needed approved_by opens_at opens_for " +
 	"revoked_at process claimed_reason"
 
 // TestApprovalLife: what the published clients send and look for, from the wish
@@ -44,7 +44,7 @@ func TestApprovalLife(t *testing.T) {
 	if r.status != http.StatusAccepted {
 		t.Fatalf("a wish is answered %d %s", r.status, r.body)
 	}
-	waits := object(t, r.body, "requires_approval approval_id message scopes")
+	waits := object(t, r.body, "requires_approval approval_id hint message opens_at scopes")
 	id, _ := waits["approval_id"].(string)
 	if waits["requires_approval"] != true || !strings.HasPrefix(id, "apr_") || len(id) != 12 || !strings.Contains(waits["message"].(string), id) {
 		t.Fatalf("it waits as %s", r.body)

@@ -81,11 +81,12 @@ func newGates() gates {
 	}
 }
 
-// board waits until another request of the same bearer may be under way; where
-// nobody says who he is, of the same source.
+// board waits until another request of the same bearer from the same source may be
+// under way: a stolen key does not hold up its owner elsewhere. Where nobody says who
+// he is, of the same source.
 func (s *Server) board(rq *request) (leave func(), err error) {
 	if id := rq.who().Bearer(); id != "" {
-		return s.flight.enter(rq.ctx(), id)
+		return s.flight.enter(rq.ctx(), id+" "+rq.origin.Class())
 	}
 	return s.strangers.enter(rq.ctx(), rq.origin.Class())
 }

@@ -241,6 +241,7 @@ var approvalFields = map[string]fieldDoc{
 	"Process.name":            says("What it calls itself."),
 	"Process.exe":             says("Its program file; empty where that cannot be read."),
 	"Process.started_at":      says("When it was started."),
+	"Approval.opens_for":      says("While it waits: how long an approval would be open; else null.", orNull),
 	"Approvals.items":         says("The approvals."),
 	"Approvals.cursor":        says("Stands for just this list. Sent back with a `wait`, the answer comes when the list is another one.", matching("^[0-9a-f]{32}$")),
 
