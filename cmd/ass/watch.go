@@ -12,7 +12,7 @@ import (
 
 // settling is how long a request has to be on the screen before a key decides
 // about it: what was typed before was not about it.
-const settling = 300 * time.Millisecond
+const settling = 700 * time.Millisecond
 
 // watch is what ass approvals watch knows. Its fields belong to the goroutine of
 // run.

@@ -15,7 +15,7 @@ import (
 )
 
 // settled waits until keys count.
-func settled() { time.Sleep(600 * time.Millisecond) }
+func settled() { time.Sleep(1000 * time.Millisecond) }
 
 // frame is what was drawn last.
 func (c *console) frame() string {
