@@ -249,9 +249,12 @@ func TestPolicyTermsOfRequests(t *testing.T) {
 	if !got.OpensAt.Equal(now.Add(time.Minute)) || !got.ExpiresAt.Equal(now.Add(90*time.Second)) {
 		t.Errorf("it opens from %v to %v", got.OpensAt, got.ExpiresAt)
 	}
-	for after, want := range map[time.Duration]api.Code{59 * time.Second: api.CodeApprovalRequired, 60 * time.Second: "", 89 * time.Second: "", 90 * time.Second: api.CodeApprovalRequired} {
-		d.clock.advance(now.Add(after).Sub(d.clock.Now()))
-		d.reads(fmt.Sprint("after ", after), d.mia.APIKey, want)
+	for _, at := range []struct {
+		after time.Duration
+		want  api.Code
+	}{{59 * time.Second, api.CodeApprovalRequired}, {60 * time.Second, ""}, {89 * time.Second, ""}, {90 * time.Second, api.CodeApprovalRequired}} {
+		d.clock.advance(now.Add(at.after).Sub(d.clock.Now()))
+		d.reads(fmt.Sprint("after ", at.after), d.mia.APIKey, at.want)
 	}
 }
 

@@ -68,9 +68,12 @@ func TestWatchDecidesWithAKey(t *testing.T) {
 	c.shows("nothing waits", 2)
 	c.typed("q")
 	c.left(0)
-	out := c.screen()[strings.Index(c.screen(), "\x1b[?1049l"):]
-	if !strings.Contains(out, "Approved apr_") || !strings.Contains(out, "Denied apr_") {
-		t.Errorf("the shell says %q", out)
+	c.shows("\x1b[?1049l", 1)
+	shell := func() string { return c.screen()[strings.Index(c.screen(), "\x1b[?1049l"):] }
+	for end := time.Now().Add(10 * time.Second); !strings.Contains(shell(), "Approved apr_") || !strings.Contains(shell(), "Denied apr_"); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("the shell says %q", shell())
+		}
 	}
 	if stderr, code := bot("secrets", "get", "production/A"); code != 0 {
 		t.Errorf("A: exit code %d, %s", code, stderr)
