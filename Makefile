@@ -16,7 +16,7 @@ quickstart: build ## the whole main job on a throw-away vault
 	scripts/quickstart
 
 test: ## all tests that need Go alone
-	$(GO) test ./...
+	$(GO) test -timeout 20m ./...
 	@scripts/conformance/run --left-out
 
 conformance: build ## the published npm clients, as they are, against assd over TLS; needs Node

@@ -474,13 +474,13 @@ func (m *model) revokeApproval(t *rapid.T) {
 	}
 }
 
-// listApprovals compares what owners see. A listing goes by the wall clock.
+// listApprovals compares what owners see. A listing goes by the trail's time.
 func (m *model) listApprovals(t *rapid.T) {
 	list, err := m.h.v.Approvals(ctx, m.h.as(m.admin().key), "")
 	if err != nil {
 		t.Fatalf("listing requests: %v", err)
 	}
-	now := m.h.clock.Now()
+	now := m.now()
 	var got, want []string
 	for _, a := range list {
 		got = append(got, fmt.Sprint(a.ID, a.Status, a.ActorID, len(a.ApprovedBy)))
@@ -495,22 +495,22 @@ func (m *model) listApprovals(t *rapid.T) {
 	}
 }
 
-// sweep closes what has expired by the wall clock, and forgets denials.
+// sweep closes what has expired, and forgets denials.
 func (m *model) sweep(t *rapid.T) {
-	wall, now := m.h.clock.Now(), m.now()
+	now := m.now()
 	if err := m.h.v.Sweep(ctx); err != nil {
 		t.Fatalf("sweeping: %v", err)
 	}
 	for wish, a := range m.wishes {
-		if m.status(a, wall) == api.ApprovalPending {
+		if m.status(a, now) == api.ApprovalPending {
 			continue
 		}
-		closed := m.close(a, wall)
-		switch {
-		case closed && !m.recalled(a, now):
-			delete(m.wishes, wish)
-		case !m.recalled(a, wall):
-			delete(m.wishes, wish)
+		closed := m.close(a, now)
+		if m.recalled(a, now) {
+			continue
+		}
+		delete(m.wishes, wish)
+		if !closed {
 			m.done[audit.ApprovalExpire]++
 		}
 	}

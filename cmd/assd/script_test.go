@@ -53,7 +53,7 @@ func TestScripts(t *testing.T) {
 			"put":       put,
 		},
 		RequireExplicitExec: true,
-		Deadline:            time.Now().Add(time.Minute),
+		Deadline:            time.Now().Add(5 * time.Minute),
 	})
 }
 
