@@ -83,11 +83,11 @@ func run(args []string, stdout, stderr io.Writer) (err error) {
 	if err != nil {
 		return &exitError{2, fmt.Errorf("%w (see %s)", err, helpFor(err))}
 	}
-	lim, err := file.limits()
+	set, err := file.settings()
 	if err != nil {
 		return &exitError{2, err}
 	}
-	return ctx.Run(out, lim, file)
+	return ctx.Run(out, set, file)
 }
 
 func parse(c *cli, args []string, out output, options ...kong.Option) (*kong.Context, error) {

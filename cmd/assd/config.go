@@ -22,13 +22,12 @@ import (
 // maxConfig is the most that is read of a configuration file, in bytes.
 const maxConfig = 1 << 20
 
-// fileConfig is a configuration file: values for flags by their names, and the
-// table [limits].
+// fileConfig is a configuration file: values for flags by their names, and tables.
 type fileConfig struct {
 	path   string
 	text   []byte // as read; nil: there is no file
 	values map[string]any
-	table  any // [limits]; nil: none
+	tables map[string]any // by name
 
 	onDisk *seenConfig // what is in its place on disk, where that does not count
 }
@@ -44,15 +43,6 @@ func (e *contentError) Error() string {
 }
 
 func (e *contentError) Unwrap() error { return e.err }
-
-// limits are those of the table, or the defaults.
-func (c *fileConfig) limits() (limits, error) {
-	l, err := readLimits(c.table)
-	if err != nil {
-		return l, &contentError{c.path, err}
-	}
-	return l, nil
-}
 
 // configFile reads the configuration file that the arguments and the
 // environment name, or the one in the data dir if there is one. Its errors are
@@ -103,16 +93,20 @@ func loadConfig(path string, must bool, app *kong.Application) (*fileConfig, err
 
 // parseConfig checks what a configuration file holds.
 func parseConfig(path string, text []byte, app *kong.Application) (*fileConfig, error) {
-	c := &fileConfig{path: path, text: text}
+	c := &fileConfig{path: path, text: text, tables: map[string]any{}}
 	if err := toml.Unmarshal(text, &c.values); err != nil {
 		return nil, &contentError{path, syntaxError(err)}
 	}
-	c.table = c.values["limits"]
-	delete(c.values, "limits")
+	for _, t := range tables {
+		if table, ok := c.values[t.name]; ok {
+			c.tables[t.name] = table
+			delete(c.values, t.name)
+		}
+	}
 	if err := c.check(app); err != nil {
 		return nil, err
 	}
-	_, err := c.limits()
+	_, err := c.settings()
 	return c, err
 }
 
@@ -166,7 +160,7 @@ func (c *fileConfig) check(app *kong.Application) error {
 			return &contentError{c.path, err}
 		}
 	}
-	table, _ := c.table.(map[string]any)
+	table, _ := c.tables["limits"].(map[string]any)
 	for _, name := range slices.Sorted(maps.Keys(table)) {
 		if known[name] != nil {
 			return &contentError{c.path, fmt.Errorf("%s is no limit: write it above the line [limits]", name)}
@@ -202,7 +196,7 @@ func unknownSetting(name string, value any, known map[string]*kong.Flag) error {
 		}
 	}
 	if _, table := value.(map[string]any); table && hint == "" {
-		hint = "; the one table is [limits]"
+		hint = "; the tables are " + tableForms()
 	}
 	return fmt.Errorf("this version of assd knows no %q%s", name, hint)
 }

@@ -32,7 +32,7 @@ type files struct {
 	named  bool // the policy's path was given
 	config operator.File
 	app    *kong.Application
-	limit  func(limits) // puts limits in force
+	apply  func(settings) // puts the tables in force
 
 	mu    sync.Mutex // a look, and an owner's acceptance, one at a time
 	inUse *fileConfig
@@ -40,12 +40,12 @@ type files struct {
 }
 
 // files are those of this daemon.
-func (c *serveCmd) files(v *vault.Vault, log hclog.Logger, inUse *fileConfig, limit func(limits)) (*files, error) {
+func (c *serveCmd) files(v *vault.Vault, log hclog.Logger, inUse *fileConfig, apply func(settings)) (*files, error) {
 	app, err := grammar()
 	if err != nil {
 		return nil, err
 	}
-	f := &files{vault: v, log: log, named: c.Policy != "", inUse: inUse, app: app, limit: limit, told: map[string]string{}}
+	f := &files{vault: v, log: log, named: c.Policy != "", inUse: inUse, app: app, apply: apply, told: map[string]string{}}
 	path := c.Policy
 	if !f.named {
 		path = filepath.Join(c.dataDir(), api.PolicyFile)
@@ -192,14 +192,14 @@ func (f *files) configProblem(ctx context.Context, problem error) error {
 	return err
 }
 
-// use puts limits in force, and says which settings wait for a new start.
+// use puts the tables in force, and says which flags wait for a new start.
 func (f *files) use(next *fileConfig) {
-	lim, err := next.limits()
+	set, err := next.settings()
 	if err != nil { // parseConfig has looked
-		f.log.Error("the limits of the configuration cannot be used", "error", err)
+		f.log.Error("the configuration cannot be used", "error", err)
 		return
 	}
-	f.limit(lim)
+	f.apply(set)
 	var waiting []string
 	for _, name := range slices.Sorted(maps.Keys(union(f.inUse.values, next.values))) {
 		if !reflect.DeepEqual(f.inUse.values[name], next.values[name]) {

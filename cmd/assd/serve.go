@@ -61,7 +61,7 @@ Examples:
 }
 
 // Run serves until a signal, or until the vault must not be served any longer.
-func (c *serveCmd) Run(out output, lim limits, file *fileConfig) error {
+func (c *serveCmd) Run(out output, set settings, file *fileConfig) error {
 	if err := c.tlsFlags.check(); err != nil {
 		return err
 	}
@@ -78,9 +78,9 @@ func (c *serveCmd) Run(out output, lim limits, file *fileConfig) error {
 	if err != nil {
 		return err
 	}
-	err = d.open(c, lim)
+	err = d.open(c, set.limits)
 	if err == nil {
-		d.files, err = c.files(d.vault, log, file, func(l limits) { d.srv.Limit(l.failedAuth, l.requests) })
+		d.files, err = c.files(d.vault, log, file, d.apply)
 	}
 	if err == nil {
 		err = d.files.begin(ctx)
@@ -138,6 +138,11 @@ func (d *daemon) open(c *serveCmd, lim limits) (err error) {
 		d.log.Info("this vault has no owner yet; to claim it: ass login --api-url " + socketURL(d.socket.Addr().String()))
 	}
 	return nil
+}
+
+// apply puts settings in force while serving.
+func (d *daemon) apply(s settings) {
+	d.srv.Limit(s.limits.failedAuth, s.limits.requests)
 }
 
 // close closes what is bound and open.
