@@ -70,6 +70,7 @@ func TestScript(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"daemon":   daemonCmd,
 			"exit":     exitCmd,
+			"https":    httpsCmd,
 			"issue":    issueCmd,
 			"listener": listenerCmd,
 			"makefile": makefileCmd,
