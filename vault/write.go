@@ -97,6 +97,9 @@ func (v *Vault) write(ctx context.Context, req Request, p policy.Path, d draft) 
 	return info, nil
 }
 
+// lastYear is the last one that RFC 3339, and so a record, can tell.
+const lastYear = 9999
+
 // draftSecret checks each field of a write.
 func draftSecret(want api.SecretWrite) (d draft, err error) {
 	switch {
@@ -119,7 +122,9 @@ func draftSecret(want api.SecretWrite) (d draft, err error) {
 		}
 	}
 	if want.ExpiresAt != nil {
-		d.expires = want.ExpiresAt.UTC().Truncate(time.Second)
+		if d.expires = want.ExpiresAt.UTC().Truncate(time.Second); d.expires.Year() > lastYear {
+			return d, invalid("expires_at", fmt.Sprintf("after the year %d", lastYear))
+		}
 	}
 	var metadata []byte
 	if want.Metadata != nil {

@@ -26,10 +26,9 @@ func parseExpiry(s string, now time.Time) (*time.Time, error) {
 		ttl, err = api.ParseTTL(s)
 		t = now.Add(time.Duration(ttl))
 	}
-	if err != nil || !t.After(now) {
+	if t = t.UTC().Truncate(time.Second); err != nil || !t.After(now) || t.Year() > 9999 { // which RFC 3339 cannot tell
 		return nil, errExpiry
 	}
-	t = t.UTC().Truncate(time.Second)
 	return &t, nil
 }
 
