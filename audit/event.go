@@ -31,6 +31,11 @@ const (
 
 	SecretRotationPending Action = "secret.rotation_pending"
 
+	SecretHistory  Action = "secret.history" // names and times of the versions, no values
+	SecretRollback Action = "secret.rollback"
+	SecretExpiring Action = "secret.expiring" // some time before
+	SecretExpire   Action = "secret.expire"
+
 	ApprovalRequest Action = "approval.request"
 	ApprovalApprove Action = "approval.approve"
 	ApprovalDeny    Action = "approval.deny"

@@ -65,6 +65,8 @@ var guards = map[string]Guard{
 	"secret.delete":    {StepUpByTier, false},
 	"secret.rotate":    {StepUpByTier, false},
 	"secret.import":    {StepUpByTier, false},
+	"secret.history":   {StepUpNever, false},
+	"secret.rollback":  {StepUpByTier, false},
 }
 
 // GuardOf returns the guard of an act, and whether there is such an act.

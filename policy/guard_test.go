@@ -14,10 +14,10 @@ func TestGuards(t *testing.T) {
 	want := map[policy.Guard]string{
 		{StepUp: policy.StepUpNever, InLockdown: true}: "agent.list agent.revoke approval.deny approval.get approval.list approval.revoke audit certificate " +
 			"claim health jwks me openapi owner.list passphrase.try policy.check policy.get token.list token.revoke vault.lockdown",
-		{StepUp: policy.StepUpNever}:                    "namespaces secret.list",
+		{StepUp: policy.StepUpNever}:                    "namespaces secret.history secret.list",
 		{StepUp: policy.StepUpAlways, InLockdown: true}: "owner.revoke vault.lift",
 		{StepUp: policy.StepUpAlways}:                   "agent.create approval.approve owner.create passphrase.set policy.accept",
-		{StepUp: policy.StepUpByTier}:                   "secret.delete secret.get secret.import secret.put secret.rotate token.issue",
+		{StepUp: policy.StepUpByTier}:                   "secret.delete secret.get secret.import secret.put secret.rollback secret.rotate token.issue",
 	}
 	got := map[policy.Guard][]string{}
 	for _, act := range policy.GuardedActs() {

@@ -231,6 +231,7 @@ func (a *act) headerOr(ev audit.Event, action policy.Action, p policy.Path) (*he
 	if err != nil {
 		return nil, nil, err
 	}
+	h = h.seenBy(a.caller, a.now)
 	missing, err := a.unapproved(ev, action, p, h)
 	return h, missing, err
 }

@@ -312,6 +312,7 @@ func (a *act) wantNow(who *identity, w want, from policy.Place) (want, error) {
 	if err != nil {
 		return want{}, err
 	}
+	h = h.forAgents(a.now)
 	rule := a.policy.For(who.Name, from).First(w.Action, p)
 	if rule != nil && rule.Effect() == policy.Deny {
 		return want{}, nil

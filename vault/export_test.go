@@ -130,3 +130,25 @@ func (v *Vault) OpensWithKeyFor(t interface{ Fatal(...any) }, path string) (open
 	}
 	return opens
 }
+
+// KeptHistory is what is kept of a secret that is only written, without a vault.
+type KeptHistory struct{ h header }
+
+// Write makes the next version, and reports whether there was room for it.
+func (k *KeptHistory) Write(by string, now time.Time) bool {
+	if !ownsID(by) && k.h.full(now) {
+		return false
+	}
+	k.h.Current++
+	next := append(k.h.superseded(now), version{N: k.h.Current, At: now, By: by})
+	k.h.Versions, _ = retained(next, now)
+	return true
+}
+
+// Kept is the numbers of the kept versions, oldest first.
+func (k *KeptHistory) Kept() (all []uint64) {
+	for _, ver := range k.h.Versions {
+		all = append(all, ver.N)
+	}
+	return all
+}

@@ -41,6 +41,9 @@ type identity struct {
 	reach policy.Reach // parsed from the above
 }
 
+// ownsID reports whether an id is that of an owner.
+func ownsID(id string) bool { return strings.HasPrefix(id, "own_") }
+
 // credential is the record of a key, found by its hash.
 type credential struct {
 	Kind kind   `json:"kind"`

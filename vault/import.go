@@ -215,6 +215,11 @@ func (a *act) decideImport(d *importDraft) error {
 			return err
 		}
 		item.h, item.skip, item.grants, a.grants = h, d.skips(h), a.grants, nil
+		if missing == nil && !item.skip {
+			if err := a.roomFor(a.about(audit.SecretWrite, item.path), h); err != nil {
+				return err
+			}
+		}
 		if missing != nil && !item.skip && len(waiting) < maxAsked {
 			waiting = append(waiting, *missing)
 		}
@@ -258,42 +263,40 @@ func (d *importDraft) answer() api.ImportResponse {
 
 // storeImport stores all of d that is not skipped.
 func (a *act) storeImport(d *importDraft, answer api.ImportResponse) error {
-	made := 0
+	more := space{}
 	for i := range d.items {
 		item := &d.items[i]
 		if item.skip {
 			continue
 		}
-		if !item.h.exists() {
-			made++
-		}
-		if err := a.storeItem(d, item); err != nil {
+		added, err := a.storeItem(d, item)
+		if err != nil {
 			return err
 		}
+		more = more.plus(added)
 	}
-	if made == 0 {
-		return a.recordImport(d, answer)
-	}
-	count, err := a.v.recount(a.tx, d.ns, made)
+	count, err := a.v.recount(a.tx, d.ns, more)
 	if err != nil {
 		return err
 	}
-	return a.recordImport(d, answer, count)
+	return a.recordImport(d, answer, count...)
 }
 
-func (a *act) storeItem(d *importDraft, item *importItem) error {
+// storeItem says what the item adds to its namespace.
+func (a *act) storeItem(d *importDraft, item *importItem) (more space, err error) {
 	next := item.h.written(d.common, item.sealed, a.caller, a.v.log.Now())
-	changes, err := a.store(item.path, &next, item.sealed)
+	changes, err := a.store(item.path, item.h, &next, item.sealed)
 	if err != nil {
-		return err
+		return more, err
 	}
+	more = next.counts().minus(item.h.counts())
 	ev := a.about(audit.SecretWrite, item.path)
 	ev.Version = item.sealed.n
 	a.grants = item.grants
 	if t := a.caller.token; t != nil && t.StepUp {
-		return a.spend(ev, "secrets:write:"+item.path.String(), changes...)
+		return more, a.spend(ev, "secrets:write:"+item.path.String(), changes...)
 	}
-	return a.spend(ev, d.scope(), changes...)
+	return more, a.spend(ev, d.scope(), changes...)
 }
 
 // recordImport writes the event of the whole, behind those of the secrets.

@@ -267,6 +267,7 @@ func TestImportPrunesVersions(t *testing.T) {
 	h := newHouse(t)
 	first := ""
 	for i := range 12 {
+		h.clock.advance(8 * day) // so that nothing stays for having been current lately
 		h.mustImport(h.owner, fmt.Sprintf("A=v%d\n", i+1))
 		id := h.all()["app/env/A"].ID
 		if first == "" {

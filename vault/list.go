@@ -46,8 +46,9 @@ func (v *Vault) collect(req Request, ns policy.Namespace) (list *api.SecretList,
 
 func (v *Vault) listed(r store.Reader, c *caller, ns policy.Namespace) (*api.SecretList, error) {
 	list := &api.SecretList{Namespace: ns.String(), Items: []api.SecretInfo{}}
-	err := v.eachSecret(r, ns, c.sees, func(p policy.Path, h *header) {
-		list.Items = append(list.Items, h.info(p))
+	now := v.now(r)
+	err := v.eachSecret(r, ns, c, c.sees, func(p policy.Path, h *header) {
+		list.Items = append(list.Items, h.info(p, now))
 	})
 	return list, err
 }
@@ -81,8 +82,10 @@ func (a *act) refuseList(ns policy.Namespace) error {
 }
 
 // eachSecret calls fn with each secret directly in ns, or in the whole vault, that
-// sees says yes to; the others it does not look at.
-func (v *Vault) eachSecret(r store.Reader, ns policy.Namespace, sees func(policy.Path) bool, fn func(policy.Path, *header)) error {
+// sees says yes to; the others it does not look at. What is not there for c is left
+// out; without c, nothing is.
+func (v *Vault) eachSecret(r store.Reader, ns policy.Namespace, c *caller, sees func(policy.Path) bool, fn func(policy.Path, *header)) error {
+	now := v.now(r)
 	prefix := ""
 	if !ns.IsZero() {
 		prefix = ns.String() + "/"
@@ -100,6 +103,9 @@ func (v *Vault) eachSecret(r store.Reader, ns policy.Namespace, sees func(policy
 			return err == nil, err
 		}
 		h, err := v.header(r, p)
+		if err == nil && c != nil {
+			h = h.seenBy(c, now)
+		}
 		if err == nil && h.exists() {
 			fn(p, h)
 		}
@@ -109,20 +115,38 @@ func (v *Vault) eachSecret(r store.Reader, ns policy.Namespace, sees func(policy
 
 // space is the record of a namespace: how many secrets are directly in it.
 type space struct {
-	Count int `json:"count"`
+	Count    int `json:"count"`
+	Expiring int `json:"expiring,omitempty"` // of them, those that expire or have: agents do not count all of those
 }
 
-// recount is the change that adds n to the count of ns.
-func (v *Vault) recount(tx *store.Tx, ns policy.Namespace, n int) (audit.Change, error) {
+func (s space) plus(o space) space  { return space{s.Count + o.Count, s.Expiring + o.Expiring} }
+func (s space) minus(o space) space { return space{s.Count - o.Count, s.Expiring - o.Expiring} }
+
+// counts is what the secret at a header adds to its namespace.
+func (h *header) counts() space {
+	switch {
+	case !h.there():
+		return space{}
+	case h.expires().IsZero():
+		return space{Count: 1}
+	}
+	return space{Count: 1, Expiring: 1}
+}
+
+// recount is the change that adds to the counts of ns, none where there is nothing to
+// add.
+func (v *Vault) recount(tx *store.Tx, ns policy.Namespace, more space) ([]audit.Change, error) {
+	if more == (space{}) {
+		return nil, nil
+	}
 	old, err := load[space](v, tx, store.Namespaces, ns.String())
 	if err != nil {
-		return audit.Change{}, err
+		return nil, err
 	}
-	next := space{n}
 	if old != nil {
-		next.Count += old.Count
+		more = more.plus(*old)
 	}
-	return put(store.Namespaces, ns.String(), next), nil
+	return []audit.Change{put(store.Namespaces, ns.String(), more)}, nil
 }
 
 // Namespaces is the namespaces in which the caller sees a secret, with how many.
@@ -174,7 +198,7 @@ func (c *caller) forNamespaces() *caller {
 }
 
 // namespaces lists those in which c sees a secret. Where it sees all of one the
-// count is kept; else it is counted.
+// count is kept; else, and where some may have expired for it, it is counted.
 func (v *Vault) namespaces(r store.Reader, c *caller) ([]api.Namespace, error) {
 	out := []api.Namespace{}
 	err := r.Scan(store.Namespaces, nil, func(k, _ []byte) (bool, error) {
@@ -197,11 +221,13 @@ func (v *Vault) count(r store.Reader, c *caller, ns policy.Namespace) (n int, er
 		if err != nil || s == nil {
 			return 0, err
 		}
-		return s.Count, nil
+		if c.owner() || s.Expiring == 0 {
+			return s.Count, nil
+		}
 	}
 	if !c.lists(ns, false) {
 		return 0, nil
 	}
-	err = v.eachSecret(r, ns, c.sees, func(policy.Path, *header) { n++ })
+	err = v.eachSecret(r, ns, c, c.sees, func(policy.Path, *header) { n++ })
 	return n, err
 }

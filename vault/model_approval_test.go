@@ -685,9 +685,46 @@ func (m *model) rotateAs(t *rapid.T, c mCaller, p string) {
 	}
 	m.used(c, audit.SecretRotate)
 	m.spend(c, "write", p)
-	m.newVersion(t, s, info, value)
+	m.newVersion(t, c, s, info, value)
 	if info.AccessTier != s.tier || info.Version != s.current {
 		t.Fatalf("rotate %s is answered %+v, want tier %s and version %d", p, info, s.tier, s.current)
+	}
+}
+
+// rollback goes back to a version that may be kept.
+func (m *model) rollback(t *rapid.T) {
+	c, p := m.drawCaller(t), m.drawPath(t)
+	s, n := m.secrets[p], uint64(1)
+	if s != nil {
+		n = s.current + 1 - min(s.current, uint64(rapid.IntRange(1, 12).Draw(t, "back")))
+	}
+	expect := m.asking(c.who, m.may(c, "write", p), mTerms{}, mWish{"write", p})
+	var was mVersion
+	if expect == "" {
+		kept := false
+		if s != nil && s.exists {
+			was, kept = s.versions[n]
+		}
+		switch {
+		case !kept:
+			expect = api.CodeSecretNotFound
+		case n == s.current:
+			expect = api.CodeConflict
+		}
+	}
+	info, err := m.h.rollback(c.text(), p, n)
+	wantCode(t, fmt.Sprintf("roll back %s to %d", p, n), err, expect)
+	if err != nil {
+		m.waits(t, c.who, err, mTerms{}, mWish{"write", p})
+		return
+	}
+	m.used(c, audit.SecretRollback)
+	m.spend(c, "write", p)
+	pending := s.pending
+	s.pending, info.RotationPending = false, info.RotationPending && !pending
+	m.newVersion(t, c, s, info, was.value)
+	if s.pending = pending; info.AccessTier != s.tier || info.Version != s.current {
+		t.Fatalf("rollback of %s is answered %+v, want tier %s and version %d", p, info, s.tier, s.current)
 	}
 }
 

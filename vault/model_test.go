@@ -42,7 +42,13 @@ type mSecret struct {
 	exists   bool
 	pending  bool // flagged for rotation
 	rev      int  // how often the tier has changed
-	versions map[uint64]string
+	versions map[uint64]mVersion
+}
+
+type mVersion struct {
+	value string
+	owner bool      // an owner wrote it
+	until time.Time // when the next one came
 }
 
 type mAgent struct {
@@ -286,7 +292,7 @@ func (m *model) putAs(t *rapid.T, c mCaller, p string) {
 		s = &mSecret{ids: map[string]bool{}, tier: "standard"}
 		m.secrets[p] = s
 	}
-	m.newVersion(t, s, info, value)
+	m.newVersion(t, c, s, info, value)
 	rank := slices.Index(worldTiers, want)
 	if want != "" && (lower || rank > slices.Index(worldTiers, s.tier)) {
 		if s.tier != want && !fresh {
@@ -312,28 +318,45 @@ func (m *model) putOften(t *rapid.T) {
 		if m.secrets[p] == nil {
 			m.secrets[p] = &mSecret{ids: map[string]bool{}, tier: "standard"}
 		}
-		m.newVersion(t, m.secrets[p], info, value)
+		m.newVersion(t, c, m.secrets[p], info, value)
 	}
 }
 
-func (m *model) newVersion(t *rapid.T, s *mSecret, info api.SecretInfo, value string) {
+func (m *model) newVersion(t *rapid.T, c mCaller, s *mSecret, info api.SecretInfo, value string) {
 	if !s.exists {
 		if s.ids[info.ID] {
 			t.Fatalf("made anew it has an id that was there before")
 		}
-		s.id, s.exists, s.versions = info.ID, true, map[uint64]string{}
+		s.id, s.exists, s.versions = info.ID, true, map[uint64]mVersion{}
 		s.ids[s.id] = true
 	}
 	if info.ID != s.id {
 		t.Fatalf("a new version has another id")
 	}
+	now := m.h.last().Time.Time // of the write
+	if was, ok := s.versions[s.current]; ok {
+		was.until = now
+		s.versions[s.current] = was
+	}
 	s.current++
-	s.versions[s.current], s.pending = value, false
+	s.versions[s.current], s.pending = mVersion{value: value, owner: c.who.owner}, false
 	if info.RotationPending {
 		t.Fatalf("written, it still waits for a new value")
 	}
-	for n := range s.versions {
-		if n+10 <= s.current {
+	s.forget(now)
+}
+
+// forget removes what need not be kept. That it never becomes so much that an agent
+// may not write, or an owner pushes something out, is for TestThreat27.
+func (s *mSecret) forget(now time.Time) {
+	byOwner := uint64(0)
+	for n, v := range s.versions {
+		if v.owner {
+			byOwner = max(byOwner, n)
+		}
+	}
+	for n, v := range s.versions {
+		if n+10 <= s.current && n != byOwner && v.until.Add(7*24*time.Hour).Compare(now) <= 0 {
 			delete(s.versions, n)
 		}
 	}
@@ -359,7 +382,9 @@ func (m *model) getAs(t *rapid.T, c mCaller, p string) {
 		if at == 0 {
 			at = s.current
 		}
-		want, kept = s.versions[at]
+		var v mVersion
+		v, kept = s.versions[at]
+		want = v.value
 	}
 	if expect == "" && !kept {
 		expect = api.CodeSecretNotFound
@@ -625,6 +650,9 @@ func (m *model) listAgents(t *rapid.T) {
 }
 
 func (m *model) clock(t *rapid.T) {
+	if rapid.IntRange(0, 7).Draw(t, "long") == 0 {
+		m.h.clock.advance(8 * day)
+	}
 	m.h.clock.advance(time.Duration(rapid.IntRange(-30, 60).Draw(t, "minutes")) * time.Minute)
 }
 
@@ -658,7 +686,7 @@ func (m *model) settle(t *rapid.T) {
 	for _, a := range []audit.Action{
 		audit.SecretRead, audit.SecretWrite, audit.SecretDelete, audit.SecretList,
 		audit.TokenCreate, audit.TokenRevoke, audit.AgentCreate, audit.AgentRevoke,
-		audit.SecretRotate, audit.SecretRotationPending,
+		audit.SecretRotate, audit.SecretRotationPending, audit.SecretRollback,
 		audit.ApprovalRequest, audit.ApprovalApprove, audit.ApprovalDeny, audit.ApprovalExpire,
 		audit.ApprovalRevoke, audit.VaultLockdown, audit.VaultLift, audit.PolicyReload, audit.OwnerCreate, audit.OwnerRevoke,
 	} {
@@ -688,7 +716,7 @@ func TestModel(t *testing.T) {
 			"put": m.put, "put again": m.put, "put often": m.putOften, "get": m.get, "get again": m.get, "delete": m.delete, "list": m.list,
 			"create agent": m.createAgent, "revoke agent": m.revokeAgent, "list agents": m.listAgents,
 			"issue": m.issue, "issue again": m.issue, "revoke token": m.revokeToken, "list tokens": m.listTokens,
-			"rotate": m.rotate, "flag": m.flag, "approve": m.approve, "approve again": m.approve, "deny": m.deny, "use": m.use, "use again": m.use,
+			"rotate": m.rotate, "flag": m.flag, "rollback": m.rollback, "approve": m.approve, "approve again": m.approve, "deny": m.deny, "use": m.use, "use again": m.use,
 			"list approvals": m.listApprovals, "sweep": m.sweep, "revoke approval": m.revokeApproval,
 			"create owner": m.createOwner, "revoke owner": m.revokeOwner, "lockdown": m.lockdown, "lift": m.lift, "lift again": m.lift,
 			"offer policy": m.offerPolicy, "accept policy": m.acceptPolicy,

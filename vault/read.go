@@ -87,7 +87,8 @@ func (v *Vault) visible(r store.Reader, c *caller, p policy.Path) (*header, erro
 	if p.IsZero() || !c.sees(p) {
 		return nil, nil
 	}
-	return v.header(r, p)
+	h, err := v.header(r, p)
+	return h.seenBy(c, v.now(r)), err
 }
 
 // listsAll reports whether the caller may list all of ns.
@@ -97,7 +98,7 @@ func (c *caller) listsAll(ns policy.Namespace) bool {
 
 // decrypt opens version n for a caller who may read it.
 func (v *Vault) decrypt(r store.Reader, c *caller, p policy.Path, h *header, n uint64, from Origin) (*opened, error) {
-	ver := h.version(n)
+	ver := h.versionFor(c, n, v.now(r))
 	if ver == nil {
 		return nil, nil
 	}
@@ -206,20 +207,25 @@ func (a *act) release(p policy.Path, h *header, n uint64, o *opened) (*Reading, 
 	if err := a.permit(ev, policy.Read, p, h); err != nil {
 		return nil, err
 	}
-	ver := h.version(n)
+	ver := h.versionFor(a.caller, n, a.now)
 	if ver == nil {
-		return nil, api.New(api.CodeSecretNotFound, "there is no such version of this secret")
+		return nil, versionNotFound()
 	}
 	if o == nil || o.id != h.ID || o.n != ver.N {
 		return nil, errStale
 	}
 	ev.Version = ver.N
-	info := h.info(p)
-	info.Version = ver.N
+	info := h.info(p, a.now)
+	info.Version, info.UpdatedAt, info.ExpiresAt, info.Expired = ver.N, ver.At, orNull(ver.Expires), ver.expired(a.now)
 	if err := decodeMetadata(o.payload.Metadata, &info.Metadata); err != nil {
 		return nil, err
 	}
 	return &Reading{info, o.payload.Value}, a.spend(ev, "secrets:read:"+p.String())
+}
+
+func versionNotFound() *api.Error {
+	return api.New(api.CodeSecretNotFound, "there is no such version of this secret").
+		WithHint("ass secrets history NAMESPACE/KEY shows those that are kept")
 }
 
 func decodeMetadata(b []byte, into *map[string]any) error {

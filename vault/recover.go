@@ -205,7 +205,7 @@ func (v *Vault) replacePassphrase(tx *store.Tx, first *firstPassphrase, lose boo
 
 // onlyByKey are the secrets with a version that is sealed to the approval key.
 func (v *Vault) onlyByKey(r store.Reader) (paths []policy.Path, err error) {
-	err = v.eachSecret(r, policy.Namespace{}, func(policy.Path) bool { return true }, func(p policy.Path, h *header) {
+	err = v.eachSecret(r, policy.Namespace{}, nil, func(policy.Path) bool { return true }, func(p policy.Path, h *header) {
 		for _, ver := range h.Versions {
 			by, err := envelope.SealedBy(r.Get(store.Values, valueKey(h.ID, ver.N)))
 			if err == nil && by != v.keyring.ID() {
@@ -223,17 +223,17 @@ func (v *Vault) loseSecret(tx *store.Tx, p policy.Path) error {
 	if err != nil || !h.exists() {
 		return err
 	}
-	count, err := v.recount(tx, p.Namespace(), -1)
+	gone, err := v.tombstone(tx, p, h)
 	if err != nil {
 		return err
 	}
-	gone, err := v.tombstone(tx, h)
+	count, err := v.recount(tx, p.Namespace(), gone.counts().minus(h.counts()))
 	if err != nil {
 		return err
 	}
 	ev := audit.Event{Actor: daemonActor, Action: audit.SecretDelete, Outcome: audit.OK, Reason: "lost with the approval passphrase"}
 	ev.Namespace, ev.Key, ev.Version = p.Namespace().String(), p.Key(), h.Current
-	_, err = v.log.Append(tx, ev, put(store.Secrets, p.String(), gone), count)
+	_, err = v.log.Append(tx, ev, append(count, put(store.Secrets, p.String(), gone))...)
 	return err
 }
 

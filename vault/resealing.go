@@ -12,9 +12,12 @@ import (
 	"github.com/agent-secret-store/assd/vault/envelope"
 )
 
-// resealAtOnce is how many secrets one transaction seals anew: each may have ten
-// versions of a MiB.
-const resealAtOnce = 16
+// How much one transaction seals anew: so many secrets, and no more of them once
+// they have so many versions, each of which may be a MiB.
+const (
+	resealAtOnce   = 16
+	resealVersions = 10 * resealAtOnce
+)
 
 // finishResealing seals to the approval key what the KEK still opens of secrets
 // that need a person, and writes the file anew without what it was. It wants the
@@ -83,6 +86,7 @@ func (v *Vault) resealSome(ctx context.Context, after string) (last string, more
 // unsealedToKey finds some secrets behind a path that need a person and that the
 // KEK opens.
 func (v *Vault) unsealedToKey(r store.Reader, after string) (paths []policy.Path, err error) {
+	versions := 0
 	err = r.Scan(store.Secrets, []byte(after), func(k, _ []byte) (bool, error) {
 		p, err := policy.ParsePath(string(k))
 		if err != nil || p.String() == after {
@@ -95,11 +99,11 @@ func (v *Vault) unsealedToKey(r store.Reader, after string) (paths []policy.Path
 		for _, ver := range h.Versions {
 			by, err := envelope.SealedBy(r.Get(store.Values, valueKey(h.ID, ver.N)))
 			if err == nil && by == v.keyring.ID() {
-				paths = append(paths, p)
+				paths, versions = append(paths, p), versions+len(h.Versions)
 				break
 			}
 		}
-		return len(paths) < resealAtOnce, nil
+		return len(paths) < resealAtOnce && versions < resealVersions, nil
 	})
 	return paths, err
 }

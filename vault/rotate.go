@@ -53,7 +53,7 @@ func (v *Vault) flag(ctx context.Context, req Request, p policy.Path) (info api.
 		}
 		flagged := a.about(audit.SecretRotationPending, p)
 		flagged.Version = h.Current
-		info = next.info(p)
+		info = next.info(p, a.now)
 		return a.record(flagged, put(store.Secrets, p.String(), next))
 	})
 	return info, err

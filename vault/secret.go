@@ -10,9 +10,6 @@ import (
 	"github.com/agent-secret-store/assd/vault/envelope"
 )
 
-// keptVersions is how many versions of a secret are kept, the newest ones.
-const keptVersions = 10
-
 // header is the record of a secret at its path. Deleted, it stays as the
 // tombstone: whoever makes the path anew starts at its tier and goes on counting
 // versions, under a new id.
@@ -26,7 +23,11 @@ type header struct {
 	Updated  time.Time         `json:"updated"`
 	Deleted  time.Time         `json:"deleted,omitzero"`
 	Pending  time.Time         `json:"rotation_pending,omitzero"` // since when it waits for a new value
+	Warned   time.Time         `json:"expiry_warned,omitzero"`    // when the trail told that the newest version expires soon
+	Ended    time.Time         `json:"expiry_ended,omitzero"`     // and that it has
 	Versions []version         `json:"versions,omitempty"`        // the kept ones, oldest first
+
+	hidden bool // it has expired, and is looked at by an agent
 }
 
 // version is one kept version of a secret.
@@ -36,6 +37,9 @@ type version struct {
 	At     time.Time `json:"at"`
 	By     string    `json:"by"`             // id of who wrote it
 	Meta   bool      `json:"meta,omitempty"` // metadata is sealed with it; not told of versions from before there was an approval key
+
+	Until   time.Time `json:"until,omitzero"`   // when it stopped being the current one; zero: it is, or nothing was written since that was kept
+	Expires time.Time `json:"expires,omitzero"` // zero: never
 }
 
 // tier is the tier in force at a path: "" where nothing has ever been.
@@ -62,8 +66,12 @@ func (h *header) id() string {
 	return h.ID
 }
 
-// exists reports whether there is a secret, and not only its tombstone.
-func (h *header) exists() bool { return h != nil && h.Deleted.IsZero() }
+// exists reports whether there is a secret for whoever looks, and not only its
+// tombstone.
+func (h *header) exists() bool { return h.there() && !h.hidden }
+
+// there is exists, whoever looks.
+func (h *header) there() bool { return h != nil && h.Deleted.IsZero() }
 
 // version is the kept version n, the newest when n is 0, or nil.
 func (h *header) version(n uint64) *version {
@@ -83,13 +91,21 @@ func (v *Vault) header(r store.Reader, p policy.Path) (*header, error) {
 	return load[header](v, r, store.Secrets, p.String())
 }
 
-// info describes a secret without its value.
-func (h *header) info(p policy.Path) api.SecretInfo {
+// info describes a secret without its value, as it is at that moment.
+func (h *header) info(p policy.Path, now time.Time) api.SecretInfo {
 	return api.SecretInfo{
 		ID: h.ID, Namespace: p.Namespace().String(), Key: p.Key(), Version: h.Current,
 		SecretType: string(h.Type), AccessTier: string(h.Tier), CreatedAt: h.Created, UpdatedAt: h.Updated,
-		RotationPending: !h.Pending.IsZero(),
+		RotationPending: !h.Pending.IsZero(), ExpiresAt: orNull(h.expires()), Expired: h.expired(now),
 	}
+}
+
+// orNull is a time as the API tells it.
+func orNull(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
 }
 
 // valueKey is where a version's sealed value lies.

@@ -2,6 +2,7 @@ package vault
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/agent-secret-store/assd/audit"
@@ -15,8 +16,13 @@ const (
 )
 
 // Sweep closes requests whose time is over, with an event each, and removes
-// grants that have ended and requests that ended long ago.
+// grants that have ended and requests that ended long ago. It tells of secrets that
+// expire soon, and of those that have.
 func (v *Vault) Sweep(ctx context.Context) error {
+	return errors.Join(v.sweepRequests(ctx), v.tellExpiries(ctx))
+}
+
+func (v *Vault) sweepRequests(ctx context.Context) error {
 	swept := false
 	defer func() {
 		if swept {

@@ -271,7 +271,7 @@ func (v *Vault) stillReads(r store.Reader, m moment, a *approval, w want) bool {
 		return false
 	}
 	h, err := v.header(r, p)
-	if err != nil || h.id() != w.Secret || h.tierRev() != w.Rev {
+	if h = h.forAgents(m.now); err != nil || h.id() != w.Secret || h.tierRev() != w.Rev {
 		return false
 	}
 	g, err := load[grant](v, r, store.Grants, grantPrefix(a.Agent, w.Action, w.Path)+a.ID)

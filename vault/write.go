@@ -21,7 +21,9 @@ type draft struct {
 	tier     policy.Tier       // "": keep
 	lower    bool
 	metadata map[string]any
-	rotates  bool // there must be a secret, and its metadata stays
+	expires  time.Time // zero: never
+	rotates  bool      // there must be a secret, and its metadata stays
+	back     uint64    // there must be a secret with this version, whose payload it takes
 }
 
 // tierAfter is the tier in force after d is written where h is.
@@ -38,16 +40,22 @@ func (d draft) tierAfter(h *header) policy.Tier {
 
 // event names the write in the trail.
 func (d draft) event() audit.Action {
-	if d.rotates {
+	switch {
+	case d.rotates:
 		return audit.SecretRotate
+	case d.back != 0:
+		return audit.SecretRollback
 	}
 	return audit.SecretWrite
 }
 
 // act names the write in the table of guards.
 func (d draft) act() string {
-	if d.rotates {
+	switch {
+	case d.rotates:
 		return "secret.rotate"
+	case d.back != 0:
+		return "secret.rollback"
 	}
 	return "secret.put"
 }
@@ -60,6 +68,7 @@ type sealedDraft struct {
 	meta   bool   // there is metadata
 	sealed []byte
 	digest string
+	shut   bool // what it takes its payload from is sealed to the approval key, which the caller does not have
 }
 
 // Put stores a new version of the secret at p, or a new secret.
@@ -88,6 +97,9 @@ func (v *Vault) write(ctx context.Context, req Request, p policy.Path, d draft) 
 	return info, nil
 }
 
+// lastYear is the last one that RFC 3339, and so a record, can tell.
+const lastYear = 9999
+
 // draftSecret checks each field of a write.
 func draftSecret(want api.SecretWrite) (d draft, err error) {
 	switch {
@@ -109,6 +121,11 @@ func draftSecret(want api.SecretWrite) (d draft, err error) {
 			return d, invalid("access_tier", err.Error())
 		}
 	}
+	if want.ExpiresAt != nil {
+		if d.expires = want.ExpiresAt.UTC().Truncate(time.Second); d.expires.Year() > lastYear {
+			return d, invalid("expires_at", fmt.Sprintf("after the year %d", lastYear))
+		}
+	}
 	var metadata []byte
 	if want.Metadata != nil {
 		if metadata, err = json.Marshal(want.Metadata); err != nil {
@@ -126,6 +143,7 @@ func draftSecret(want api.SecretWrite) (d draft, err error) {
 // first. For a caller who may not write there it looks at nothing and does
 // nothing: the transaction refuses it, and how long that takes tells nothing.
 func (v *Vault) sealDraft(req Request, p policy.Path, d draft) (s sealedDraft, err error) {
+	ready := true
 	err = v.db.View(func(snap *store.Snapshot) error {
 		may, err := v.writer(snap, req)
 		if err != nil || may == nil {
@@ -139,17 +157,23 @@ func (v *Vault) sealDraft(req Request, p policy.Path, d draft) (s sealedDraft, e
 		if s.to, err = v.sealerFor(snap, d.tierAfter(at.header)); err != nil {
 			return err
 		}
-		if d.rotates {
+		switch {
+		case d.rotates:
 			d, err = v.keepMetadata(snap, p, at.header, d)
+		case d.back != 0:
+			ready, s.shut, err = v.takeBack(snap, p, at, &d)
 		}
 		return err
 	})
-	if err != nil || s.n == 0 {
+	if err != nil || s.n == 0 || !ready {
 		return s, err
 	}
 	s, err = v.sealFor(p, s, d.payload)
-	if d.rotates {
-		clear(d.payload.Metadata) // our copy; what the caller handed in has none
+	switch { // our copies
+	case d.rotates:
+		clear(d.payload.Metadata) // what the caller handed in has none
+	case d.back != 0:
+		d.payload.Wipe()
 	}
 	return s, err
 }
@@ -158,6 +182,7 @@ func (v *Vault) sealDraft(req Request, p policy.Path, d draft) (s sealedDraft, e
 // been anything), and whether it may write there as things are.
 type target struct {
 	*header
+	by      *caller
 	allowed bool
 }
 
@@ -180,8 +205,9 @@ func (v *Vault) writer(r store.Reader, req Request) (func(policy.Path) (*target,
 		if err != nil {
 			return nil, err
 		}
+		h = h.seenBy(c, v.now(r))
 		d, _, err := v.decide(r, c, policy.Write, p, h, req.Origin)
-		return &target{h, d.Effect == policy.Allow}, err
+		return &target{h, c, d.Effect == policy.Allow}, err
 	}, nil
 }
 
@@ -191,7 +217,7 @@ func (h *header) upcoming() sealedDraft {
 	switch {
 	case h == nil:
 		return sealedDraft{id: newID("sec"), n: 1}
-	case h.exists():
+	case h.there():
 		return sealedDraft{id: h.ID, n: h.Current + 1}
 	default:
 		return sealedDraft{id: newID("sec"), n: h.Current + 1}
@@ -216,7 +242,7 @@ func (s sealedDraft) fits(h *header, to string) bool {
 		return false
 	case h == nil:
 		return s.n == 1
-	case h.exists():
+	case h.there():
 		return s.id == h.ID && s.n == h.Current+1
 	default: // sealed before the deletion, it would bear the id of what was deleted
 		return s.id != h.ID && s.n == h.Current+1
@@ -229,7 +255,7 @@ func (v *Vault) tryPut(ctx context.Context, req Request, p policy.Path, d draft,
 		if err != nil {
 			return err
 		}
-		if d.rotates && !h.exists() {
+		if (d.rotates || d.back != 0) && !h.exists() {
 			return secretNotFound()
 		}
 		to, err := v.sealerFor(a.tx, d.tierAfter(h))
@@ -239,24 +265,26 @@ func (v *Vault) tryPut(ctx context.Context, req Request, p policy.Path, d draft,
 		if !s.fits(h, to.ID()) {
 			return errStale
 		}
+		if d.back != 0 {
+			if d, err = a.goesBack(p, h, d, s); err != nil {
+				return err
+			}
+		}
 		next := h.written(d, s, a.caller, v.log.Now())
 		a.ends = a.ends || h != nil && h.Tier != next.Tier
-		changes, err := a.store(p, &next, s)
+		changes, err := a.store(p, h, &next, s)
 		if err != nil {
 			return err
 		}
-		if !h.exists() {
-			count, err := v.recount(a.tx, p.Namespace(), 1)
-			if err != nil {
-				return err
-			}
-			changes = append(changes, count)
+		count, err := v.recount(a.tx, p.Namespace(), next.counts().minus(h.counts()))
+		if err != nil {
+			return err
 		}
 		ev := a.about(d.event(), p)
-		ev.Version = s.n
-		info = next.info(p)
+		ev.Version, ev.Reason = s.n, d.why()
+		info = next.info(p, a.now)
 		info.Metadata = d.metadata
-		return a.spend(ev, "secrets:write:"+p.String(), changes...)
+		return a.spend(ev, "secrets:write:"+p.String(), append(changes, count...)...)
 	})
 	if err != nil {
 		return api.SecretInfo{}, err
@@ -275,7 +303,13 @@ func (a *act) writable(p policy.Path, d draft) (*header, error) {
 		const reason = "only an owner lowers the tier of a secret"
 		return nil, refuse(ev, api.New(api.CodeScopeDenied, reason), reason)
 	}
-	return h, a.mayLower(ev, h, d)
+	if err := a.mayLower(ev, h, d); err != nil {
+		return nil, err
+	}
+	if !d.expires.IsZero() && !d.expires.After(a.now) {
+		return nil, invalid("expires_at", "not in the future")
+	}
+	return h, a.roomFor(ev, h)
 }
 
 // written is the header after the write; h is nil where nothing has ever been.
@@ -286,7 +320,9 @@ func (h *header) written(d draft, s sealedDraft, by *caller, now time.Time) head
 	}
 	if h.exists() {
 		next.Type, next.Created = h.Type, h.Created
-		next.Versions = append(next.Versions, h.Versions...)
+	}
+	if d.back != 0 { // an old value is not the new one that it waits for
+		next.Pending = h.Pending
 	}
 	if d.typ != "" {
 		next.Type = d.typ
@@ -296,21 +332,25 @@ func (h *header) written(d draft, s sealedDraft, by *caller, now time.Time) head
 		next.TierRev++
 	}
 	next.Current, next.Updated = s.n, now
-	next.Versions = append(next.Versions, version{N: s.n, Digest: s.digest, At: now, By: by.ID, Meta: s.meta})
+	next.Versions = append(h.superseded(now), version{N: s.n, Digest: s.digest, At: now, By: by.ID, Meta: s.meta, Expires: d.expires})
 	return next
 }
 
-// store writes the sealed value and removes the versions that are too old. The
-// namespace's count is left to the caller.
-func (a *act) store(p policy.Path, next *header, s sealedDraft) ([]audit.Change, error) {
+// store writes the sealed value and removes the versions that need not be kept. h is
+// the header before it. The namespace's count is left to the caller.
+func (a *act) store(p policy.Path, h, next *header, s sealedDraft) ([]audit.Change, error) {
 	if err := a.tx.Put(store.Values, valueKey(s.id, s.n), s.sealed); err != nil {
 		return nil, fmt.Errorf("storing value: %w", err)
 	}
-	for len(next.Versions) > keptVersions {
-		if err := a.tx.Delete(store.Values, valueKey(next.ID, next.Versions[0].N)); err != nil {
+	kept, gone := retained(next.Versions, next.Updated)
+	for _, ver := range gone {
+		if err := a.tx.Delete(store.Values, valueKey(next.ID, ver.N)); err != nil {
 			return nil, err
 		}
-		next.Versions = next.Versions[1:]
+	}
+	next.Versions = kept
+	if err := a.v.schedule(a.tx, p, h.due(), next.due()); err != nil {
+		return nil, err
 	}
 	opener := a.caller.opener(nil)
 	if err := a.v.reseal(a.tx, p, next, s.to, opener); err != nil {
@@ -330,28 +370,33 @@ func (v *Vault) Delete(ctx context.Context, req Request, p policy.Path) error {
 		if !h.exists() {
 			return secretNotFound()
 		}
-		gone, err := v.tombstone(a.tx, h)
+		gone, err := v.tombstone(a.tx, p, h)
 		if err != nil {
 			return err
 		}
 		a.ends = true
-		count, err := v.recount(a.tx, p.Namespace(), -1)
+		count, err := v.recount(a.tx, p.Namespace(), gone.counts().minus(h.counts()))
 		if err != nil {
 			return err
 		}
 		ev.Version = h.Current
-		return a.spend(ev, "secrets:delete:"+p.String(), put(store.Secrets, p.String(), gone), count)
+		changes := append(count, put(store.Secrets, p.String(), gone))
+		return a.spend(ev, "secrets:delete:"+p.String(), changes...)
 	})
 }
 
 // tombstone is what stays of h when the secret is deleted; its values are removed.
-func (v *Vault) tombstone(tx *store.Tx, h *header) (header, error) {
+func (v *Vault) tombstone(tx *store.Tx, p policy.Path, h *header) (header, error) {
 	gone := *h
+	if err := v.schedule(tx, p, h.due(), time.Time{}); err != nil {
+		return gone, err
+	}
 	for _, ver := range h.Versions {
 		if err := tx.Delete(store.Values, valueKey(h.ID, ver.N)); err != nil {
 			return gone, err
 		}
 	}
 	gone.Versions, gone.Deleted, gone.Updated = nil, v.log.Now(), v.log.Now()
+	gone.Warned, gone.Ended = time.Time{}, time.Time{}
 	return gone, nil
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
 	"slices"
 
 	"github.com/alecthomas/kong"
@@ -44,20 +43,12 @@ type globals struct {
 	NoColor        bool        `name:"no-color" help:"Print without colour."`
 	Quiet          bool        `name:"quiet" help:"Print the answer and nothing else."`
 	Verbose        bool        `name:"verbose" help:"Say on stderr what is asked of the daemon."`
-	Version        versionFlag `name:"version" help:"Print the version and exit."`
+	Version        versionFlag `name:"version" help:"Print the version of ass and exit; of secrets get, with a number: which version of the secret."`
 	Help           helpFlag    `name:"help" short:"h" help:"Print help for this command."`
 }
 
 // errShown ends a run that has printed what was asked for instead of a command.
 var errShown = errors.New("shown")
-
-type versionFlag bool
-
-// BeforeReset prints the version before anything else is looked at.
-func (versionFlag) BeforeReset(k *kong.Kong) error {
-	fmt.Fprintf(k.Stdout, "ass/%s %s-%s %s\n", version, runtime.GOOS, runtime.GOARCH, runtime.Version())
-	return errShown
-}
 
 type helpFlag bool
 

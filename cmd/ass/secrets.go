@@ -2,6 +2,8 @@ package main
 
 import (
 	"errors"
+	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -11,10 +13,12 @@ import (
 )
 
 type secretsCmd struct {
-	Get    getCmd    `cmd:"" help:"Print the value of a secret."`
-	Set    setCmd    `cmd:"" help:"Store or update a secret."`
-	List   listCmd   `cmd:"" help:"List secrets, never their values."`
-	Delete deleteCmd `cmd:"" help:"Delete a secret for good."`
+	Get      getCmd      `cmd:"" help:"Print the value of a secret."`
+	Set      setCmd      `cmd:"" help:"Store or update a secret."`
+	List     listCmd     `cmd:"" help:"List secrets, never their values."`
+	History  historyCmd  `cmd:"" help:"List the versions of a secret."`
+	Rollback rollbackCmd `cmd:"" help:"Go back to an older version of a secret."`
+	Delete   deleteCmd   `cmd:"" help:"Delete a secret for good."`
 }
 
 // Help shows examples.
@@ -52,6 +56,8 @@ func parseNamespace(s string) (policy.Namespace, error) {
 	return ns, nil
 }
 
+var getType = reflect.TypeFor[getCmd]()
+
 type getCmd struct {
 	Path string `arg:"" name:"namespace/key" help:"The secret."`
 	access
@@ -62,6 +68,8 @@ func (getCmd) Help() string {
 	return `On a terminal the value is followed by a newline; into a pipe or file it goes
 byte for byte. Every read is in the audit trail.
 
+With --version N it is an older version, of those that ass secrets history shows.
+
 Where a person has to agree, an owner gives the approval passphrase, on the terminal
 or with --passphrase-file, and an agent waits for an owner with --wait: 4 is denied,
 5 not approved in time.
@@ -70,6 +78,7 @@ Examples:
 
   ass secrets get production/OPENAI_API_KEY
   KEY=$(ass secrets get production/OPENAI_API_KEY)
+  ass secrets get production/OPENAI_API_KEY --version 3
   ass secrets get production/DB_PASSWORD --wait --reason "nightly migration"
   ass secrets get production/DB_PASSWORD --wait=1h
   ass secrets get production/OPENAI_API_KEY --json`
@@ -84,6 +93,9 @@ type gotten struct {
 	AccessTier  string    `json:"access_tier"`
 	Version     uint64    `json:"version"`
 	RetrievedAt time.Time `json:"retrieved_at"`
+
+	ExpiresAt *time.Time `json:"expires_at,omitempty"`
+	Expired   bool       `json:"expired,omitempty"`
 }
 
 // Run prints the value.
@@ -92,18 +104,29 @@ func (c *getCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	if a.Version.given && a.Version.number == 0 {
+		return usage(errVersion.Error(), "ass secrets history "+path.String()+" shows the versions")
+	}
 	var secret *api.Secret
 	err = c.to(a, "read "+path.String(), "secrets:read:"+path.String(), func(s *client.Session) (err error) {
-		secret, err = s.Secret(a.ctx, path)
+		if n := a.Version.number; n != 0 {
+			secret, err = s.SecretVersion(a.ctx, path, n)
+		} else {
+			secret, err = s.Secret(a.ctx, path)
+		}
 		return err
 	})
 	if err != nil {
 		return err
 	}
+	if secret.Expired && secret.ExpiresAt != nil {
+		a.note("This value expired on " + moment(*secret.ExpiresAt) + " UTC: agents do not find it any more.")
+	}
 	if a.JSON {
 		return a.json(gotten{
 			Key: secret.Key, Namespace: secret.Namespace, Value: secret.Value, SecretType: secret.SecretType,
 			AccessTier: secret.AccessTier, Version: secret.Version, RetrievedAt: time.Now().UTC().Truncate(time.Second),
+			ExpiresAt: secret.ExpiresAt, Expired: secret.Expired,
 		})
 	}
 	if stdoutIsTerminal() {
@@ -124,7 +147,9 @@ func (listCmd) Help() string {
   ass secrets list production
   ass secrets list staging/openai
   ass secrets list production --json | jq '[.secrets[].key]'
-  ass secrets list production --quiet         paths alone, one a line`
+  ass secrets list production --quiet         paths alone, one a line
+
+Secrets that wait for a new value, that expire or have expired are marked.`
 }
 
 // Run lists one namespace or all.
@@ -177,6 +202,7 @@ func (a *app) printNamespace(ns policy.Namespace, items []api.SecretInfo) error 
 	for _, i := range items {
 		t.rows = append(t.rows, []string{i.Key, i.SecretType, i.AccessTier, day(i.UpdatedAt)})
 	}
+	t.mark(items)
 	return a.answer(t.String())
 }
 
@@ -198,7 +224,35 @@ func (a *app) printAll(items []api.SecretInfo) error {
 	for _, i := range items {
 		t.rows = append(t.rows, []string{i.Namespace, i.Key, i.SecretType, i.AccessTier, day(i.UpdatedAt)})
 	}
+	t.mark(items)
 	return a.answer(t.String())
+}
+
+// mark adds a column that says what a row's secret waits for, where there is one to
+// say it of.
+func (s *sheet) mark(items []api.SecretInfo) {
+	if !slices.ContainsFunc(items, func(i api.SecretInfo) bool { return state(i) != "" }) {
+		return
+	}
+	s.columns = append(s.columns, "State")
+	for n, i := range items {
+		s.rows[n] = append(s.rows[n], state(i))
+	}
+}
+
+// state says what a secret waits for, or "".
+func state(i api.SecretInfo) string {
+	var all []string
+	if i.RotationPending {
+		all = append(all, "rotation-pending")
+	}
+	switch {
+	case i.Expired:
+		all = append(all, "expired")
+	case i.ExpiresAt != nil:
+		all = append(all, "expires "+day(*i.ExpiresAt))
+	}
+	return strings.Join(all, ", ")
 }
 
 func (a *app) printPaths(items []api.SecretInfo) error {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+	"time"
 
 	"github.com/agent-secret-store/assd/policy"
 	"github.com/agent-secret-store/assd/vault/api"
@@ -17,6 +18,7 @@ type setCmd struct {
 	Type       string  `placeholder:"TYPE" help:"api_key, oauth_token, db_credential, ssh_key, certificate or custom."`
 	Tier       string  `placeholder:"TIER" help:"standard, sensitive (an agent that reads it needs an approval) or critical (to change it, too)."`
 	Base64     bool    `name:"base64" help:"Store the base64 text of the bytes: for values that are not text."`
+	Expires    *string `placeholder:"WHEN" help:"When the value expires: 90d, 2027-03-01, 2027-03-01T12:00:00Z or never. Left out, it is never."`
 	AllowEmpty bool    `help:"Store an empty value."`
 	Yes        bool    `help:"Do not ask before the tier is lowered."`
 	access
@@ -29,11 +31,15 @@ func (setCmd) Help() string {
 	return `From a pipe, one newline at the end is dropped; a file is kept byte for byte. On
 a terminal the value is asked for and not shown.
 
+An expiry belongs to the value: the next one brings its own, or none. When it has
+come, agents do not find the secret any more, and owners see it marked.
+
 Examples:
 
   echo "sk-proj-..." | ass secrets set production/OPENAI_API_KEY
   ass secrets set production/TLS_CERT --type certificate < cert.pem
   ass secrets set production/DB_PASSWORD --type db_credential --tier sensitive
+  ass secrets set production/TRIAL_KEY --expires 90d < trial.key
   ass secrets set staging/DEBUG_KEY abc123
   ass secrets set staging/DEBUG_KEY -- -begins-with-a-dash
   ass secrets set production/KEYSTORE --base64 < store.p12
@@ -84,7 +90,13 @@ func (c *setCmd) request() (path policy.Path, w api.SecretWrite, err error) {
 			return path, w, usage("--tier: "+err.Error(), "ass secrets set --help")
 		}
 	}
-	return path, api.SecretWrite{SecretType: c.Type, AccessTier: c.Tier}, nil
+	w = api.SecretWrite{SecretType: c.Type, AccessTier: c.Tier}
+	if c.Expires != nil {
+		if w.ExpiresAt, err = parseExpiry(*c.Expires, time.Now()); err != nil {
+			return path, w, usage("--expires: "+err.Error(), "ass secrets set --help")
+		}
+	}
+	return path, w, nil
 }
 
 // value is the argument, or what stdin holds.
@@ -144,6 +156,9 @@ func (c *setCmd) print(a *app, path policy.Path, info *api.SecretInfo) error {
 	}
 	if a.JSON {
 		return a.json(info)
+	}
+	if info.ExpiresAt != nil {
+		return a.done(fmt.Sprintf("Stored %s (version %d, expires %s UTC)", path, info.Version, moment(*info.ExpiresAt)))
 	}
 	return a.done(fmt.Sprintf("Stored %s (version %d)", path, info.Version))
 }

@@ -116,6 +116,10 @@ type SecretInfo struct {
 	// RotationPending says that somebody has asked for a new value that no
 	// one has stored yet.
 	RotationPending bool `json:"rotation_pending"`
+	// ExpiresAt is when the version expires: then the secret is not there any more
+	// for agents, and for owners it is marked as expired.
+	ExpiresAt *time.Time `json:"expires_at"`
+	Expired   bool       `json:"expired"`
 }
 
 // SecretList answers the listings. Namespace is empty when the whole vault
@@ -132,6 +136,7 @@ type SecretWrite struct {
 	AccessTier string         `json:"access_tier,omitempty"` // absent: keeps the tier, "standard" when new
 	Metadata   map[string]any `json:"metadata,omitempty"`
 	LowerTier  bool           `json:"lower_tier,omitempty"` // owners only: AccessTier may be below the tier in force
+	ExpiresAt  *time.Time     `json:"expires_at,omitempty"` // absent: never, whenever the version before did
 }
 
 // SecretRotate is the body of POST /v1/secrets/{ns}/{KEY}/rotate: the next value,
@@ -139,6 +144,31 @@ type SecretWrite struct {
 type SecretRotate struct {
 	Value    *string `json:"value,omitempty"`
 	NewValue *string `json:"new_value,omitempty"`
+}
+
+// SecretVersion is one kept version of a secret, without its value.
+type SecretVersion struct {
+	Version       uint64     `json:"version"`
+	CreatedAt     time.Time  `json:"created_at"`
+	CreatedBy     string     `json:"created_by"`      // name of the owner or agent, or "assd"
+	CreatedByKind string     `json:"created_by_kind"` // "owner", "agent" or "daemon"
+	Current       bool       `json:"current"`
+	ReplacedAt    *time.Time `json:"replaced_at"` // null: it is the current one
+	ExpiresAt     *time.Time `json:"expires_at"`
+	Expired       bool       `json:"expired"`
+}
+
+// SecretVersions answers GET /v1/secrets/{ns}/{KEY}/versions, newest first.
+type SecretVersions struct {
+	Namespace string          `json:"namespace"`
+	Key       string          `json:"key"`
+	Items     []SecretVersion `json:"items"`
+}
+
+// SecretRollback is the body of POST /v1/secrets/{ns}/{KEY}/rollback: which version's
+// value becomes the next one.
+type SecretRollback struct {
+	Version *uint64 `json:"version"`
 }
 
 // ImportRequest is the body of POST /v1/secrets/import.

@@ -42,10 +42,13 @@ func TestKeyNeverGoesToASecretsRoute(t *testing.T) {
 	_, e1 := s.Secret(t.Context(), path)
 	_, e2 := s.PutSecret(t.Context(), path, api.SecretWrite{Value: &value})
 	e3 := s.DeleteSecret(t.Context(), path)
+	_, e7 := s.SecretVersion(t.Context(), path, 3)
+	_, e8 := s.Versions(t.Context(), path)
+	_, e9 := s.Rollback(t.Context(), path, 3)
 	_, e4 := s.Secrets(t.Context(), path.Namespace())
 	_, e5 := s.Secrets(t.Context(), policy.Namespace{})
 	_, e6 := s.Namespaces(t.Context())
-	if err := errors.Join(e1, e2, e3, e4, e5, e6); err != nil {
+	if err := errors.Join(e1, e2, e3, e4, e5, e6, e7, e8, e9); err != nil {
 		t.Fatal(err)
 	}
 	want := []seen{
@@ -53,6 +56,9 @@ func TestKeyNeverGoesToASecretsRoute(t *testing.T) {
 		{"GET", "/v1/secrets/production/openai/KEY", "Bearer tok", ""},
 		{"PUT", "/v1/secrets/production/openai/KEY", "Bearer tok", `{"value":"v"}`},
 		{"DELETE", "/v1/secrets/production/openai/KEY", "Bearer tok", ""},
+		{"GET", "/v1/secrets/production/openai/KEY?version=3", "Bearer tok", ""},
+		{"GET", "/v1/secrets/production/openai/KEY/versions", "Bearer tok", ""},
+		{"POST", "/v1/secrets/production/openai/KEY/rollback", "Bearer tok", `{"version":3}`},
 		{"GET", "/v1/secrets?namespace=production%2Fopenai", "Bearer tok", ""},
 		{"GET", "/v1/secrets", "Bearer tok", ""},
 		{"GET", "/v1/namespaces", "Bearer tok", ""},

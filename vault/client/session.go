@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/agent-secret-store/assd/policy"
@@ -39,6 +40,26 @@ func (c *Client) WithToken(ctx context.Context, req api.TokenRequest) (*Session,
 func (s *Session) Secret(ctx context.Context, path policy.Path) (*api.Secret, error) {
 	var out api.Secret
 	return &out, s.do(ctx, call{method: http.MethodGet, path: secretRoute(path)}, &out)
+}
+
+// SecretVersion reads an older version of a secret, of those that are kept.
+func (s *Session) SecretVersion(ctx context.Context, path policy.Path, n uint64) (*api.Secret, error) {
+	var out api.Secret
+	cl := call{method: http.MethodGet, path: secretRoute(path), query: url.Values{"version": {strconv.FormatUint(n, 10)}}}
+	return &out, s.do(ctx, cl, &out)
+}
+
+// Versions lists the kept versions of a secret, newest first; never values.
+func (s *Session) Versions(ctx context.Context, path policy.Path) (*api.SecretVersions, error) {
+	var out api.SecretVersions
+	return &out, s.do(ctx, call{method: http.MethodGet, path: secretRoute(path) + "/" + policy.SubVersions}, &out)
+}
+
+// Rollback stores the value of an older version anew, as the next one.
+func (s *Session) Rollback(ctx context.Context, path policy.Path, n uint64) (*api.SecretInfo, error) {
+	var out api.SecretInfo
+	cl := call{method: http.MethodPost, path: secretRoute(path) + "/" + policy.SubRollback, body: api.SecretRollback{Version: &n}}
+	return &out, s.do(ctx, cl, &out)
 }
 
 // PutSecret stores a new version; the answer shows the tier in force.

@@ -68,6 +68,7 @@ func (d *daemon) samples() map[string]sample {
 		"me": {"GET", "/v1/me", ""}, "audit": {"GET", "/v1/audit", ""},
 		"token.list": {"GET", "/v1/tokens", ""}, "token.issue": {"POST", "/v1/tokens", `{"scopes":["secrets:read:a/TOKEN"]}`},
 		"secret.list": {"GET", "/v1/secrets?namespace=a", ""}, "secret.get": {"GET", "/v1/secrets/a/HOT", ""},
+		"secret.history": {"GET", "/v1/secrets/a/HOT/versions", ""}, "secret.rollback": {"POST", "/v1/secrets/a/BACK/rollback", `{"version":1}`},
 		"secret.put":    {"PUT", "/v1/secrets/a/PUT", `{"value":"w"}`},
 		"secret.rotate": {"POST", "/v1/secrets/a/ROTATE/rotate", `{"value":"w"}`}, "secret.import": {"POST", "/v1/secrets/import", `{"namespace":"a","content":"IMPORT=w"}`},
 		"secret.delete": {"DELETE", "/v1/secrets/a/DELETE", ""}, "namespaces": {"GET", "/v1/namespaces", ""},
@@ -83,6 +84,8 @@ func (d *daemon) samples() map[string]sample {
 	for _, key := range []string{"HOTTER", "TOKEN", "PUT", "ROTATE", "IMPORT", "DELETE"} { // one each: equal refusals are one event
 		d.guard("a/"+key, "value-of-a-critical-one", "critical")
 	}
+	d.put("a/BACK", "value-to-go-back-to")
+	d.guard("a/BACK", "value-of-a-critical-one", "critical")
 	d.want(d.call("POST", "/v1/agents", d.owner, with(`{"name":"gone"}`)), "")
 	oscar := into[api.OwnerCreated](d, d.call("POST", "/v1/owners", d.owner, with(`{"name":"oscar"}`)))
 	d.secret(oscar.APIKey)
@@ -185,7 +188,7 @@ func TestStepUpByTier(t *testing.T) {
 	samples := d.samples()
 	for _, tc := range []struct{ name, scope string }{
 		{"secret.get", "secrets:read:a/HOT"}, {"secret.put", "secrets:write:a/PUT"}, {"secret.rotate", "secrets:write:a/ROTATE"},
-		{"secret.import", "secrets:write:a/IMPORT"}, {"secret.delete", "secrets:delete:a/DELETE"},
+		{"secret.rollback", "secrets:write:a/BACK"}, {"secret.import", "secrets:write:a/IMPORT"}, {"secret.delete", "secrets:delete:a/DELETE"},
 	} {
 		s := samples[tc.name]
 		wild := d.token(d.owner, "secrets:*:*")

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// find is the operation that a request means: one whose path it fits, else one
+// find is the operation that a request means: the longest whose path it fits, else one
 // whose path it resembles, else nil.
 func (c *contract) find(method, escaped string) (op *documented, fits bool) {
 	for _, o := range c.operations {
@@ -13,14 +13,14 @@ func (c *contract) find(method, escaped string) (op *documented, fits bool) {
 			continue
 		}
 		vars, like := resembles(o.path, escaped)
-		if like && (op == nil || !strings.Contains(o.path, "{")) {
+		if like && !fits && (op == nil || !strings.Contains(o.path, "{")) {
 			op = o
 		}
-		if like && vars != nil && c.fit(o, vars) {
-			return o, true
+		if like && vars != nil && c.fit(o, vars) && (!fits || len(o.path) > len(op.path)) {
+			op, fits = o, true
 		}
 	}
-	return op, false
+	return op, fits
 }
 
 func (c *contract) fit(op *documented, vars map[string]string) bool {

@@ -189,13 +189,30 @@ var operationDocs = map[string]operationDoc{
 		text: "Which of the two it is follows what the caller may see: the secret, when the caller's scope covers it and it exists; " +
 			"else the listing of the namespace of that name, when the scope covers what is below it; else `SECRET_NOT_FOUND` when the path is covered " +
 			"and `SCOPE_DENIED` when it is not. To list and nothing else, use `GET /v1/secrets?namespace=`. " +
-			"The value leaves once its read event is durable. `NOT_FOUND` is for a sub-resource (`versions`, `rotate`, `rollback`) that is not to be got.",
+			"The value leaves once its read event is durable. `NOT_FOUND` is for a sub-resource (`rotate`, `rollback`) that is not to be got.",
 		query: []docParameter{query("version", "An older version, of those that are kept. Absent: the current one.", 1, count())},
 		gives: []success{{http.StatusOK, "The secret with its value, or a listing without values.", []reflect.Type{typeOf[api.Secret](), typeOf[api.SecretList]()}}},
 		codes: []api.Code{api.CodeApprovalRequired, api.CodeSecretNotFound, api.CodeNotFound, api.CodeConflict},
 	},
+	"secret.history": {
+		tag: "secrets", summary: "The versions of a secret", who: holders,
+		text: "Those that are kept: the newest 10, what was current in the last 7 days, and the newest that an owner wrote; at most 100. " +
+			"It needs the scope to read, and no approval: there are no values in it.",
+		gives: ok[api.SecretVersions]("The versions, newest first."),
+		codes: []api.Code{api.CodeSecretNotFound, api.CodeConflict},
+	},
+	"secret.rollback": {
+		tag: "secrets", summary: "Go back to an older version", who: holders,
+		text: "Its value, with metadata and expiry, is stored anew as the next version; that is a write, and needs the scope for it. " +
+			"`CONFLICT` for the current version and for one that has expired. The answer never holds the value. " +
+			"Where there is an approval passphrase, only an owner who gives it can go back to what it protects.",
+		takes: typeOf[api.SecretRollback](),
+		gives: ok[api.SecretInfo]("The secret as it is now, without the value."),
+		codes: []api.Code{api.CodeApprovalRequired, api.CodeSecretNotFound, api.CodeConflict},
+	},
 	"secret.put": {
 		tag: "secrets", summary: "Store a secret, or its next version", who: holders,
+		text:  "`CONFLICT` for an agent where 100 versions have to be kept.",
 		takes: typeOf[api.SecretWrite](),
 		gives: ok[api.SecretInfo]("What was stored, without the value, and with the tier in force."),
 		codes: []api.Code{api.CodeApprovalRequired, api.CodeConflict},

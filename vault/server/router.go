@@ -38,11 +38,13 @@ func (s *Server) table() []route {
 		{"GET", "/v1/tokens", "token.list", s.listTokens, 0},
 		{"DELETE", "/v1/tokens/{id}", "token.revoke", s.revokeToken, 0},
 		{"GET", "/v1/secrets", "secret.list", s.listSecrets, 0},
+		{"GET", "/v1/secrets/{path}/versions", "secret.history", s.listVersions, 0},
 		{"GET", "/v1/secrets/{path}", "secret.get", s.getSecret, 0},
 		{"PUT", "/v1/secrets/{path}", "secret.put", s.putSecret, maxBody},
 		{"DELETE", "/v1/secrets/{path}", "secret.delete", s.deleteSecret, 0},
 		{"POST", "/v1/secrets/import", "secret.import", s.importSecrets, maxImportBody},
 		{"POST", "/v1/secrets/{path}/rotate", "secret.rotate", s.rotateSecret, maxBody},
+		{"POST", "/v1/secrets/{path}/rollback", "secret.rollback", s.rollBack, smallBody},
 		{"GET", "/v1/namespaces", "namespaces", s.listNamespaces, 0},
 		{"GET", "/v1/agents", "agent.list", s.listAgents, 0},
 		{"POST", "/v1/agents", "agent.create", s.createAgent, maxBody},
@@ -95,8 +97,12 @@ func (rt route) match(path string, rq *request) bool {
 	return path == rt.pattern
 }
 
-// endsIn reports whether the last piece of an escaped path is name.
+// endsIn reports whether the last piece of an escaped path is name, behind those of
+// a secret.
 func endsIn(escaped, name string) bool {
+	if strings.Count(escaped, "/") < 2 {
+		return false
+	}
 	last, err := url.PathUnescape(escaped[strings.LastIndexByte(escaped, '/')+1:])
 	return err == nil && last == name
 }

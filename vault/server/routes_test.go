@@ -192,7 +192,7 @@ func TestTokenDefaults(t *testing.T) {
 	}
 }
 
-const infoFields = "id namespace key version secret_type access_tier metadata created_at updated_at rotation_pending"
+const infoFields = "id namespace key version secret_type access_tier metadata created_at updated_at rotation_pending expires_at expired"
 
 func TestSecrets(t *testing.T) {
 	d := start(t)
@@ -487,7 +487,7 @@ func TestNoSuchRoute(t *testing.T) {
 		"GET /v1%2Fhealth", "GET /v1/%68ealth", "POST /v1/health", "PUT /v1/health", "DELETE /v1/secrets", "POST /v1/secrets",
 		"POST /v1/secrets/a/K", "PATCH /v1/secrets/a/K", "TRACE /v1/health", "OPTIONS /v1/health", "OPTIONS *", "CONNECT /v1/health",
 		"get /v1/health", "GET /v1/tokens/x", "DELETE /v1/tokens", "DELETE /v1/tokens/a/b", "GET /v1/agents/x", "GET /.well-known/jwks.json/",
-		"GET /v1/secrets/a/K/versions", "GET /v1/secrets/a/b/K/rotate", "PUT /v1/secrets/a/K/rollback", "DELETE /v1/secrets/a/K/versions",
+		"POST /v1/secrets/a/K/versions", "GET /v1/secrets/a/b/K/rotate", "PUT /v1/secrets/a/K/rollback", "DELETE /v1/secrets/a/K/versions",
 		"POST /v1/secrets/K/rotate", "GET /v1/vault/claim", "GET /v1/me/other", "BREW /pot",
 	} {
 		method, target, _ := strings.Cut(line, " ")

@@ -142,6 +142,26 @@ func (s *Server) rotateSecret(rq *request) (any, error) {
 	return s.cfg.Vault.Rotate(rq.ctx(), rq.who(), p, want)
 }
 
+func (s *Server) listVersions(rq *request) (any, error) {
+	p, err := rq.secretPath(policy.SubVersions)
+	if err != nil {
+		return nil, err
+	}
+	return s.cfg.Vault.History(rq.ctx(), rq.who(), p)
+}
+
+func (s *Server) rollBack(rq *request) (any, error) {
+	p, err := rq.secretPath(policy.SubRollback)
+	if err != nil {
+		return nil, err
+	}
+	want, err := decode[api.SecretRollback](rq)
+	if err != nil {
+		return nil, err
+	}
+	return s.cfg.Vault.Rollback(rq.ctx(), rq.who(), p, want)
+}
+
 func (s *Server) listNamespaces(rq *request) (any, error) {
 	if _, err := rq.query(); err != nil {
 		return nil, err
