@@ -65,6 +65,7 @@ var guards = map[string]Guard{
 	"secret.delete":    {StepUpByTier, false},
 	"secret.rotate":    {StepUpByTier, false},
 	"secret.import":    {StepUpByTier, false},
+	"secret.export":    {StepUpByTier, false},
 }
 
 // GuardOf returns the guard of an act, and whether there is such an act.

@@ -163,6 +163,25 @@ type ImportResponse struct {
 	DryRun        bool     `json:"dry_run"`
 }
 
+// Purposes of an export.
+const (
+	ForExport = "export" // into a file, or wherever the caller puts it: an event of its own tells of the whole
+	ForRun    = "run"    // into the environment of one process
+)
+
+// ExportRequest is the body of POST /v1/secrets/export.
+type ExportRequest struct {
+	Namespaces []string `json:"namespaces"`        // of each the secrets directly in it
+	Keys       []string `json:"keys,omitempty"`    // only these; absent: all
+	Purpose    string   `json:"purpose,omitempty"` // absent: "export"
+	Reason     string   `json:"reason,omitempty"`  // of an agent: why; shown to the owner as what the agent says
+}
+
+// Export answers an export: by namespace, in the order of the request, then by key.
+type Export struct {
+	Items []Secret `json:"items"`
+}
+
 // Namespace is one line of GET /v1/namespaces.
 type Namespace struct {
 	Name        string `json:"name"`

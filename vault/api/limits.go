@@ -6,6 +6,10 @@ const MaxValue = 1 << 20
 // MaxImport is the longest dotenv text that an import takes, in bytes.
 const MaxImport = 16 << 20
 
+// MaxExport is the most that leaves by one export, values and metadata together, in
+// bytes.
+const MaxExport = 16 << 20
+
 // MaxDescription is the longest description of an agent, MaxReason the longest
 // reason of an owner, in bytes.
 const (

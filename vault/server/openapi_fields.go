@@ -31,6 +31,8 @@ var typeDocs = map[string]string{
 	"SecretRotate":     "The next value, under either name, or neither to ask for one.",
 	"ImportRequest":    "A dotenv text to be stored, all of it or nothing.",
 	"ImportResponse":   "What an import did, or would do.",
+	"ExportRequest":    "What is to be exported.",
+	"Export":           "Secrets with their values, by namespace in the order of the request, then by key.",
 	"Namespace":        "A namespace that holds a secret which the caller may see.",
 	"Namespaces":       "The namespaces, in the order of their names.",
 	"AgentCreate":      "An agent to be made.",
@@ -204,6 +206,12 @@ var importFields = map[string]fieldDoc{
 	"ImportResponse.keys":           says("The same keys, under the name that other clients read.", each(isKey)),
 	"ImportResponse.skipped":        says("How many existed and were not to be overwritten.", from(0)),
 	"ImportResponse.dry_run":        says("Whether nothing was changed because nothing was to be."),
+
+	"ExportRequest.namespaces": says("The namespaces, 1 to 64, each once. What is in namespaces below them is not meant.", notEmpty, atMost(64), each(isNamespace)),
+	"ExportRequest.keys":       says("Only the secrets of these keys, each at least in one of the namespaces. Absent: all.", notEmpty, atMost(10_000), each(isKey)),
+	"ExportRequest.purpose":    says("Where the values go: out of the vault for good, or into the environment of one process.", oneOf(api.ForExport, api.ForRun), absent(api.ForExport)),
+	"ExportRequest.reason":     says("Of an agent: why it asks. It is shown to the owner as what the agent says, which nobody has checked; what is over 300 characters is cut."),
+	"Export.items":             says("The secrets.", notEmpty),
 }
 
 // passphraseText describes a field that takes the caller's own passphrase.
