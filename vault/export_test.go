@@ -7,6 +7,7 @@ import (
 
 	"github.com/agent-secret-store/assd/policy"
 	"github.com/agent-secret-store/assd/store"
+	"github.com/agent-secret-store/assd/vault/api"
 	"github.com/agent-secret-store/assd/vault/seal"
 )
 
@@ -129,4 +130,22 @@ func (v *Vault) OpensWithKeyFor(t interface{ Fatal(...any) }, path string) (open
 		t.Fatal(err)
 	}
 	return opens
+}
+
+// ExportBetween is Export with something done between the snapshot and the decision.
+func (v *Vault) ExportBetween(ctx context.Context, req Request, want api.ExportRequest, between func()) ([]*Reading, error) {
+	d, err := draftExport(want)
+	if err != nil {
+		return nil, err
+	}
+	e, err := v.openExport(req, d)
+	if err != nil {
+		return nil, err
+	}
+	between()
+	out, err := v.tryExport(ctx, req, d, e)
+	if errors.Is(err, errStale) {
+		return v.Export(ctx, req, want)
+	}
+	return out, asAPI(err)
 }
