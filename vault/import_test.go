@@ -148,7 +148,7 @@ func TestImportRefusesBadRequests(t *testing.T) {
 		{"a name of dots", func(w *api.ImportRequest) { w.Content = ptr("..=hunter2") }, api.CodeValidation, `content: line 1: key must not be "." or ".."`},
 		{"a long value", func(w *api.ImportRequest) { w.Content = ptr("A=1\nB=" + strings.Repeat("x", api.MaxValue+1)) }, api.CodeTooLarge, "content: line 2: the value is longer than 1048576 bytes"},
 		{"a long text", func(w *api.ImportRequest) { w.Content = ptr("A=1\n" + strings.Repeat("#", api.MaxImport)) }, api.CodeTooLarge, "content: line 2: the text is longer than 16777216 bytes"},
-		{"too many", func(w *api.ImportRequest) { w.Content = ptr(numbered(10_001)) }, api.CodeTooLarge, "content: line 10001: more than 10000 values"},
+		{"too many", func(w *api.ImportRequest) { w.Content = ptr(numbered(50_001)) }, api.CodeTooLarge, "content: line 50001: more than 50000 values"},
 		{"much metadata", func(w *api.ImportRequest) {
 			w.Content, w.Metadata = ptr(numbered(10_000)), map[string]any{"x": strings.Repeat("x", 2000)}
 		}, api.CodeTooLarge, "metadata: kept with each of 10000 secrets"},
@@ -317,7 +317,8 @@ func TestImportDryRun(t *testing.T) {
 	before, events := h.all(), h.events()
 	got := h.mustImport(tok.Token, "NEW=n\nOLD=n\n", dry, keeping)
 	diff(t, "the answer", got, api.ImportResponse{
-		Namespace: "app/env", Imported: []string{"NEW"}, ImportedCount: 1, Keys: []string{"NEW"}, Skipped: 1, DryRun: true})
+		Namespace: "app/env", Imported: []string{"NEW"}, ImportedCount: 1, Keys: []string{"NEW"}, Skipped: 1, DryRun: true,
+		States: []api.ImportState{{Key: "NEW", State: "new"}, {Key: "OLD", State: "exists"}}})
 	diff(t, "the trail", h.since(events), []string{"secret.import app/env/ 0 dry run: 1 to store, 1 to skip"})
 	diff(t, "what is stored", h.all(), before)
 	_, err := h.importAs(tok.Token, "NEW=n\n")

@@ -3,6 +3,8 @@ package main
 import (
 	"slices"
 	"strings"
+
+	"github.com/agent-secret-store/assd/vault/api"
 )
 
 // steering are the names of environment variables that make a program load, run or
@@ -71,4 +73,34 @@ func isIdentifier(name string) bool {
 		}
 	}
 	return name != ""
+}
+
+// refuseNames fails for secrets that are not to become variables, unless they are
+// among keys, which somebody has named: whose names steer programs, or where it
+// matters are no identifiers.
+func refuseNames(secrets []api.Secret, keys []string, identifiers bool) error {
+	var steer, odd []string
+	for _, s := range secrets {
+		switch {
+		case slices.Contains(keys, s.Key):
+		case steers(s.Key):
+			steer = append(steer, s.Key)
+		case identifiers && !isIdentifier(s.Key):
+			odd = append(odd, s.Key)
+		}
+	}
+	var says []string
+	if len(steer) > 0 {
+		says = append(says, "names that steer what programs load, run or trust: "+strings.Join(steer, ", "))
+	}
+	if len(odd) > 0 {
+		says = append(says, "names that are no identifiers: "+strings.Join(odd, ", "))
+	}
+	if len(says) == 0 {
+		return nil
+	}
+	return &fault{
+		code: codeFailed, whole: true, message: "not without being asked for are given " + strings.Join(says, "; "),
+		hint: "name what you want with --keys A,B: these too, if you know whose values they are",
+	}
 }

@@ -150,6 +150,21 @@ type ImportRequest struct {
 	Metadata   map[string]any `json:"metadata,omitempty"`
 	Overwrite  *bool          `json:"overwrite,omitempty"` // absent: true; false skips what exists
 	DryRun     bool           `json:"dry_run,omitempty"`   // says what would be done, and changes nothing
+	Reason     string         `json:"reason,omitempty"`    // of an agent: why; shown to the owner as what the agent says
+}
+
+// What an import would do to a secret.
+const (
+	ImportNew       = "new"
+	ImportChanged   = "changed"
+	ImportUnchanged = "unchanged"
+	ImportExists    = "exists" // and stays, or the caller may not read it now
+)
+
+// ImportState is what a dry run says of one secret.
+type ImportState struct {
+	Key   string `json:"key"`
+	State string `json:"state"`
 }
 
 // ImportResponse answers an import. Imported and Keys are the same names, in the
@@ -161,6 +176,8 @@ type ImportResponse struct {
 	Keys          []string `json:"keys"`
 	Skipped       int      `json:"skipped"` // existed and were not to be overwritten
 	DryRun        bool     `json:"dry_run"`
+	// States are of a dry run: what would become of each, in the order of the text.
+	States []ImportState `json:"states,omitempty"`
 }
 
 // Purposes of an export.

@@ -21,6 +21,10 @@ const (
 // the rest is cut.
 const MaxClaim = 300
 
+// MaxScopes is how long the scopes of a token may be together, in bytes, so that it
+// fits into a header.
+const MaxScopes = 4 << 10
+
 // MaxUses is the most uses that a token may be limited to, MaxSources the most
 // entries of its ip_allowlist.
 const (

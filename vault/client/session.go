@@ -70,6 +70,13 @@ func (s *Session) Export(ctx context.Context, req api.ExportRequest) ([]api.Secr
 	return out.Items, err
 }
 
+// Import stores the values of a dotenv text, all or none. As it is sent, sent is told
+// how many bytes have gone of how many; it may be nil.
+func (s *Session) Import(ctx context.Context, req api.ImportRequest, sent func(done, all int64)) (*api.ImportResponse, error) {
+	var out api.ImportResponse
+	return &out, s.do(ctx, call{method: http.MethodPost, path: "/v1/secrets/import", body: req, limit: maxListing, sent: sent}, &out)
+}
+
 // Namespaces lists the namespaces that the token reaches; it needs the scope
 // namespaces:read.
 func (s *Session) Namespaces(ctx context.Context) (*api.Namespaces, error) {
