@@ -10,10 +10,10 @@ import (
 )
 
 type envExportCmd struct {
-	Namespace string   `arg:"" help:"The namespace. What is in namespaces below it stays."`
-	Out       string   `placeholder:"FILE" help:"Write to this file, which only you can read. It appears whole or not at all."`
-	Keys      []string `placeholder:"A,B" help:"Only these keys."`
-	Format    string   `placeholder:"FORMAT" help:"dotenv (the default), docker-env, shell or json."`
+	Namespace string  `arg:"" help:"The namespace. What is in namespaces below it stays."`
+	Out       string  `placeholder:"FILE" help:"Write to this file, which only you can read. It appears whole or not at all."`
+	Keys      keyList `placeholder:"A,B" help:"Only these keys."`
+	Format    string  `placeholder:"FORMAT" help:"dotenv (the default), docker-env, shell or json."`
 	access
 }
 
@@ -87,7 +87,7 @@ func (c *envExportCmd) request(a *app) (ns policy.Namespace, req exportRequest, 
 		return ns, req, "", err
 	}
 	req = exportRequest{namespaces: []policy.Namespace{ns}, purpose: api.ForExport}
-	if req.keys, err = parseKeys(c.Keys, ns); err != nil {
+	if req.keys, err = c.Keys.in(ns); err != nil {
 		return ns, req, "", err
 	}
 	switch format = dotenv.Format(c.Format); format {

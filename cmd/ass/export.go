@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/alecthomas/kong"
+
 	"github.com/agent-secret-store/assd/policy"
 	"github.com/agent-secret-store/assd/vault/api"
 	"github.com/agent-secret-store/assd/vault/client"
@@ -19,10 +21,23 @@ type exportRequest struct {
 	purpose    string   // api.ForExport or api.ForRun
 }
 
-// parseKeys reads --keys, for secrets in ns; nil is all. The error does not repeat
-// them.
-func parseKeys(texts []string, ns policy.Namespace) (keys []string, err error) {
-	for _, text := range texts {
+// keyList is --keys: A,B. Given and empty, as an unset variable leaves it, it is not
+// all keys but an empty one.
+type keyList []string
+
+// Decode adds the keys of one flag.
+func (l *keyList) Decode(ctx *kong.DecodeContext) error {
+	var text string
+	if err := ctx.Scan.PopValueInto("keys", &text); err != nil {
+		return err
+	}
+	*l = append(*l, strings.Split(text, ",")...)
+	return nil
+}
+
+// in are the keys, for secrets in ns; nil is all. The error does not repeat them.
+func (l keyList) in(ns policy.Namespace) (keys []string, err error) {
+	for _, text := range l {
 		key := strings.Trim(text, " ")
 		p, err := policy.ParsePath(ns.String() + "/" + key)
 		if err != nil || p.Namespace() != ns {
