@@ -176,9 +176,20 @@ func numbered(n int) string {
 
 func TestImportMost(t *testing.T) {
 	h := newHouse(t)
-	got := h.mustImport(h.owner, numbered(10_000))
-	if got.ImportedCount != 10_000 || len(h.all()) != 10_000 || h.counted() != 10_000 {
-		t.Errorf("%d imported, %d there, %d counted", got.ImportedCount, len(h.all()), h.counted())
+	bot := h.agent("bot", "secrets:*:*").APIKey
+	before := h.events()
+	_, err := h.importAs(bot, numbered(10_001))
+	wantCode(t, "one too many for an agent", err, api.CodeTooLarge)
+	if err == nil || err.Error() != "content: line 10001: more than 10000 values" || h.events() != before {
+		t.Errorf("it is told %v", err)
+	}
+	_, err = h.importAs("nobody", numbered(10_001))
+	wantCode(t, "too many for nobody", err, api.CodeUnauthorized)
+	for who, n := range map[string]int{h.owner: 10_001, bot: 10_000, h.token(h.owner, "secrets:write:*").Token: 10_001} {
+		got := h.mustImport(who, numbered(n), keeping) // the first one stores
+		if got.ImportedCount+got.Skipped != n || h.counted() < 10_000 {
+			t.Errorf("%d imported, %d skipped, %d counted", got.ImportedCount, got.Skipped, h.counted())
+		}
 	}
 }
 
