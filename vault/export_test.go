@@ -149,3 +149,21 @@ func (v *Vault) ExportBetween(ctx context.Context, req Request, want api.ExportR
 	}
 	return out, asAPI(err)
 }
+
+// ImportBetween is a dry run with something done between the snapshot and the decision.
+func (v *Vault) ImportBetween(ctx context.Context, req Request, want api.ImportRequest, between func()) (api.ImportResponse, error) {
+	want.DryRun = true
+	d, err := draftImport(want)
+	if err == nil {
+		err = v.prepareImport(req, d)
+	}
+	if err != nil {
+		return api.ImportResponse{}, err
+	}
+	between()
+	answer, err := v.tryImport(ctx, req, d)
+	if errors.Is(err, errStale) {
+		return v.Import(ctx, req, want)
+	}
+	return answer, asAPI(err)
+}

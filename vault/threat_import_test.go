@@ -2,7 +2,6 @@ package vault_test
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 
@@ -87,14 +86,25 @@ func TestDryRunIsAboutNow(t *testing.T) {
 	h.mustPut(h.owner, "app/env/GONE", "g")
 	h.mustDelete(h.owner, "app/env/GONE")
 	diff(t, "told", h.states(h.owner, "A=1\nLONG=x\nMETA=m\nGONE=g\n"), []string{"A unchanged", "LONG changed", "META unchanged", "GONE new"})
-	h.clock.onNow(func() { // the snapshot has been taken, or is about to be
-		h.clock.onNow(nil)
-		h.mustPut(h.owner, "app/env/A", "2")
-	})
-	before := h.events()
-	diff(t, "told meanwhile", h.states(h.owner, "A=1\n"), []string{"A changed"})
-	if said := h.since(before); !slices.Contains(said, "secret.read app/env/A 2 compared by a dry run") {
-		t.Errorf("the trail says %q", said)
+	bot := h.agent("bot", "secrets:*:*").APIKey
+	for _, c := range []struct {
+		what   string
+		change func()
+		want   api.ImportState
+	}{
+		{"another version", func() { h.mustPut(h.owner, "app/env/A", "2") }, api.ImportState{Key: "A", State: "changed"}},
+		{"the same again", func() { h.mustPut(h.owner, "app/env/A", "1") }, api.ImportState{Key: "A", State: "unchanged"}},
+		{"a higher tier", func() { h.mustPut(h.owner, "app/env/A", "1", tier("sensitive")) }, api.ImportState{Key: "A", State: "exists"}},
+		{"nothing", func() {}, api.ImportState{Key: "A", State: "exists"}},
+		{"a lower tier", func() { h.mustPut(h.owner, "app/env/A", "2", lowerTo("standard")) }, api.ImportState{Key: "A", State: "changed"}},
+		{"none", func() { h.mustDelete(h.owner, "app/env/A") }, api.ImportState{Key: "A", State: "new"}},
+		{"one", func() { h.mustPut(h.owner, "app/env/A", "1") }, api.ImportState{Key: "A", State: "unchanged"}},
+		{"a rule", func() { h.accept("[[rule]]\nactions = ['read']\neffect = 'deny'\n") }, api.ImportState{Key: "A", State: "exists"}},
+	} {
+		got, err := h.v.ImportBetween(ctx, h.as(bot), api.ImportRequest{Namespace: "app/env", Content: ptr("A=1\n")}, c.change)
+		if err != nil || len(got.States) != 1 || got.States[0] != c.want {
+			t.Errorf("%s: told %v, %v; want %v", c.what, got.States, err, c.want)
+		}
 	}
 }
 
