@@ -125,6 +125,7 @@ func (c *access) exporter(a *app, cl *client.Client, req exportRequest, passphra
 		return nil, err
 	}
 	var scopes []string
+	there := map[string]bool{}
 	for _, ns := range req.namespaces {
 		l, err := s.Secrets(a.ctx, ns)
 		if err != nil {
@@ -133,11 +134,14 @@ func (c *access) exporter(a *app, cl *client.Client, req exportRequest, passphra
 		for _, i := range l.Items {
 			if req.keys == nil || slices.Contains(req.keys, i.Key) {
 				scopes = append(scopes, "secrets:read:"+ns.String()+"/"+i.Key)
+				there[i.Key] = true
 			}
 		}
 	}
-	if len(scopes) == 0 { // and the daemon says so
-		scopes = req.scopes()
+	for _, key := range req.keys {
+		if !there[key] { // for the daemon to say so
+			scopes = append(scopes, "secrets:read:"+req.namespaces[0].String()+"/"+key)
+		}
 	}
 	return c.exactly(a, cl, scopes, passphrase)
 }
