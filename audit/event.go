@@ -28,6 +28,7 @@ const (
 	SecretRotate Action = "secret.rotate"
 	SecretList   Action = "secret.list" // names and tiers, no values
 	SecretImport Action = "secret.import"
+	SecretExport Action = "secret.export"
 
 	SecretRotationPending Action = "secret.rotation_pending"
 

@@ -67,6 +67,7 @@ var guards = map[string]Guard{
 	"secret.import":    {StepUpByTier, false},
 	"secret.history":   {StepUpNever, false},
 	"secret.rollback":  {StepUpByTier, false},
+	"secret.export":    {StepUpByTier, false},
 }
 
 // GuardOf returns the guard of an act, and whether there is such an act.

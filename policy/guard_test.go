@@ -17,7 +17,7 @@ func TestGuards(t *testing.T) {
 		{StepUp: policy.StepUpNever}:                    "namespaces secret.history secret.list",
 		{StepUp: policy.StepUpAlways, InLockdown: true}: "owner.revoke vault.lift",
 		{StepUp: policy.StepUpAlways}:                   "agent.create approval.approve owner.create passphrase.set policy.accept",
-		{StepUp: policy.StepUpByTier}:                   "secret.delete secret.get secret.import secret.put secret.rollback secret.rotate token.issue",
+		{StepUp: policy.StepUpByTier}:                   "secret.delete secret.export secret.get secret.import secret.put secret.rollback secret.rotate token.issue",
 	}
 	got := map[policy.Guard][]string{}
 	for _, act := range policy.GuardedActs() {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/agent-secret-store/assd/policy"
 	"github.com/agent-secret-store/assd/store"
+	"github.com/agent-secret-store/assd/vault/api"
 	"github.com/agent-secret-store/assd/vault/seal"
 )
 
@@ -151,4 +152,40 @@ func (k *KeptHistory) Kept() (all []uint64) {
 		all = append(all, ver.N)
 	}
 	return all
+}
+
+// ExportBetween is Export with something done between the snapshot and the decision.
+func (v *Vault) ExportBetween(ctx context.Context, req Request, want api.ExportRequest, between func()) ([]*Reading, error) {
+	d, err := draftExport(want)
+	if err != nil {
+		return nil, err
+	}
+	e, err := v.openExport(req, d)
+	if err != nil {
+		return nil, err
+	}
+	between()
+	out, err := v.tryExport(ctx, req, d, e)
+	if errors.Is(err, errStale) {
+		return v.Export(ctx, req, want)
+	}
+	return out, asAPI(err)
+}
+
+// ImportBetween is a dry run with something done between the snapshot and the decision.
+func (v *Vault) ImportBetween(ctx context.Context, req Request, want api.ImportRequest, between func()) (api.ImportResponse, error) {
+	want.DryRun = true
+	d, err := draftImport(want)
+	if err == nil {
+		err = v.prepareImport(req, d)
+	}
+	if err != nil {
+		return api.ImportResponse{}, err
+	}
+	between()
+	answer, err := v.tryImport(ctx, req, d)
+	if errors.Is(err, errStale) {
+		return v.Import(ctx, req, want)
+	}
+	return answer, asAPI(err)
 }

@@ -17,7 +17,8 @@ import (
 // of two cores 0.4 s for 10,000 secrets, 1.7 s for 50,000, and a small one is
 // several times slower.
 const (
-	maxImported = 10_000 // secrets
+	maxImported        = 50_000 // secrets, of an owner's
+	maxImportedByAgent = 10_000 // of an agent's
 )
 
 // importDraft is an import that has been checked, before anyone is looked up.
@@ -27,6 +28,8 @@ type importDraft struct {
 	items     []importItem
 	overwrite bool
 	dryRun    bool
+	tooMany   *api.Error // for an agent; nil: it is not
+	claim     string     // why an agent asks, in its own words
 }
 
 // importItem is one secret of an import. What the transaction finds is set by
@@ -38,7 +41,10 @@ type importItem struct {
 
 	h      *header  // what is there
 	skip   bool     // it exists and is to stay
-	grants []*grant // that writing it rests on
+	grants []*grant // that writing it rests on, or in a dry run reading it
+
+	compared *comparison // of a dry run, on a snapshot; nil: it may not be read
+	state    string      // what a dry run says of it
 }
 
 // Import stores the values of a dotenv text, all of them or none: each is decided
@@ -50,7 +56,7 @@ func (v *Vault) Import(ctx context.Context, req Request, want api.ImportRequest)
 		return api.ImportResponse{}, asAPI(err)
 	}
 	err = untilFresh(func() error {
-		if err := v.sealImport(req, d); err != nil {
+		if err := v.prepareImport(req, d); err != nil {
 			return err
 		}
 		answer, err = v.tryImport(ctx, req, d)
@@ -65,7 +71,7 @@ func (v *Vault) Import(ctx context.Context, req Request, want api.ImportRequest)
 // draftImport checks each field of an import, and each line of its text. What it
 // returns is to be wiped, also beside an error.
 func draftImport(want api.ImportRequest) (d *importDraft, err error) {
-	d = &importDraft{overwrite: want.Overwrite == nil || *want.Overwrite, dryRun: want.DryRun}
+	d = &importDraft{overwrite: want.Overwrite == nil || *want.Overwrite, dryRun: want.DryRun, claim: plainWords(want.Reason)}
 	if d.ns, err = policy.ParseNamespace(want.Namespace); err != nil {
 		return d, invalid("namespace", err.Error())
 	}
@@ -101,6 +107,10 @@ func (d *importDraft) add(pairs []dotenv.Pair) error {
 	if len(pairs) == 0 {
 		return invalid("content", "there is no NAME=value in it")
 	}
+	if len(pairs) > maxImportedByAgent {
+		d.tooMany = api.New(api.CodeTooLarge, fmt.Sprintf("content: line %d: more than %d values", pairs[maxImportedByAgent].Line, maxImportedByAgent)).
+			WithHint("import it in parts, or have an owner do it")
+	}
 	size := len(pairs) * len(d.common.payload.Metadata)
 	for _, pair := range pairs {
 		p, err := policy.ParsePath(d.ns.String() + "/" + pair.Name)
@@ -128,13 +138,24 @@ func (d *importDraft) payload(item *importItem) envelope.Payload {
 	return envelope.Payload{Value: item.value, Metadata: d.common.payload.Metadata}
 }
 
+// prepareImport does on a snapshot what is not for the writer, who keeps everyone
+// waiting.
+func (v *Vault) prepareImport(req Request, d *importDraft) error {
+	if d.tooMany != nil {
+		if h, err := v.holder(req); err != nil || !h.Owner {
+			return nil // and it is refused
+		}
+	}
+	if d.dryRun {
+		return v.compareImport(req, d)
+	}
+	return v.sealImport(req, d)
+}
+
 // sealImport seals each item for the id and version that it gets if nobody else
 // writes first. After a lost race it seals those anew that have lost it. Where the
 // caller may not write one of them it seals none, as sealDraft.
 func (v *Vault) sealImport(req Request, d *importDraft) error {
-	if d.dryRun {
-		return nil
-	}
 	may := false
 	if err := v.db.View(func(s *store.Snapshot) (err error) {
 		may, err = v.aimImport(s, req, d)
@@ -191,13 +212,18 @@ func (d *importDraft) skips(h *header) bool { return !d.overwrite && h.exists() 
 // A refusal keeps what its act has written, so nothing may be before.
 func (v *Vault) tryImport(ctx context.Context, req Request, d *importDraft) (answer api.ImportResponse, err error) {
 	err = v.do(ctx, on("secret.import"), req, func(a *act) error {
+		a.claim = d.claim
+		if d.tooMany != nil && !a.caller.owner() {
+			return d.tooMany
+		}
 		if err := a.decideImport(d); err != nil {
 			return err
 		}
-		answer = d.answer()
 		if d.dryRun {
-			return a.recordImport(d, answer)
+			answer, err = a.tellImport(d)
+			return err
 		}
+		answer = d.answer()
 		return a.storeImport(d, answer)
 	})
 	return answer, err
@@ -311,4 +337,10 @@ func (a *act) recordImport(d *importDraft, answer api.ImportResponse, changes ..
 }
 
 // scope is what a token needs for any such import.
-func (d *importDraft) scope() string { return "secrets:write:" + d.ns.String() + "/*" }
+func (d *importDraft) scope() string {
+	scope := "secrets:write:" + d.ns.String() + "/*"
+	if d.dryRun {
+		scope += " secrets:read:" + d.ns.String() + "/*"
+	}
+	return scope
+}

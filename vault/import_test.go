@@ -148,7 +148,7 @@ func TestImportRefusesBadRequests(t *testing.T) {
 		{"a name of dots", func(w *api.ImportRequest) { w.Content = ptr("..=hunter2") }, api.CodeValidation, `content: line 1: key must not be "." or ".."`},
 		{"a long value", func(w *api.ImportRequest) { w.Content = ptr("A=1\nB=" + strings.Repeat("x", api.MaxValue+1)) }, api.CodeTooLarge, "content: line 2: the value is longer than 1048576 bytes"},
 		{"a long text", func(w *api.ImportRequest) { w.Content = ptr("A=1\n" + strings.Repeat("#", api.MaxImport)) }, api.CodeTooLarge, "content: line 2: the text is longer than 16777216 bytes"},
-		{"too many", func(w *api.ImportRequest) { w.Content = ptr(numbered(10_001)) }, api.CodeTooLarge, "content: line 10001: more than 10000 values"},
+		{"too many", func(w *api.ImportRequest) { w.Content = ptr(numbered(50_001)) }, api.CodeTooLarge, "content: line 50001: more than 50000 values"},
 		{"much metadata", func(w *api.ImportRequest) {
 			w.Content, w.Metadata = ptr(numbered(10_000)), map[string]any{"x": strings.Repeat("x", 2000)}
 		}, api.CodeTooLarge, "metadata: kept with each of 10000 secrets"},
@@ -176,9 +176,20 @@ func numbered(n int) string {
 
 func TestImportMost(t *testing.T) {
 	h := newHouse(t)
-	got := h.mustImport(h.owner, numbered(10_000))
-	if got.ImportedCount != 10_000 || len(h.all()) != 10_000 || h.counted() != 10_000 {
-		t.Errorf("%d imported, %d there, %d counted", got.ImportedCount, len(h.all()), h.counted())
+	bot := h.agent("bot", "secrets:*:*").APIKey
+	before := h.events()
+	_, err := h.importAs(bot, numbered(10_001))
+	wantCode(t, "one too many for an agent", err, api.CodeTooLarge)
+	if err == nil || err.Error() != "content: line 10001: more than 10000 values" || h.events() != before {
+		t.Errorf("it is told %v", err)
+	}
+	_, err = h.importAs("nobody", numbered(10_001))
+	wantCode(t, "too many for nobody", err, api.CodeUnauthorized)
+	for who, n := range map[string]int{h.owner: 10_001, bot: 10_000, h.token(h.owner, "secrets:write:*").Token: 10_001} {
+		got := h.mustImport(who, numbered(n), keeping) // the first one stores
+		if got.ImportedCount+got.Skipped != n || h.counted() < 10_000 {
+			t.Errorf("%d imported, %d skipped, %d counted", got.ImportedCount, got.Skipped, h.counted())
+		}
 	}
 }
 
@@ -318,7 +329,8 @@ func TestImportDryRun(t *testing.T) {
 	before, events := h.all(), h.events()
 	got := h.mustImport(tok.Token, "NEW=n\nOLD=n\n", dry, keeping)
 	diff(t, "the answer", got, api.ImportResponse{
-		Namespace: "app/env", Imported: []string{"NEW"}, ImportedCount: 1, Keys: []string{"NEW"}, Skipped: 1, DryRun: true})
+		Namespace: "app/env", Imported: []string{"NEW"}, ImportedCount: 1, Keys: []string{"NEW"}, Skipped: 1, DryRun: true,
+		States: []api.ImportState{{Key: "NEW", State: "new"}, {Key: "OLD", State: "exists"}}})
 	diff(t, "the trail", h.since(events), []string{"secret.import app/env/ 0 dry run: 1 to store, 1 to skip"})
 	diff(t, "what is stored", h.all(), before)
 	_, err := h.importAs(tok.Token, "NEW=n\n")

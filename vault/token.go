@@ -38,10 +38,9 @@ type token struct {
 
 // Bounds of a request for a token.
 const (
-	maxScopeBytes = 4 << 10 // of all scopes, so that the token fits into a header
-	dropAtOnce    = 8       // expired records that one new token removes
-	maxListed     = 10_000  // tokens in one listing
-	stepUpTTL     = time.Minute
+	dropAtOnce = 8      // expired records that one new token removes
+	maxListed  = 10_000 // tokens in one listing
+	stepUpTTL  = time.Minute
 )
 
 func (t *token) prepare() (err error) {
@@ -197,8 +196,8 @@ func draftToken(want api.TokenRequest) (t token, err error) {
 	if t.scopes, err = policy.ParseScopes(want.Scopes); err != nil {
 		return t, invalid("scopes", err.Error())
 	}
-	if n := len(strings.Join(want.Scopes, "")); n > maxScopeBytes {
-		return t, invalid("scopes", fmt.Sprintf("longer than %d bytes together", maxScopeBytes))
+	if n := len(strings.Join(want.Scopes, "")); n > api.MaxScopes {
+		return t, invalid("scopes", fmt.Sprintf("longer than %d bytes together", api.MaxScopes))
 	}
 	if len(want.IPAllowlist) > api.MaxSources {
 		return t, invalid("ip_allowlist", fmt.Sprintf("more than %d entries", api.MaxSources))

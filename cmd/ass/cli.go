@@ -21,6 +21,7 @@ type cli struct {
 	Whoami     whoamiCmd     `cmd:"" help:"Show whose key is used."`
 	Status     statusCmd     `cmd:"" help:"Check the connection to the vault and its health."`
 	Secrets    secretsCmd    `cmd:"" help:"Store, read, list and delete secrets."`
+	Env        envCmd        `cmd:"" help:"Store .env files, and print secrets as one."`
 	Agents     agentsCmd     `cmd:"" help:"Manage agents. Owners only."`
 	Approvals  approvalsCmd  `cmd:"" help:"Decide about agents' requests. Owners only."`
 	Tokens     tokensCmd     `cmd:"" help:"Manage scoped access tokens."`

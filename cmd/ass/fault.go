@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -23,7 +24,8 @@ type fault struct {
 	code    api.Code
 	message string
 	hint    string
-	exit    int // 0 means the exit code of the code
+	exit    int  // 0 means the exit code of the code
+	whole   bool // the message is as long as it has to be: it names things
 }
 
 func (f *fault) Error() string  { return f.message }
@@ -50,6 +52,7 @@ type report struct {
 	ApprovalID string         `json:"approval_id,omitempty"`
 	Details    map[string]any `json:"details,omitempty"`
 	exit       int
+	limit      int // of the message, in characters; 0: maxMessage
 }
 
 // describe makes a report of any error that a command can return.
@@ -65,6 +68,9 @@ func (a *app) describe(err error) report {
 	var exiting interface{ ExitCode() int }
 	if errors.As(err, &exiting) {
 		r.exit = exiting.ExitCode()
+	}
+	if f, ok := errors.AsType[*fault](err); ok && f.whole {
+		r.limit = uncut
 	}
 	var hinting interface{ Hint() string }
 	switch {
@@ -134,7 +140,7 @@ func (a *app) fail(err error) int {
 		fmt.Fprint(os.Stderr, doc)
 		return r.exit
 	}
-	fmt.Fprintf(os.Stderr, "ass: %s\n", foreign(r.Message, maxMessage))
+	fmt.Fprintf(os.Stderr, "ass: %s\n", foreign(r.Message, cmp.Or(r.limit, maxMessage)))
 	if r.ApprovalID != "" {
 		fmt.Fprintf(os.Stderr, "  approval: %s\n", foreign(r.ApprovalID, maxName))
 	}

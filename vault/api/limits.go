@@ -6,6 +6,10 @@ const MaxValue = 1 << 20
 // MaxImport is the longest dotenv text that an import takes, in bytes.
 const MaxImport = 16 << 20
 
+// MaxExport is the most that leaves by one export, values and metadata together, in
+// bytes.
+const MaxExport = 16 << 20
+
 // MaxDescription is the longest description of an agent, MaxReason the longest
 // reason of an owner, in bytes.
 const (
@@ -16,6 +20,10 @@ const (
 // MaxClaim is how much is kept of what an agent says when it asks, in characters;
 // the rest is cut.
 const MaxClaim = 300
+
+// MaxScopes is how long the scopes of a token may be together, in bytes, so that it
+// fits into a header.
+const MaxScopes = 4 << 10
 
 // MaxUses is the most uses that a token may be limited to, MaxSources the most
 // entries of its ip_allowlist.

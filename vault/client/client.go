@@ -131,9 +131,10 @@ type call struct {
 	method string
 	path   string // escaped, with a leading slash
 	query  url.Values
-	bearer string // key or token; empty sends no Authorization
-	body   any    // nil sends no body
-	limit  int64  // bound of the answer in bytes; 0 means maxAnswer
+	bearer string                // key or token; empty sends no Authorization
+	body   any                   // nil sends no body
+	limit  int64                 // bound of the answer in bytes; 0 means maxAnswer
+	sent   func(done, all int64) // is told how much of the body has been sent; may be nil
 }
 
 // do sends a call and decodes the answer into out, unless out is nil.
@@ -185,10 +186,27 @@ func (c *Client) request(ctx context.Context, cl call) (*http.Request, error) {
 	if cl.body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
+	if cl.sent != nil && req.Body != nil {
+		req.Body = &watched{ReadCloser: req.Body, all: req.ContentLength, sent: cl.sent}
+	}
 	if cl.bearer != "" {
 		req.Header.Set("Authorization", "Bearer "+cl.bearer)
 	}
 	return req, nil
+}
+
+// watched is a body that tells how much of it was read.
+type watched struct {
+	io.ReadCloser
+	done, all int64
+	sent      func(done, all int64)
+}
+
+func (w *watched) Read(p []byte) (int, error) {
+	n, err := w.ReadCloser.Read(p)
+	w.done += int64(n)
+	w.sent(w.done, w.all)
+	return n, err
 }
 
 func (c *Client) report(cl call, res *http.Response, started time.Time) {

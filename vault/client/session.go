@@ -84,6 +84,20 @@ func (s *Session) Secrets(ctx context.Context, ns policy.Namespace) (*api.Secret
 	return &out, s.do(ctx, cl, &out)
 }
 
+// Export reads the secrets directly in some namespaces, or those named, all or none.
+func (s *Session) Export(ctx context.Context, req api.ExportRequest) ([]api.Secret, error) {
+	var out api.Export
+	err := s.do(ctx, call{method: http.MethodPost, path: "/v1/secrets/export", body: req, limit: maxListing}, &out)
+	return out.Items, err
+}
+
+// Import stores the values of a dotenv text, all or none. As it is sent, sent is told
+// how many bytes have gone of how many; it may be nil.
+func (s *Session) Import(ctx context.Context, req api.ImportRequest, sent func(done, all int64)) (*api.ImportResponse, error) {
+	var out api.ImportResponse
+	return &out, s.do(ctx, call{method: http.MethodPost, path: "/v1/secrets/import", body: req, limit: maxListing, sent: sent}, &out)
+}
+
 // Namespaces lists the namespaces that the token reaches; it needs the scope
 // namespaces:read.
 func (s *Session) Namespaces(ctx context.Context) (*api.Namespaces, error) {

@@ -1,9 +1,10 @@
-// Package dotenv reads .env text.
+// Package dotenv reads .env text, and prints values in the forms of an export.
 //
 // What it guarantees: Parse takes a text whole or refuses it, naming the line;
 // nothing in it is ever expanded, run, guessed or silently replaced by a later
 // line; no error repeats any of the text; time and memory grow with the text,
-// which is bounded.
+// which is bounded. Print carries all that it is given, to the byte, or names what a
+// format cannot carry.
 //
 // The text is UTF-8, with or without a byte order mark, its lines ended by LF or
 // CRLF, which inside quotes means LF. A line is blank, a comment that begins with

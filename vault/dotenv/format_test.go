@@ -35,7 +35,7 @@ func TestFormat(t *testing.T) {
 		"it's $1":          `A="it's \$1"`,
 		"a\nb\r\n\\n\t\"c": `A="a\nb\r\n\\n` + "\t" + `\"c"`,
 	} {
-		text, err := dotenv.Format([]dotenv.Pair{{Name: "A", Value: []byte(value)}})
+		text, err := dotenv.Dotenv.Print([]dotenv.Pair{{Name: "A", Value: []byte(value)}})
 		if err != nil || string(text) != want+"\n" {
 			t.Errorf("%q is printed as %q (%v), want %q", value, text, err, want)
 		}
@@ -45,27 +45,52 @@ func TestFormat(t *testing.T) {
 func TestFormatRefuses(t *testing.T) {
 	largest := []byte(strings.Repeat("x", dotenv.MaxValue))
 	pairs := func(p ...dotenv.Pair) []dotenv.Pair { return p }
+	const badName = "the name is empty or has a character outside A-Z a-z 0-9 _ . -"
 	for _, c := range []struct {
-		want  string
-		pairs []dotenv.Pair
+		format dotenv.Format
+		want   string
+		pairs  []dotenv.Pair
 	}{
-		{`printing "A B": the name is empty or has a character outside A-Z a-z 0-9 _ . -`, pairs(dotenv.Pair{Name: "A B"})},
-		{`printing "": the name is empty or has a character outside A-Z a-z 0-9 _ . -`, pairs(dotenv.Pair{})},
-		{`printing "B": the value has a NUL byte`, pairs(dotenv.Pair{Name: "A"}, dotenv.Pair{Name: "B", Value: []byte("x\x00")})},
-		{`printing "A": the value is not UTF-8`, pairs(dotenv.Pair{Name: "A", Value: []byte("\xff")})},
-		{`printing "A": the value is longer than 1048576 bytes`, pairs(dotenv.Pair{Name: "A", Value: append(largest, 'x')})},
-		{`printing "A": the name stands twice`, pairs(dotenv.Pair{Name: "A"}, dotenv.Pair{Name: "B"}, dotenv.Pair{Name: "A"})},
+		{dotenv.Dotenv, "A B (" + badName + ")", pairs(dotenv.Pair{Name: "A B"})},
+		{dotenv.Dotenv, " (" + badName + ")", pairs(dotenv.Pair{})},
+		{dotenv.Dotenv, "B (the value has a NUL byte)", pairs(dotenv.Pair{Name: "A"}, dotenv.Pair{Name: "B", Value: []byte("x\x00")})},
+		{dotenv.Dotenv, "A (the value is not UTF-8)", pairs(dotenv.Pair{Name: "A", Value: []byte("\xff")})},
+		{dotenv.Dotenv, "A (the value is longer than 1048576 bytes)", pairs(dotenv.Pair{Name: "A", Value: append(largest, 'x')})},
+		{dotenv.Dotenv, "A (the name stands twice)", pairs(dotenv.Pair{Name: "A"}, dotenv.Pair{Name: "B"}, dotenv.Pair{Name: "A"})},
+		{
+			dotenv.DockerEnv, "A, C (the value has a line break); B (the value ends in a carriage return); D (the line would be longer than the 65535 bytes that docker reads); E (the value has a NUL byte)",
+			pairs(dotenv.Pair{Name: "A", Value: []byte("1\n")}, dotenv.Pair{Name: "B", Value: []byte("1\r")}, dotenv.Pair{Name: "C", Value: []byte("1\n2")},
+				dotenv.Pair{Name: "D", Value: largest[:65_534]}, dotenv.Pair{Name: "E", Value: []byte("\x00")}, dotenv.Pair{Name: "F"}),
+		},
+		{
+			dotenv.Shell, "A.B, A-B, 1A (the name is no shell variable's); RANDOM, _ (a shell keeps that variable to itself); E (the value has a NUL byte)",
+			pairs(dotenv.Pair{Name: "A.B"}, dotenv.Pair{Name: "A-B"}, dotenv.Pair{Name: "1A"}, dotenv.Pair{Name: "RANDOM"}, dotenv.Pair{Name: "_"},
+				dotenv.Pair{Name: "E", Value: []byte("\x00")}, dotenv.Pair{Name: "F"}),
+		},
+		{dotenv.JSON, "A (the value is not UTF-8); A (the name stands twice)", pairs(dotenv.Pair{Name: "A", Value: []byte("\xff")}, dotenv.Pair{Name: "A"})},
 	} {
-		if text, err := dotenv.Format(c.pairs); text != nil || err == nil || err.Error() != c.want {
-			t.Errorf("%v: %q, %v; want %s", c.pairs, text, err, c.want)
+		text, err := c.format.Print(c.pairs)
+		if want := string(c.format) + " cannot carry " + c.want; text != nil || err == nil || err.Error() != want {
+			t.Errorf("%q, %v; want %s", text, err, want)
+		}
+		if unfit, ok := errors.AsType[*dotenv.UnfitError](err); !ok || unfit.Format != c.format || len(unfit.Pairs) == 0 {
+			t.Errorf("%v is no UnfitError", err)
 		}
 	}
 	var large []dotenv.Pair
 	for i := range 16 {
 		large = append(large, dotenv.Pair{Name: string(rune('A' + i)), Value: largest})
 	}
-	if text, err := dotenv.Format(large); text != nil || !errors.Is(err, dotenv.ErrTooLarge) {
+	if text, err := dotenv.Dotenv.Print(large); text != nil || !errors.Is(err, dotenv.ErrTooLarge) {
 		t.Errorf("%d bytes, %v; want ErrTooLarge", len(text), err)
+	}
+	for _, format := range []dotenv.Format{dotenv.DockerEnv, dotenv.Shell, dotenv.JSON} {
+		if text, err := format.Print(large[:2]); format != dotenv.DockerEnv && (err != nil || len(text) < 2<<20) {
+			t.Errorf("%s: %d bytes, %v", format, len(text), err)
+		}
+	}
+	if text, err := dotenv.Format("yaml").Print(nil); text != nil || err == nil {
+		t.Errorf("of no format: %q, %v", text, err)
 	}
 }
 
@@ -96,7 +121,7 @@ func TestFormatThenParse(t *testing.T) {
 			want[i].line = i + 1
 			in = append(in, dotenv.Pair{Name: p.name, Value: []byte(p.value)})
 		}
-		text, err := dotenv.Format(in)
+		text, err := dotenv.Dotenv.Print(in)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -164,7 +189,7 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		printed, err := dotenv.Format(pairs)
+		printed, err := dotenv.Dotenv.Print(pairs)
 		if err != nil {
 			t.Fatalf("%q: %v", text, err)
 		}
@@ -176,7 +201,7 @@ func FuzzParse(f *testing.F) {
 		if !slices.EqualFunc(pairs, again, same) {
 			t.Errorf("%q is printed as %q", text, printed)
 		}
-		if reprinted, err := dotenv.Format(again); err != nil || !bytes.Equal(printed, reprinted) {
+		if reprinted, err := dotenv.Dotenv.Print(again); err != nil || !bytes.Equal(printed, reprinted) {
 			t.Errorf("%q is printed as %q and then as %q (%v)", text, printed, reprinted, err)
 		}
 	})

@@ -64,6 +64,13 @@ func Digest(b []byte) (string, error) {
 	return base64.RawURLEncoding.EncodeToString(sum[:digestSize]), nil
 }
 
+// PayloadSize is how long value and metadata of a sealed value are together, in bytes.
+// It fails with [ErrMalformed]. Nothing is decrypted, so it is what the bytes say.
+func PayloadSize(b []byte) (int, error) {
+	s, err := parseSealed(b)
+	return max(len(s.ciphertext)-minCiphertext, 0), err
+}
+
 // SealedBy returns the id of the keyset that wrapped the DEK of a sealed value:
 // a keyring's or an approval key's. It fails with [ErrMalformed]. Nothing is
 // decrypted, so the answer is what the bytes say.

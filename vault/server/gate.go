@@ -72,12 +72,13 @@ type gates struct {
 	large   *gate // bodies over smallBody
 	huge    *gate // over maxBody
 	imports *gate // imports of whatever length: a short text can make many secrets
+	exports *gate // exports, until the answer is gone: it may be long
 }
 
 func newGates() gates {
 	return gates{
 		large: newGate(maxLarge, maxLargeEach), huge: newGate(maxHuge, maxHugeEach),
-		imports: newGate(maxImports, maxImportsEach),
+		imports: newGate(maxImports, maxImportsEach), exports: newGate(maxExports, maxExportsEach),
 	}
 }
 
@@ -115,17 +116,16 @@ func (s *Server) pass(rq *request, rt *route, holder vault.Holder) (leave func()
 	if 0 <= rq.http.ContentLength && rq.http.ContentLength < size {
 		size = rq.http.ContentLength
 	}
-	imports := rt.body == maxImportBody
-	if size <= smallBody && !imports {
-		return func() {}, nil
-	}
 	g := s.agents
 	if holder.Owner {
 		g = s.owners
 	}
 	var way []*gate
-	if imports {
+	switch {
+	case rt.body == maxImportBody:
 		way = append(way, g.imports)
+	case rt.values():
+		way = append(way, g.exports)
 	}
 	switch {
 	case size > maxBody:

@@ -71,6 +71,7 @@ func (d *daemon) samples() map[string]sample {
 		"secret.history": {"GET", "/v1/secrets/a/HOT/versions", ""}, "secret.rollback": {"POST", "/v1/secrets/a/BACK/rollback", `{"version":1}`},
 		"secret.put":    {"PUT", "/v1/secrets/a/PUT", `{"value":"w"}`},
 		"secret.rotate": {"POST", "/v1/secrets/a/ROTATE/rotate", `{"value":"w"}`}, "secret.import": {"POST", "/v1/secrets/import", `{"namespace":"a","content":"IMPORT=w"}`},
+		"secret.export": {"POST", "/v1/secrets/export", `{"namespaces":["a"],"keys":["EXPORT"]}`},
 		"secret.delete": {"DELETE", "/v1/secrets/a/DELETE", ""}, "namespaces": {"GET", "/v1/namespaces", ""},
 		"agent.list": {"GET", "/v1/agents", ""}, "agent.create": {"POST", "/v1/agents", `{"name":"new"}`},
 		"owner.list": {"GET", "/v1/owners", ""}, "owner.create": {"POST", "/v1/owners", `{"name":"otto"}`},
@@ -81,7 +82,7 @@ func (d *daemon) samples() map[string]sample {
 		"passphrase.set": {"POST", "/v1/vault/passphrase", `{"new_passphrase":"` + passphrase + `"}`},
 	}
 	d.guard("a/HOT", "value-of-a-sensitive-one", "sensitive")
-	for _, key := range []string{"HOTTER", "TOKEN", "PUT", "ROTATE", "IMPORT", "DELETE"} { // one each: equal refusals are one event
+	for _, key := range []string{"HOTTER", "TOKEN", "PUT", "ROTATE", "IMPORT", "EXPORT", "DELETE"} { // one each: equal refusals are one event
 		d.guard("a/"+key, "value-of-a-critical-one", "critical")
 	}
 	d.put("a/BACK", "value-to-go-back-to")
@@ -189,6 +190,7 @@ func TestStepUpByTier(t *testing.T) {
 	for _, tc := range []struct{ name, scope string }{
 		{"secret.get", "secrets:read:a/HOT"}, {"secret.put", "secrets:write:a/PUT"}, {"secret.rotate", "secrets:write:a/ROTATE"},
 		{"secret.rollback", "secrets:write:a/BACK"}, {"secret.import", "secrets:write:a/IMPORT"}, {"secret.delete", "secrets:delete:a/DELETE"},
+		{"secret.export", "secrets:read:a/EXPORT"},
 	} {
 		s := samples[tc.name]
 		wild := d.token(d.owner, "secrets:*:*")

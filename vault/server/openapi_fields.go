@@ -34,6 +34,9 @@ var typeDocs = map[string]string{
 	"SecretRollback":   "Which version's value becomes the next one.",
 	"ImportRequest":    "A dotenv text to be stored, all of it or nothing.",
 	"ImportResponse":   "What an import did, or would do.",
+	"ImportState":      "What an import would do to one secret.",
+	"ExportRequest":    "What is to be exported.",
+	"Export":           "Secrets with their values, by namespace in the order of the request, then by key.",
 	"Namespace":        "A namespace that holds a secret which the caller may see.",
 	"Namespaces":       "The namespaces, in the order of their names.",
 	"AgentCreate":      "An agent to be made.",
@@ -211,12 +214,13 @@ var secretFields = map[string]fieldDoc{
 
 var importFields = map[string]fieldDoc{
 	"ImportRequest.namespace":   says("Where the secrets go.", isNamespace),
-	"ImportRequest.content":     says("The dotenv text, at most 16 MiB and 10,000 names. `$` is literal, a name that comes twice an error.", longest(api.MaxImport)),
+	"ImportRequest.content":     says("The dotenv text, at most 16 MiB, and 50,000 names of an owner's, 10,000 of an agent's. `$` is literal, a name that comes twice an error.", longest(api.MaxImport)),
 	"ImportRequest.secret_type": says("The type of all of them, as in a write.", isSecretType),
 	"ImportRequest.access_tier": says("The tier of all of them, as in a write.", isTier),
 	"ImportRequest.metadata":    says("What is kept with each of them, as in a write."),
 	"ImportRequest.overwrite":   says("Whether a secret that exists gets a new version; false passes it over.", absent(true)),
 	"ImportRequest.dry_run":     says("Only to say what would be done.", absent(false)),
+	"ImportRequest.reason":      says(claimText),
 
 	"ImportResponse.namespace":      says("Where the secrets went.", isNamespace),
 	"ImportResponse.imported":       says("The keys that were stored, in the order of the text.", each(isKey)),
@@ -224,7 +228,21 @@ var importFields = map[string]fieldDoc{
 	"ImportResponse.keys":           says("The same keys, under the name that other clients read.", each(isKey)),
 	"ImportResponse.skipped":        says("How many existed and were not to be overwritten.", from(0)),
 	"ImportResponse.dry_run":        says("Whether nothing was changed because nothing was to be."),
+
+	"ImportResponse.states": says("Of a dry run: what would become of each, in the order of the text. Absent otherwise."),
+	"ImportState.key":       says("The key.", isKey),
+	"ImportState.state": says("Whether it would be made, get another value or the one that it has. That is told of a secret only to a caller who may read it now, and is a read in the trail; "+
+		"else it `exists`, as one does that is not to be overwritten.", oneOf(api.ImportNew, api.ImportChanged, api.ImportUnchanged, api.ImportExists)),
+
+	"ExportRequest.namespaces": says("The namespaces, 1 to 64, each once. What is in namespaces below them is not meant.", notEmpty, atMost(64), each(isNamespace)),
+	"ExportRequest.keys":       says("Only the secrets of these keys, each at least in one of the namespaces. Absent: all.", notEmpty, atMost(10_000), each(isKey)),
+	"ExportRequest.purpose":    says("Where the values go: out of the vault for good, or into the environment of one process.", oneOf(api.ForExport, api.ForRun), absent(api.ForExport)),
+	"ExportRequest.reason":     says(claimText),
+	"Export.items":             says("The secrets.", notEmpty),
 }
+
+// claimText describes a field with the words of an agent.
+const claimText = "Of an agent: why it asks. It is shown to the owner as what the agent says, which nobody has checked; what is over 300 characters is cut."
 
 // passphraseText describes a field that takes the caller's own passphrase.
 const passphraseText = "The approval passphrase of the owner who asks; it is taken only where there is one."

@@ -238,6 +238,15 @@ var operationDocs = map[string]operationDoc{
 		gives: ok[api.ImportResponse]("What was stored, or would be."),
 		codes: []api.Code{api.CodeApprovalRequired, api.CodeConflict},
 	},
+	"secret.export": {
+		tag: "secrets", summary: "The values of many secrets", who: holders,
+		text: "Of the secrets directly in each namespace that the caller may see, at most 10,000 and 16 MiB. Each leaves a `secret.read` event, and the whole, unless it is for a process, " +
+			"a `secret.export` event for each namespace; it is one use of a token. If one may not be read none leaves, and all that wait for an approval are asked for together. " +
+			"`SECRET_NOT_FOUND` when a key is in none of the namespaces, or a namespace holds nothing that the caller may see.",
+		takes: typeOf[api.ExportRequest](),
+		gives: ok[api.Export]("The secrets with their values."),
+		codes: []api.Code{api.CodeApprovalRequired, api.CodeSecretNotFound, api.CodeConflict},
+	},
 	"namespaces": {
 		tag: "secrets", summary: "The namespaces", who: holders,
 		text:  "A token needs the scope `namespaces:read`.",

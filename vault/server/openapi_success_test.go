@@ -39,6 +39,7 @@ func TestEveryDocumentedSuccess(t *testing.T) {
 		"POST /v1/secrets/a/K/rotate", "GET /v1/secrets/a", `POST /v1/secrets/a/K/rotate {"new_value":"w"}`, `POST /v1/secrets/a/K/rollback {"version":1}`, "GET /v1/secrets/a/K/versions",
 		`PUT /v1/secrets/a/K {"value":"x","expires_at":"2100-01-01T00:00:00Z"}`, "GET /v1/secrets/a/K", "DELETE /v1/secrets/a/K",
 		`POST /v1/secrets/import {"namespace":"a","content":"A=b"}`,
+		`POST /v1/secrets/export {"namespaces":["a"],"keys":["A"],"purpose":"run"}`,
 		with(`POST /v1/agents {"name":"n","description":"d"}`), "GET /v1/agents", "DELETE /v1/agents/n",
 		"GET /v1/approvals", "GET /v1/approvals/agent/" + approved, `POST /v1/approvals/` + approved + `/approve ` + with(d.shown(approved)),
 		"POST /v1/approvals/" + denied + "/deny", "GET /v1/approvals?status=approved", "GET /v1/approvals/agent/" + denied,

@@ -18,6 +18,7 @@ type request struct {
 	vault  *vault.Vault
 	rest   string         // what a pattern's variable piece matched, escaped as sent
 	asks   *vault.Request // who asks, once it has been read
+	leave  func()         // what is to be done once the answer is gone
 }
 
 func newRequest(s *Server, r *http.Request) *request {
@@ -27,7 +28,7 @@ func newRequest(s *Server, r *http.Request) *request {
 	if ref := r.Header.Get("X-Request-Id"); len(ref) <= maxRef && !strings.ContainsFunc(ref, notInName) && !strings.Contains(ref, "ask_") {
 		from.ClientRef = ref
 	}
-	return &request{http: r, origin: from, vault: s.cfg.Vault}
+	return &request{http: r, origin: from, vault: s.cfg.Vault, leave: func() {}}
 }
 
 func (rq *request) ctx() context.Context { return rq.http.Context() }

@@ -43,6 +43,7 @@ func (s *Server) table() []route {
 		{"PUT", "/v1/secrets/{path}", "secret.put", s.putSecret, maxBody},
 		{"DELETE", "/v1/secrets/{path}", "secret.delete", s.deleteSecret, 0},
 		{"POST", "/v1/secrets/import", "secret.import", s.importSecrets, maxImportBody},
+		{"POST", "/v1/secrets/export", "secret.export", s.exportSecrets, maxBody},
 		{"POST", "/v1/secrets/{path}/rotate", "secret.rotate", s.rotateSecret, maxBody},
 		{"POST", "/v1/secrets/{path}/rollback", "secret.rollback", s.rollBack, smallBody},
 		{"GET", "/v1/namespaces", "namespaces", s.listNamespaces, 0},
@@ -115,6 +116,9 @@ func (rt route) open() bool {
 	}
 	return false
 }
+
+// values reports whether rt's answers are exports: long ones, of many values.
+func (rt route) values() bool { return rt.name == "secret.export" }
 
 // sub is the literal piece behind the path of a secret, or "".
 func (rt route) sub() string {

@@ -141,6 +141,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 	defer leave()
+	defer func() { rq.leave() }()
 	name, a := s.answer(rq, w)
 	if errors.Is(a.err, context.Canceled) {
 		panic(http.ErrAbortHandler) // the client has gone, or has closed its half: net/http closes the rest
@@ -182,7 +183,11 @@ func (s *Server) serve(rq *request, rt *route, w http.ResponseWriter) (any, erro
 	if err != nil {
 		return nil, err
 	}
-	defer leave()
+	if rt.values() {
+		rq.leave = leave
+	} else {
+		defer leave()
+	}
 	rq.http.Body = http.MaxBytesReader(w, rq.http.Body, rt.body)
 	return rt.handle(rq)
 }
