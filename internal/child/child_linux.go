@@ -1,6 +1,7 @@
 package child
 
 import (
+	"os"
 	"syscall"
 	"unsafe"
 
@@ -12,10 +13,29 @@ func sysProcAttr() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 }
 
-// defaultAction takes a signal from the Go runtime, which would print a trace for
-// some and do nothing for others. All zero is SIG_DFL; see sigaction(2).
-func defaultAction(sig syscall.Signal) {
-	var action [64]byte
+// action is the kernel's struct sigaction, and more; all zero is SIG_DFL.
+type action [64]byte
+
+// setAction sets what a signal does, and gives what it did; see sigaction(2). The
+// Go runtime does not do this: signal.Reset lets it print a trace for some signals,
+// and do nothing for others.
+func setAction(sig syscall.Signal, to action) (was action) {
 	const maskSize = 8
-	unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(sig), uintptr(unsafe.Pointer(&action)), 0, maskSize, 0, 0)
+	unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(sig), uintptr(unsafe.Pointer(&to)), uintptr(unsafe.Pointer(&was)), maskSize, 0, 0)
+	return was
+}
+
+// stopAs stops this process by a signal, until it is continued.
+func stopAs(sig syscall.Signal) {
+	caught := setAction(sig, action{})
+	syscall.Kill(os.Getpid(), sig)
+	pause()
+	setAction(sig, caught)
+}
+
+// dieAs ends this process by a signal.
+func dieAs(sig syscall.Signal) {
+	setAction(sig, action{})
+	syscall.Kill(os.Getpid(), sig)
+	pause()
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"os"
 	"os/exec"
-	"os/signal"
 	"runtime"
 	"syscall"
 )
@@ -129,10 +128,4 @@ func (c *Command) fork(path string, files []uintptr) (pid int, err error) {
 
 // Die ends this process by a signal, as the program was. It returns when that
 // cannot be done.
-func Die(sig int) {
-	s := syscall.Signal(sig)
-	signal.Reset(s)
-	defaultAction(s)
-	syscall.Kill(os.Getpid(), s)
-	pause()
-}
+func Die(sig int) { dieAs(syscall.Signal(sig)) }

@@ -60,7 +60,7 @@ func (s *signals) until(pid int) (Status, error) {
 		case sig := <-s.came:
 			pass(pid, sig.(syscall.Signal))
 		case <-s.child:
-			status, ended, err := s.look(pid)
+			status, ended, err := look(pid)
 			if ended || err != nil {
 				return status, err
 			}
@@ -94,7 +94,7 @@ func foreground() bool {
 }
 
 // look asks what has become of the child, and stops with it.
-func (s *signals) look(pid int) (status Status, ended bool, err error) {
+func look(pid int) (status Status, ended bool, err error) {
 	stopped := syscall.Signal(0)
 	for {
 		var ws unix.WaitStatus
@@ -104,7 +104,7 @@ func (s *signals) look(pid int) (status Status, ended bool, err error) {
 		case err != nil:
 			return status, false, fmt.Errorf("waiting for the program: %w", err)
 		case got == 0 && stopped != 0:
-			s.stopAs(stopped)
+			stopAs(stopped) // what continues us is told to the program
 			stopped = 0
 		case got == 0:
 			return status, false, nil
@@ -118,16 +118,5 @@ func (s *signals) look(pid int) (status Status, ended bool, err error) {
 		default:
 			return Status{Code: ws.ExitStatus()}, true, nil
 		}
-	}
-}
-
-// stopAs stops this process by a signal, until it is continued. The program is
-// then told so by the signal that continues us.
-func (s *signals) stopAs(sig syscall.Signal) {
-	signal.Reset(sig) // what is caught does not stop
-	syscall.Kill(os.Getpid(), sig)
-	pause()
-	if sig != syscall.SIGSTOP {
-		signal.Notify(s.came, sig)
 	}
 }
