@@ -40,8 +40,8 @@ A line NAME=ass://NAMESPACE/KEY of an env file is the value of that secret, if
 NAMESPACE is one of those given with --namespace. All other lines stand for
 themselves; nothing in them is expanded.
 
-125 and below are the command's own exit codes, 126 means that it cannot be run,
-127 that it is not there; before that, ass ends with its own codes.
+The exit code is the command's; 126 means that it cannot be run, 127 that it is not
+there. Where ass does not get as far as that, its own codes apply.
 
 Examples:
 

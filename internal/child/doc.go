@@ -18,6 +18,10 @@
 // group. One that another process sends to us alone goes no further: Go does not
 // say who has sent a signal.
 //
+// BUG(child): for the same reason a signal that another process sends to the whole
+// group, and not the terminal, reaches the program twice: from its sender and from
+// us.
+//
 // BUG(child): a signal other than SIGHUP and SIGINT that was ignored when we were
 // started is not ignored in the program: the Go runtime has it by then.
 package child
