@@ -22,6 +22,7 @@ type cli struct {
 	Status     statusCmd     `cmd:"" help:"Check the connection to the vault and its health."`
 	Secrets    secretsCmd    `cmd:"" help:"Store, read, list and delete secrets."`
 	Env        envCmd        `cmd:"" help:"Store .env files, and print secrets as one."`
+	Run        runCmd        `cmd:"" help:"Run a command with secrets in its environment."`
 	Agents     agentsCmd     `cmd:"" help:"Manage agents. Owners only."`
 	Approvals  approvalsCmd  `cmd:"" help:"Decide about agents' requests. Owners only."`
 	Tokens     tokensCmd     `cmd:"" help:"Manage scoped access tokens."`
@@ -89,6 +90,9 @@ func run(args []string) int {
 	}
 	if err == nil || errors.Is(err, errShown) {
 		return 0
+	}
+	if e, ok := errors.AsType[*ended](err); ok {
+		return e.finish()
 	}
 	return a.fail(err)
 }

@@ -12,18 +12,20 @@ import (
 
 // processes compares ass as a whole process with one that does nothing.
 type processes struct {
-	Get   stats   `json:"ass_secrets_get"`
-	True  stats   `json:"true"`
-	Extra float64 `json:"extra_us"` // of the medians, microseconds
+	Get      stats   `json:"ass_secrets_get"`
+	Run      stats   `json:"ass_run_true"`
+	True     stats   `json:"true"`
+	Extra    float64 `json:"extra_us"` // of the medians, microseconds
+	RunExtra float64 `json:"run_extra_us"`
 }
 
-// measureProcesses starts ass secrets get and true in turns.
+// measureProcesses starts ass secrets get, ass run and true in turns.
 func measureProcesses(ctx context.Context, s settings, v *vault) (processes, error) {
 	nothing, err := exec.LookPath("true")
 	if err != nil {
 		return processes{}, err
 	}
-	var get, idle samples
+	var get, run, idle samples
 	for range s.runs {
 		if _, err := v.time(ctx, &idle, nothing); err != nil {
 			return processes{}, err
@@ -35,9 +37,12 @@ func measureProcesses(ctx context.Context, s settings, v *vault) (processes, err
 		if out != value {
 			return processes{}, errors.New("ass secrets get printed something else than the value")
 		}
+		if _, err := v.time(ctx, &run, s.ass, "run", "--quiet", "--namespace", namespace, "--keys", "READ", "--", nothing); err != nil {
+			return processes{}, err
+		}
 	}
-	p := processes{Get: get.stats(), True: idle.stats()}
-	p.Extra = p.Get.P50 - p.True.P50
+	p := processes{Get: get.stats(), Run: run.stats(), True: idle.stats()}
+	p.Extra, p.RunExtra = p.Get.P50-p.True.P50, p.Run.P50-p.True.P50
 	return p, nil
 }
 

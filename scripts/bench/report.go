@@ -85,7 +85,8 @@ func (r *report) print(w io.Writer, asJSON bool) error {
 	_, err := fmt.Fprintf(w, `
 ratio: for 1 client p50 / (socket p50 + commit p50), else ops/s / socket ops/s
 ass secrets get: %.1f ms as a whole process, true: %.1f ms; %.1f ms more (goal 10 or less: %s)
+ass run -- true: %.1f ms; %.1f ms more
 assd verify: %s
-`, p.Get.P50/1000, p.True.P50/1000, p.Extra/1000, met(p.Extra <= goalProcess), r.Verified)
+`, p.Get.P50/1000, p.True.P50/1000, p.Extra/1000, met(p.Extra <= goalProcess), p.Run.P50/1000, p.RunExtra/1000, r.Verified)
 	return err
 }
