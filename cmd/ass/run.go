@@ -16,7 +16,7 @@ import (
 
 type runCmd struct {
 	Namespace []string `placeholder:"NS" help:"Take the secrets of this namespace, and let env files refer to it. May be given more than once."`
-	Keys      []string `placeholder:"A,B" help:"Only these names, whether they are of secrets or in an env file."`
+	Keys      keyList  `placeholder:"A,B" help:"Only these names, whether they are of secrets or in an env file."`
 	EnvFile   []string `placeholder:"FILE" help:"Take the lines of this .env file; ass://NAMESPACE/KEY is the value of that secret. May be given more than once."`
 	NoMasking bool     `help:"Let the command's output through as it is."`
 	access

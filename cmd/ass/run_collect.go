@@ -54,7 +54,7 @@ func (c *runCmd) wants() (w wanted, err error) {
 	if err != nil {
 		return w, err
 	}
-	if w.keys, err = parseKeys(c.Keys, anywhere); err != nil {
+	if w.keys, err = c.Keys.in(anywhere); err != nil {
 		return w, err
 	}
 	for _, name := range c.EnvFile {
