@@ -30,6 +30,7 @@ const (
 	Wishes      Bucket = "wishes"
 	Grants      Bucket = "grants"
 	Passphrases Bucket = "passphrases"
+	Outbox      Bucket = "outbox"
 )
 
 // buckets are those that exist in every vault file.
@@ -40,7 +41,7 @@ var buckets = []Bucket{
 
 // later are those that came after the first files of this format were written.
 // Opening a file for writing makes the missing ones; read-only they are empty.
-var later = []Bucket{Approvals, Wishes, Grants, Passphrases}
+var later = []Bucket{Approvals, Wishes, Grants, Passphrases, Outbox}
 
 // formatKey is the key in Meta whose value is the format, a uint32.
 var formatKey = []byte("format")

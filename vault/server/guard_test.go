@@ -101,6 +101,8 @@ func (d *daemon) samples() map[string]sample {
 			d.want(d.call("POST", "/v1/approvals/"+id+"/approve", d.owner, with(d.shown(id))), "")
 		}
 	}
+	d.webhook("chat")
+	list["webhook.list"], list["webhook.test"] = sample{"GET", "/v1/webhooks", ""}, sample{"POST", "/v1/webhooks/chat/test", ""}
 	list["token.revoke"] = sample{"DELETE", "/v1/tokens/" + d.tokenID(bot), ""}
 	list["policy.accept"] = sample{"POST", "/v1/policy/accept", d.held("policy.toml", "[tokens]\ndefault_ttl = \"10m\"\n")}
 	return list
