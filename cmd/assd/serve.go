@@ -65,6 +65,9 @@ func (c *serveCmd) Run(out output, set settings, file *fileConfig) error {
 	if err := c.tlsFlags.check(); err != nil {
 		return err
 	}
+	if err := file.open(); err != nil {
+		return &exitError{2, err}
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	// Caught before anything is bound and never given back: whoever asks for the
@@ -84,6 +87,9 @@ func (c *serveCmd) Run(out output, set settings, file *fileConfig) error {
 	}
 	if err == nil {
 		err = d.files.begin(ctx)
+	}
+	if err == nil {
+		d.tell(ctx, file.receivers)
 	}
 	if err != nil {
 		return errors.Join(err, d.close())
@@ -141,8 +147,17 @@ func (d *daemon) open(c *serveCmd, lim limits) (err error) {
 }
 
 // apply puts settings in force while serving.
-func (d *daemon) apply(s settings) {
+func (d *daemon) apply(s settings, receivers []vault.Webhook) {
 	d.srv.Limit(s.limits.failedAuth, s.limits.requests)
+	d.tell(context.Background(), receivers)
+}
+
+// tell makes these the receivers of webhooks. The vault goes on trying where that
+// fails.
+func (d *daemon) tell(ctx context.Context, receivers []vault.Webhook) {
+	if err := d.vault.SetWebhooks(ctx, receivers); err != nil {
+		d.log.Error("a change of the webhooks could not be noted yet", "error", err)
+	}
 }
 
 // close closes what is bound and open.

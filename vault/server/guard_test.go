@@ -206,7 +206,7 @@ func (d *daemon) stepUpToken(scopes ...string) string {
 
 // goesOn are the routes that a lockdown leaves open: to look, and to stop more.
 var goesOn = strings.Fields(`health jwks openapi certificate claim me audit token.list token.revoke agent.list agent.revoke owner.list owner.revoke
-approval.list approval.get approval.deny approval.revoke policy.get policy.check vault.lockdown vault.lift`)
+approval.list approval.get approval.deny approval.revoke policy.get policy.check vault.lockdown vault.lift webhook.list webhook.test`)
 
 // TestLockdownAtEveryRoute: what does not go on in a lockdown is LOCKED_DOWN to
 // everyone, and so is a token from before it; the rest answers.
