@@ -80,7 +80,7 @@ func (r receiver) is(other receiver) bool {
 func (r receiver) event(action audit.Action, reason string) audit.Event {
 	return audit.Event{
 		Actor: daemonActor, Action: action, Outcome: audit.OK, Reason: reason,
-		Subject: &audit.Subject{Name: r.Name},
+		Subject: &audit.Subject{ID: r.Name, Name: r.Name},
 	}
 }
 

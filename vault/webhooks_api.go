@@ -94,7 +94,7 @@ func (v *Vault) TestWebhook(ctx context.Context, req Request, name string) (out 
 			return api.New(api.CodeNotFound, "there is no webhook of that name").WithHint("ass webhooks list shows them")
 		}
 		ev := a.event(audit.WebhookTest)
-		ev.Subject = &audit.Subject{Name: name}
+		ev.Subject = &audit.Subject{ID: name, Name: name}
 		seq, err = v.log.Append(a.tx, ev)
 		return err
 	})

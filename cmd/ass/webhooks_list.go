@@ -55,7 +55,7 @@ func webhookState(w api.Webhook) string {
 	var says []string
 	switch {
 	case w.State == api.WebhookFailing && w.LastFailureAt != nil:
-		says = append(says, "failing since a try at "+moment(*w.LastFailureAt)+" UTC: "+w.LastFailure)
+		says = append(says, "not delivered at "+moment(*w.LastFailureAt)+" UTC: "+w.LastFailure)
 	case w.LastDelivered != nil:
 		says = append(says, "delivered at "+moment(*w.LastDelivered)+" UTC")
 	case w.LastFailureAt != nil:

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+	"net/http"
 	"os"
 	"strings"
 	"syscall"
@@ -33,7 +34,7 @@ func fault(err error) error {
 		return errors.New("its name could not be looked up")
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return errors.New("it refuses connections")
-	case errors.As(err, &record):
+	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
 		return errors.New("what answers there does not speak TLS")
 	case errors.As(err, &alert):
 		return errors.New("TLS: it sent " + line(alert.Error()))
