@@ -11,8 +11,8 @@ import (
 	"github.com/agent-secret-store/assd/store"
 )
 
-// MaxOutbox is how many events may wait for receivers, in all; each has its share.
-const MaxOutbox = 10_000
+// maxOutbox is how many events may wait for receivers, in all; each has its share.
+const maxOutbox = 10_000
 
 // settleAtOnce is how many records one event removes from the outbox.
 const settleAtOnce = 256
@@ -39,13 +39,16 @@ func parseOutboxKey(key string) (receiver string, seq uint64, err error) {
 // lets write.
 type outbox struct {
 	told    map[audit.Action][]string // receivers, by what they are told of
+	most    int                       // records, in all
 	share   int                       // of each
 	waiting map[string]int            // records, by receiver
 	dropped map[string]int            // events that found no room, since the last one that says so
 	fresh   bool                      // the next commit is news for the couriers
 }
 
-func newOutbox() outbox { return outbox{waiting: map[string]int{}, dropped: map[string]int{}} }
+func newOutbox() outbox {
+	return outbox{most: maxOutbox, waiting: map[string]int{}, dropped: map[string]int{}}
+}
 
 // openOutbox counts what waits. It is called when nobody writes yet.
 func (v *Vault) openOutbox(r store.Reader) error {
@@ -65,7 +68,7 @@ func (v *Vault) openOutbox(r store.Reader) error {
 
 // ask takes over who is to be told of what.
 func (o *outbox) ask(rec *receivers) {
-	o.told, o.share = map[audit.Action][]string{}, MaxOutbox/max(1, len(rec.List))
+	o.told, o.share = map[audit.Action][]string{}, o.most/max(1, len(rec.List))
 	for _, a := range audit.Actions() {
 		for _, one := range []audit.Action{a, a.Denied()} {
 			for _, r := range rec.List {
