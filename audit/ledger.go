@@ -116,7 +116,11 @@ func (l *ledger) remove(tx *store.Tx, o Object) {
 	// The mark in the event that removes it tells in which state it was.
 	if u, ok := l.unchecked[keyOf(o)]; ok {
 		delete(l.unchecked, keyOf(o))
-		tx.OnUndo(func() { l.unchecked[keyOf(o)] = u })
+		tx.OnUndo(func() {
+			if l.unchecked != nil { // the check has not come in between
+				l.unchecked[keyOf(o)] = u
+			}
+		})
 	}
 }
 

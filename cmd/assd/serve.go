@@ -45,12 +45,21 @@ is made once; its fingerprint is logged, for "ass login --fingerprint".
 policy.toml in the data dir, or --policy, says what agents may do; "ass policy
 check" explains it. It is taken when it changes and is valid, and with an approval
 passphrase once an owner accepts it ("ass policy accept"). So is the configuration
-file: its limits count at once, the rest from the next start on.
+file: its tables count at once, the rest from the next start on.
 
 The configuration file may also have, with these defaults:
   [limits]
   failed_auth_per_minute = %d  # of one source; 0: no limit
   requests_per_second = 0      # of one key; 0: no limit
+
+and up to ten webhooks, each told of events of the audit trail by signed messages
+(Standard Webhooks), at least once, never with a value; they count at once:
+  [[webhook]]
+  name = "chat"                          # default: the host
+  url = "https://hooks.example.com/ass"  # http goes to this machine alone
+  events = ["approval.request", "secret.rotate.*", "vault.*"]
+  secret_file = "/etc/assd/hook.secret"  # echo "whsec_$(openssl rand -base64 32)"
+  ca_file = "/etc/assd/ca.pem"           # default: this system's issuers
 
 Examples:
   assd &
