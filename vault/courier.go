@@ -187,7 +187,7 @@ func (c *courier) allDue() {
 // deliver sends one message, and reports whether the next may follow at once.
 func (c *courier) deliver(ctx context.Context, l letter) bool {
 	now := time.Now()
-	err := c.sender.Send(ctx, webhook.Message{ID: l.id, At: c.v.log.At(), Body: l.body})
+	err := c.sender.Send(ctx, webhook.Message{ID: l.id, At: c.v.cfg.Now(), Body: l.body})
 	if ctx.Err() != nil && err != nil {
 		return false
 	}

@@ -181,7 +181,9 @@ func (v *Vault) committed() {
 // Close writes what was only counted, waits for the background work, and
 // closes the file.
 func (v *Vault) Close() error {
+	v.hooks.mu.Lock() // no courier is set off any more
 	v.stop()
+	v.hooks.mu.Unlock()
 	v.done.Wait()
 	err := v.flushDenials(context.Background())
 	if errors.Is(err, store.ErrStopped) || errors.Is(err, store.ErrFull) {

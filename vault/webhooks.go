@@ -2,6 +2,7 @@ package vault
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -31,8 +32,8 @@ func (w Webhook) same(other Webhook) bool {
 type webhooks struct {
 	mu      sync.Mutex // one change at a time
 	want    []Webhook
-	settled bool // what is wanted is in the record
-	ctx     context.Context
+	waiting bool            // what is wanted is not in force yet
+	ctx     context.Context // of all couriers
 
 	couriers atomic.Pointer[[]*courier]
 }
@@ -44,7 +45,7 @@ func (v *Vault) SetWebhooks(ctx context.Context, list []Webhook) error {
 	h := &v.hooks
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.want, h.settled = slices.Clone(list), false
+	h.want, h.waiting = slices.Clone(list), true
 	return v.settleWebhooksLocked(ctx)
 }
 
@@ -53,7 +54,7 @@ func (v *Vault) settleWebhooks(ctx context.Context) error {
 	h := &v.hooks
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.settled || h.want == nil {
+	if !h.waiting {
 		return nil
 	}
 	return v.settleWebhooksLocked(ctx)
@@ -61,13 +62,13 @@ func (v *Vault) settleWebhooks(ctx context.Context) error {
 
 func (v *Vault) settleWebhooksLocked(ctx context.Context) error {
 	h := &v.hooks
-	if err := v.Err(); err != nil {
+	if err := errors.Join(v.Err(), h.ctx.Err()); err != nil {
 		return err
 	}
 	if err := v.db.Update(ctx, func(tx *store.Tx) error { return v.configure(tx, h.want) }); err != nil {
 		return err
 	}
-	h.settled = true
+	h.waiting = false
 	var next []*courier
 	for _, c := range v.couriers() {
 		if slices.ContainsFunc(h.want, c.hook.same) {
@@ -82,6 +83,9 @@ func (v *Vault) settleWebhooksLocked(ctx context.Context) error {
 		}
 	}
 	h.couriers.Store(&next)
+	for _, c := range next { // what came while nobody woke it
+		c.news()
+	}
 	return nil
 }
 

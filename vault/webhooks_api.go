@@ -112,7 +112,7 @@ func (v *Vault) sendTest(ctx context.Context, c *courier, seq uint64) (out api.W
 	}
 	out = api.WebhookTest{Name: c.hook.Name, Origin: c.hook.To.URL.String(), Delivered: true}
 	began := time.Now()
-	err = c.sender.Send(ctx, webhook.Message{ID: l.id, At: v.log.At(), Body: l.body})
+	err = c.sender.Send(ctx, webhook.Message{ID: l.id, At: v.cfg.Now(), Body: l.body})
 	out.Milliseconds = int(time.Since(began).Milliseconds())
 	switch {
 	case err == nil:
