@@ -55,6 +55,12 @@ const (
 	PolicyReload  Action = "policy.reload"
 	ConfigReload  Action = "config.reload"
 
+	WebhookConfigure Action = "webhook.configure" // who is told of what
+	WebhookDelivered Action = "webhook.delivered"
+	WebhookFailed    Action = "webhook.failed" // given up, or never queued
+	WebhookTest      Action = "webhook.test"
+	WebhookList      Action = "webhook.list" // only when refused
+
 	AgentList   Action = "agent.list" // these only when refused
 	OwnerList   Action = "owner.list"
 	TokenList   Action = "token.list"

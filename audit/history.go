@@ -46,7 +46,10 @@ func (h *history) note(o Object, seq uint64, removes bool, at time.Time) (last u
 	if n, ok := into[k]; ok {
 		last = n
 	}
-	if into[k] = seq; removes {
+	switch into[k] = seq; {
+	case removes && comesOnce(o.Bucket):
+		delete(into, k)
+	case removes:
 		into[k] = seq | removal
 	}
 	return stateAfter(last)

@@ -100,6 +100,30 @@ func expires(b store.Bucket) bool {
 	return b == store.Tokens || b == store.Approvals || b == store.Grants // whose keys never come again
 }
 
+// comesOnce reports whether a key of b is written by one event and removed by
+// another, and never comes again. Such a record is forgotten with its removal, so
+// that what is remembered does not grow with all that ever was; one that is put
+// back then has no event that bears it out.
+func comesOnce(b store.Bucket) bool { return b == store.Outbox }
+
+// remove notes that an event removed o.
+func (l *ledger) remove(tx *store.Tx, o Object) {
+	if !comesOnce(o.Bucket) {
+		l.set(tx, o, removed)
+		return
+	}
+	l.forget(tx, o)
+	// The mark in the event that removes it tells in which state it was.
+	if u, ok := l.unchecked[keyOf(o)]; ok {
+		delete(l.unchecked, keyOf(o))
+		tx.OnUndo(func() {
+			if l.unchecked != nil { // the check has not come in between
+				l.unchecked[keyOf(o)] = u
+			}
+		})
+	}
+}
+
 // check compares the sequence number in a record (0: no record) with the last
 // event known to be about it.
 func (l *ledger) check(o Object, seq uint64) error {
@@ -112,7 +136,7 @@ func (l *ledger) check(o Object, seq uint64) error {
 		return nil
 	case known && last == seq:
 		return nil
-	case seq == 0 && expires(o.Bucket):
+	case seq == 0 && (expires(o.Bucket) || comesOnce(o.Bucket)): // Verify finds one that was taken away
 		return nil
 	case seq == 0:
 		return &TamperError{What: "record " + o.String(), Problem: "it is missing: something other than assd removed it"}

@@ -13,7 +13,8 @@ import (
 // maxKey keeps the length prefixes of recordMAC from wrapping.
 const maxKey = 1 << 15
 
-// Config is what a Log needs. All fields but Anchored are required.
+// Config is what a Log needs. All fields but Anchored and
+// Attach are required.
 type Config struct {
 	Tenant string
 	Epoch  uint64
@@ -24,6 +25,10 @@ type Config struct {
 	// Anchored are the records that decide about everything else: each event says in
 	// which state it found them. They and their order never change.
 	Anchored []Object
+	// Attach is asked, in the transaction of each event, once that has its id and time,
+	// what it writes besides; nil: nothing. What it changes in memory it takes back
+	// by tx.OnUndo.
+	Attach func(tx *store.Tx, seq uint64, e *Event) []Change
 }
 
 // Log appends to the trail. Its methods are called inside the store's write
@@ -128,6 +133,9 @@ func (l *Log) Append(tx *store.Tx, e Event, changes ...Change) (uint64, error) {
 	if wall := l.wall(); wall.Before(e.Time.Time) {
 		e.Clock = &Time{wall}
 	}
+	if l.cfg.Attach != nil {
+		changes = append(changes[:len(changes):len(changes)], l.cfg.Attach(tx, seq, &e)...)
+	}
 	stored := l.encodeAll(seq, changes)
 	e.Records = marks(tx, changes, stored)
 	undo := l.anchors.note(seq, changes)
@@ -182,7 +190,7 @@ func (l *Log) write(tx *store.Tx, seq uint64, o Object, stored []byte) error {
 		return fmt.Errorf("writing record: key of %d bytes is too long", len(o.Key))
 	}
 	if stored == nil {
-		l.ledger.set(tx, o, removed)
+		l.ledger.remove(tx, o)
 		return tx.Delete(o.Bucket, []byte(o.Key))
 	}
 	l.ledger.set(tx, o, seq)

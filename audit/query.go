@@ -78,6 +78,10 @@ func (w *queryWalk) look(st Stored) {
 	}
 }
 
+// Read is the event of that sequence number, held against its link; what was changed
+// under the daemon is a *TamperError.
+func Read(r store.Reader, seq uint64) (Stored, error) { return readStored(r, seq) }
+
 // readStored reads one event by its sequence number and checks its link.
 func readStored(r store.Reader, seq uint64) (Stored, error) {
 	e, err := readEntry(r, seq)

@@ -45,7 +45,7 @@ func (l *Log) Adopt(from Ledger) error { return l.ledger.adopt(from.last) }
 var RecordBuckets = []store.Bucket{
 	store.Vault, store.Slots, store.Keys, store.Owners, store.Agents,
 	store.Names, store.Credentials, store.Secrets, store.Namespaces, store.Tokens,
-	store.Approvals, store.Wishes, store.Grants, store.Passphrases,
+	store.Approvals, store.Wishes, store.Grants, store.Passphrases, store.Outbox,
 }
 
 // errBad stops a walk; the report says why.

@@ -49,6 +49,8 @@ var guards = map[string]Guard{
 	"policy.get":       {StepUpNever, true},
 	"policy.check":     {StepUpNever, true},
 	"vault.lockdown":   {StepUpNever, true},
+	"webhook.list":     {StepUpNever, true},
+	"webhook.test":     {StepUpNever, true},
 	"secret.list":      {StepUpNever, false},
 	"namespaces":       {StepUpNever, false},
 	"owner.revoke":     {StepUpAlways, true},

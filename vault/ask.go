@@ -145,7 +145,7 @@ func (a *act) openRequest(r *approval) (err error) {
 	a.news = true
 	said := ""
 	if r.Claim != "" {
-		said = "it says: " + r.Claim
+		said = claimMark + r.Claim
 	}
 	return a.v.recordRequest(a.tx, a.event(audit.ApprovalRequest), r, said,
 		put(store.Approvals, r.ID, r), put(store.Wishes, r.wishKey(), wish{r.ID}))

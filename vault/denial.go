@@ -146,6 +146,9 @@ func (v *Vault) flush(ctx context.Context, everything bool) error {
 				return err
 			}
 		}
+		if err := v.tellDropped(tx); err != nil {
+			return err
+		}
 		return v.denials.flush(tx, v.log, everything)
 	})
 	if err != nil {

@@ -189,3 +189,11 @@ func (v *Vault) ImportBetween(ctx context.Context, req Request, want api.ImportR
 	}
 	return answer, asAPI(err)
 }
+
+// SetMaxOutbox makes the outbox smaller, before any webhook is set.
+func (v *Vault) SetMaxOutbox(n int) error {
+	return v.db.Update(context.Background(), func(*store.Tx) error { v.outbox.most = n; return nil })
+}
+
+// FlushCounted does what the vault does once a minute about what it only counts.
+func (v *Vault) FlushCounted(ctx context.Context) error { return v.flush(ctx, false) }

@@ -64,6 +64,7 @@ func (v *Vault) auditConfig(m *material) audit.Config {
 	return audit.Config{
 		Tenant: m.state.Tenant, Epoch: m.state.Epoch, Signer: m.auditKey,
 		MACKey: m.root.Derive(macLabel), Now: v.cfg.Now, NewID: newEventID, Anchored: anchored,
+		Attach: v.attach,
 	}
 }
 

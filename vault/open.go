@@ -79,6 +79,9 @@ func (v *Vault) wake(s *store.Snapshot, key *seal.FileKey) error {
 	if *st != m.state { // it was changed between the two looks
 		return &audit.TamperError{What: "record vault/state", Problem: "it changed while the vault was opened"}
 	}
+	if err := v.openOutbox(s); err != nil {
+		return err
+	}
 	v.claimed.Store(!st.ClaimedAt.IsZero())
 	return v.use(m)
 }

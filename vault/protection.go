@@ -1,6 +1,8 @@
 package vault
 
 import (
+	"slices"
+
 	"github.com/agent-secret-store/assd/store"
 	"github.com/agent-secret-store/assd/vault/api"
 )
@@ -22,8 +24,18 @@ func (v *Vault) protection(r store.Reader, c *caller) (*api.Protection, error) {
 	if err := v.tellFiles(r, p); err != nil {
 		return nil, err
 	}
+	if err := v.tellWebhooks(r, p); err != nil {
+		return nil, err
+	}
 	p.Pending, err = v.countPending(r, m)
 	return p, err
+}
+
+// tellWebhooks names the receivers that are not told of everything.
+func (v *Vault) tellWebhooks(r store.Reader, p *api.Protection) error {
+	all, err := v.describeWebhooks(r)
+	p.Webhooks = slices.DeleteFunc(all, func(w api.Webhook) bool { return w.State == api.WebhookOK && w.Lost == 0 })
+	return err
 }
 
 // tellOwners counts the owners, and names those who got a new key offline lately.

@@ -26,6 +26,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -51,6 +52,8 @@ type Config struct {
 	Now     func() time.Time
 	Log     hclog.Logger
 	Argon2  seal.Argon2Params // what a passphrase costs; zero: the default
+	// Dial makes the connections of webhooks; nil: those of the system.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 }
 
 // argon2 is what a passphrase costs.
@@ -108,6 +111,8 @@ type Vault struct {
 	onAccept     atomic.Pointer[func(string)]
 
 	denials denials // owned by whoever the store lets write
+	outbox  outbox  // the same
+	hooks   webhooks
 	shed    shed
 	active  activity
 	news    news // of requests
@@ -162,6 +167,12 @@ func (v *Vault) die(err error) {
 // committed runs after each durable commit, before anyone else may write.
 func (v *Vault) committed() {
 	v.log.Committed()
+	if v.outbox.fresh {
+		v.outbox.fresh = false
+		for _, c := range v.couriers() {
+			c.news()
+		}
+	}
 	if err := v.heads.Write(v.log.Head()); err != nil {
 		v.cfg.Log.Error("the head file could not be written; going on without it would let an older copy pass", "error", err)
 	}
@@ -170,7 +181,9 @@ func (v *Vault) committed() {
 // Close writes what was only counted, waits for the background work, and
 // closes the file.
 func (v *Vault) Close() error {
+	v.hooks.mu.Lock() // no courier is set off any more
 	v.stop()
+	v.hooks.mu.Unlock()
 	v.done.Wait()
 	err := v.flushDenials(context.Background())
 	if errors.Is(err, store.ErrStopped) || errors.Is(err, store.ErrFull) {
@@ -183,7 +196,7 @@ func (v *Vault) Close() error {
 // minute, and the check of the whole chain.
 func (v *Vault) run() {
 	ctx, cancel := context.WithCancel(context.Background())
-	v.stop = cancel
+	v.stop, v.hooks.ctx = cancel, ctx
 	v.done.Go(func() { v.everyMinute(ctx, v.tidy) })
 	v.done.Go(func() { v.checkEvery(ctx, checkInterval) })
 	v.done.Go(func() {
@@ -206,7 +219,7 @@ func (v *Vault) everyMinute(ctx context.Context, fn func(context.Context) error)
 		case <-tick.C:
 		}
 		if err := fn(ctx); err != nil && !errors.Is(err, context.Canceled) {
-			v.cfg.Log.Warn("counted refusals and expired requests could not be written yet", "error", err)
+			v.cfg.Log.Warn("counted refusals, expired requests or a change of webhooks could not be written yet", "error", err)
 		}
 	}
 }
@@ -214,7 +227,7 @@ func (v *Vault) everyMinute(ctx context.Context, fn func(context.Context) error)
 // tidy writes what was only counted, and closes and removes what has ended.
 // Neither opens anything while it is still there.
 func (v *Vault) tidy(ctx context.Context) error {
-	return errors.Join(v.flush(ctx, false), v.Sweep(ctx), v.tidyKeys(ctx))
+	return errors.Join(v.flush(ctx, false), v.Sweep(ctx), v.tidyKeys(ctx), v.settleWebhooks(ctx))
 }
 
 // tidyKeys lets go of the approval key where nothing is open any more that reads

@@ -28,6 +28,7 @@ type cli struct {
 	Tokens     tokensCmd     `cmd:"" help:"Manage scoped access tokens."`
 	Audit      auditCmd      `cmd:"" help:"Query the audit trail. Owners only."`
 	Policy     policyCmd     `cmd:"" help:"Check, show and accept who may do what. Owners only."`
+	Webhooks   webhooksCmd   `cmd:"" help:"List and test the receivers of events. Owners only."`
 	Vault      vaultCmd      `cmd:"" help:"Look after the daemon, and stop everything."`
 	Passphrase passphraseCmd `cmd:"" help:"Change your approval passphrase. Owners only."`
 }

@@ -75,6 +75,7 @@ func TestScript(t *testing.T) {
 			"listener": listenerCmd,
 			"makefile": makefileCmd,
 			"mode":     modeCmd,
+			"receiver": receiverCmd,
 			"setfrom":  setfromCmd,
 		},
 	})
@@ -112,10 +113,11 @@ func condition(name string) (bool, error) {
 type world struct {
 	daemons   map[string]*daemon
 	listeners map[string]*listener
+	receivers map[string]*receiver
 }
 
 func setup(env *testscript.Env) error {
-	w := &world{daemons: map[string]*daemon{}, listeners: map[string]*listener{}}
+	w := &world{daemons: map[string]*daemon{}, listeners: map[string]*listener{}, receivers: map[string]*receiver{}}
 	env.Values["world"] = w
 	for name, sub := range map[string]string{"HOME": "home", "XDG_RUNTIME_DIR": "run", "XDG_DATA_HOME": "share"} {
 		dir := filepath.Join(env.WorkDir, sub)
@@ -136,6 +138,9 @@ func worldOf(ts *testscript.TestScript) *world { return ts.Value("world").(*worl
 func (w *world) end(t testscript.T) {
 	for _, l := range w.listeners {
 		l.close()
+	}
+	for _, r := range w.receivers {
+		r.down()
 	}
 	for name, d := range w.daemons {
 		if err := d.stop(syscall.SIGTERM); err != nil {

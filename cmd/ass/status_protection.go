@@ -30,6 +30,9 @@ func (s *health) protection(a *app) []row {
 	for _, o := range p.Recovered {
 		rows = append(rows, row{"Recovered", a.bad("✗") + " owner " + foreign(o.Name, maxName) + " got a new key on the daemon's machine at " + moment(o.At) + " UTC; if nobody of you did that: ass vault lockdown"})
 	}
+	for _, w := range p.Webhooks {
+		rows = append(rows, row{"Webhook", a.bad("✗") + " " + foreign(w.Name+" at "+w.Origin+": "+webhookState(w), maxMessage) + "; see: ass webhooks list"})
+	}
 	pending := plural(p.Pending, "request")
 	if p.Pending > 0 {
 		pending += "; see them with: ass approvals list"

@@ -16,6 +16,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 
 	"github.com/agent-secret-store/assd/internal/operator"
+	"github.com/agent-secret-store/assd/vault"
 	"github.com/agent-secret-store/assd/vault/api"
 )
 
@@ -28,6 +29,8 @@ type fileConfig struct {
 	text   []byte // as read; nil: there is no file
 	values map[string]any
 	tables map[string]any // by name
+
+	receivers []vault.Webhook // once open has read what they need
 
 	onDisk *seenConfig // what is in its place on disk, where that does not count
 }
@@ -108,6 +111,18 @@ func parseConfig(path string, text []byte, app *kong.Application) (*fileConfig, 
 	}
 	_, err := c.settings()
 	return c, err
+}
+
+// open reads the files that the tables name. Only who serves needs them.
+func (c *fileConfig) open() error {
+	set, err := c.settings()
+	if err != nil {
+		return err
+	}
+	if c.receivers, err = openHooks(set.hooks); err != nil {
+		return &contentError{c.path, err}
+	}
+	return nil
 }
 
 // dataFlags are those of the command that was given.
@@ -195,7 +210,9 @@ func unknownSetting(name string, value any, known map[string]*kong.Flag) error {
 			hint = fmt.Sprintf("; is it %s, below a line [limits]?", near)
 		}
 	}
-	if _, table := value.(map[string]any); table && hint == "" {
+	_, table := value.(map[string]any)
+	_, list := value.([]any)
+	if (table || list) && hint == "" {
 		hint = "; the tables are " + tableForms()
 	}
 	return fmt.Errorf("this version of assd knows no %q%s", name, hint)

@@ -32,7 +32,7 @@ type files struct {
 	named  bool // the policy's path was given
 	config operator.File
 	app    *kong.Application
-	apply  func(settings) // puts the tables in force
+	apply  func(settings, []vault.Webhook) // puts the tables in force
 
 	mu    sync.Mutex // a look, and an owner's acceptance, one at a time
 	inUse *fileConfig
@@ -40,7 +40,7 @@ type files struct {
 }
 
 // files are those of this daemon.
-func (c *serveCmd) files(v *vault.Vault, log hclog.Logger, inUse *fileConfig, apply func(settings)) (*files, error) {
+func (c *serveCmd) files(v *vault.Vault, log hclog.Logger, inUse *fileConfig, apply func(settings, []vault.Webhook)) (*files, error) {
 	app, err := grammar()
 	if err != nil {
 		return nil, err
@@ -75,7 +75,11 @@ func (f *files) begin(ctx context.Context) error {
 	case seen != nil && seen.file.text == nil && text != nil:
 		f.tell(api.ConfigFile, f.configProblem(ctx, errMissingConfig))
 	case seen != nil && seen.file.text != nil:
-		f.tell(api.ConfigFile, f.offerConfig(ctx, seen.file))
+		if err = seen.file.open(); err != nil {
+			f.tell(api.ConfigFile, f.configProblem(ctx, err))
+		} else {
+			f.tell(api.ConfigFile, f.offerConfig(ctx, seen.file))
+		}
 	}
 	f.lookPolicy(ctx, false)
 	return nil
@@ -158,6 +162,9 @@ func (f *files) lookConfig(ctx context.Context, asked bool) {
 		f.gone(api.ConfigFile)
 		return
 	case err == nil && bytes.Equal(text, f.inUse.text) && f.told[api.ConfigFile] == "":
+		if asked {
+			f.reopen()
+		}
 		return
 	}
 	if text, err = f.config.Settled(ctx); ctx.Err() != nil {
@@ -166,6 +173,9 @@ func (f *files) lookConfig(ctx context.Context, asked bool) {
 	var next *fileConfig
 	if err == nil {
 		next, err = parseConfig(f.config.Path, text, f.app)
+	}
+	if err == nil {
+		err = next.open()
 	}
 	if asked {
 		f.told[api.ConfigFile] = ""
@@ -199,7 +209,7 @@ func (f *files) use(next *fileConfig) {
 		f.log.Error("the configuration cannot be used", "error", err)
 		return
 	}
-	f.apply(set)
+	f.apply(set, next.receivers)
 	var waiting []string
 	for _, name := range slices.Sorted(maps.Keys(union(f.inUse.values, next.values))) {
 		if !reflect.DeepEqual(f.inUse.values[name], next.values[name]) {
@@ -211,6 +221,21 @@ func (f *files) use(next *fileConfig) {
 	if len(waiting) > 0 {
 		f.log.Warn("these settings count from the next start of assd on: restart assd", "settings", strings.Join(waiting, ", "))
 	}
+}
+
+// reopen reads anew what the tables in force name: a secret may be another one.
+func (f *files) reopen() {
+	next := *f.inUse
+	set, err := next.settings()
+	if err == nil {
+		err = next.open()
+	}
+	if err != nil {
+		f.log.Error("what the configuration names cannot be used, and stays as it was", "error", err)
+		return
+	}
+	f.inUse = &next
+	f.apply(set, next.receivers)
 }
 
 func union(a, b map[string]any) map[string]any {
@@ -234,6 +259,9 @@ func (f *files) accepted(name string) {
 	var next *fileConfig
 	if err == nil {
 		next, err = parseConfig(f.config.Path, text, f.app)
+	}
+	if err == nil {
+		err = next.open()
 	}
 	if err != nil {
 		f.log.Error("the accepted configuration cannot be used", "error", err)

@@ -45,12 +45,21 @@ is made once; its fingerprint is logged, for "ass login --fingerprint".
 policy.toml in the data dir, or --policy, says what agents may do; "ass policy
 check" explains it. It is taken when it changes and is valid, and with an approval
 passphrase once an owner accepts it ("ass policy accept"). So is the configuration
-file: its limits count at once, the rest from the next start on.
+file: its tables count at once, the rest from the next start on.
 
 The configuration file may also have, with these defaults:
   [limits]
   failed_auth_per_minute = %d  # of one source; 0: no limit
   requests_per_second = 0      # of one key; 0: no limit
+
+and up to ten webhooks, each told of events of the audit trail by signed messages
+(Standard Webhooks), at least once, never with a value; they count at once:
+  [[webhook]]
+  name = "chat"                          # default: the host
+  url = "https://hooks.example.com/ass"  # http goes to this machine alone
+  events = ["approval.request", "secret.rotate.*", "vault.*"]
+  secret_file = "/etc/assd/hook.secret"  # echo "whsec_$(openssl rand -base64 32)"
+  ca_file = "/etc/assd/ca.pem"           # default: this system's issuers
 
 Examples:
   assd &
@@ -64,6 +73,9 @@ Examples:
 func (c *serveCmd) Run(out output, set settings, file *fileConfig) error {
 	if err := c.tlsFlags.check(); err != nil {
 		return err
+	}
+	if err := file.open(); err != nil {
+		return &exitError{2, err}
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
@@ -84,6 +96,9 @@ func (c *serveCmd) Run(out output, set settings, file *fileConfig) error {
 	}
 	if err == nil {
 		err = d.files.begin(ctx)
+	}
+	if err == nil {
+		d.tell(ctx, file.receivers)
 	}
 	if err != nil {
 		return errors.Join(err, d.close())
@@ -141,8 +156,17 @@ func (d *daemon) open(c *serveCmd, lim limits) (err error) {
 }
 
 // apply puts settings in force while serving.
-func (d *daemon) apply(s settings) {
+func (d *daemon) apply(s settings, receivers []vault.Webhook) {
 	d.srv.Limit(s.limits.failedAuth, s.limits.requests)
+	d.tell(context.Background(), receivers)
+}
+
+// tell makes these the receivers of webhooks. The vault goes on trying where that
+// fails.
+func (d *daemon) tell(ctx context.Context, receivers []vault.Webhook) {
+	if err := d.vault.SetWebhooks(ctx, receivers); err != nil {
+		d.log.Error("a change of the webhooks could not be noted yet", "error", err)
+	}
 }
 
 // close closes what is bound and open.

@@ -5,6 +5,7 @@ import "strings"
 // settings are what the tables of a configuration file say.
 type settings struct {
 	limits limits
+	hooks  []hook
 }
 
 // tables are those that a file may have, and what reads each; nil is one that is
@@ -15,6 +16,7 @@ var tables = []struct {
 	read func(*settings, any) error
 }{
 	{"limits", "[limits]", func(s *settings, table any) (err error) { s.limits, err = readLimits(table); return err }},
+	{"webhook", "[[webhook]]", func(s *settings, table any) (err error) { s.hooks, err = readHooks(table); return err }},
 }
 
 // tableForms lists the tables for a person.

@@ -105,6 +105,8 @@ func (d *daemon) samples() map[string]sample {
 			d.want(d.call("POST", "/v1/approvals/"+id+"/approve", d.owner, with(d.shown(id))), "")
 		}
 	}
+	d.webhook("chat")
+	list["webhook.list"], list["webhook.test"] = sample{"GET", "/v1/webhooks", ""}, sample{"POST", "/v1/webhooks/chat/test", ""}
 	list["token.revoke"] = sample{"DELETE", "/v1/tokens/" + d.tokenID(bot), ""}
 	list["policy.accept"] = sample{"POST", "/v1/policy/accept", d.held("policy.toml", "[tokens]\ndefault_ttl = \"10m\"\n")}
 	return list
@@ -209,7 +211,7 @@ func (d *daemon) stepUpToken(scopes ...string) string {
 
 // goesOn are the routes that a lockdown leaves open: to look, and to stop more.
 var goesOn = strings.Fields(`health jwks openapi certificate claim me audit token.list token.revoke agent.list agent.revoke owner.list owner.revoke
-approval.list approval.get approval.deny approval.revoke policy.get policy.check vault.lockdown vault.lift`)
+approval.list approval.get approval.deny approval.revoke policy.get policy.check vault.lockdown vault.lift webhook.list webhook.test`)
 
 // TestLockdownAtEveryRoute: what does not go on in a lockdown is LOCKED_DOWN to
 // everyone, and so is a token from before it; the rest answers.

@@ -62,6 +62,9 @@ var typeDocs = map[string]string{
 	"OperatorFiles":    "The files: `policy.toml`, then `assd.toml`.",
 	"PolicyAccept":     "Which text is to be put in force.",
 	"PolicyCheck":      "What the policy, and everything else that decides, says to a scope.",
+	"Webhook":          "A receiver of events. What it is sent is signed, and never holds a value.",
+	"Webhooks":         "The webhooks.",
+	"WebhookTest":      "What came of a test.",
 	"ClaimRequest":     "How the vault is to begin.",
 	"Certificate":      "What the daemon shows on TLS.",
 	"Claim":            "The first owner and its key, which is shown only here.",
@@ -75,7 +78,7 @@ var typeDocs = map[string]string{
 // fieldDocs describe the fields of the wire types, by type and name on the wire.
 var fieldDocs = func() map[string]fieldDoc {
 	all := map[string]fieldDoc{}
-	for _, table := range []map[string]fieldDoc{identityFields, tokenFields, secretFields, importFields, approvalFields, ownerFields, policyFields, auditFields, otherFields} {
+	for _, table := range []map[string]fieldDoc{identityFields, tokenFields, secretFields, importFields, approvalFields, ownerFields, policyFields, webhookFields, auditFields, otherFields} {
 		maps.Copy(all, table)
 	}
 	return all
@@ -328,6 +331,7 @@ var ownerFields = map[string]fieldDoc{
 	"Protection.policy_problem":    says("What is wrong with the file."),
 	"Protection.config":            says("How `assd.toml` stands.", isFileState),
 	"Protection.config_problem":    says("What is wrong with the file."),
+	"Protection.webhooks":          says("The webhooks whose last try failed, or that were not told of all events of the last week."),
 }
 
 var policyFields = map[string]fieldDoc{
@@ -356,6 +360,29 @@ var policyFields = map[string]fieldDoc{
 	"PolicyCheck.rule_text":        says("That rule as it stands in the file."),
 	"PolicyCheck.tier":             says("The tier of the secret that the scope names; `standard` for one that there is not. Absent for a pattern.", isTier),
 	"PolicyCheck.approvals_needed": says("How many different owners would have to agree.", from(1)),
+}
+
+var webhookFields = map[string]fieldDoc{
+	"Webhook.name":            says("Its name, unique among them.", isName),
+	"Webhook.origin":          says("Scheme, host and port of its URL."),
+	"Webhook.events":          says("The actions that it is told of: one, or all that begin alike, as in `approval.*`; `*` is all."),
+	"Webhook.state":           says("`failing` when the last try failed.", oneOf(api.WebhookOK, api.WebhookFailing)),
+	"Webhook.pending":         says("How many events wait for it.", from(0)),
+	"Webhook.oldest_pending":  says("When the first of them was."),
+	"Webhook.last_delivered":  says("When it last took a message, as far as this run of the daemon knows."),
+	"Webhook.last_failure_at": says("When it last did not, as far as this run of the daemon knows."),
+	"Webhook.last_failure":    says("Why not; empty when nothing failed."),
+	"Webhook.next_try":        says("While it is failing: when it is tried again."),
+	"Webhook.lost":            says("How many events it was never told of, as far as the last of them was in the last week.", from(0)),
+	"Webhook.lost_at":         says("When the last of them was given up."),
+	"Webhook.lost_reason":     says("Why; empty when there are none."),
+	"Webhooks.items":          says("The webhooks."),
+
+	"WebhookTest.name":         says("The name of the webhook.", isName),
+	"WebhookTest.origin":       says("Scheme, host and port of its URL."),
+	"WebhookTest.delivered":    says("Whether it answered 2xx."),
+	"WebhookTest.failure":      says("Why not; empty when it did."),
+	"WebhookTest.milliseconds": says("How long it took.", from(0)),
 }
 
 var auditFields = map[string]fieldDoc{

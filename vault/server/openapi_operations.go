@@ -104,6 +104,7 @@ var docTags = []docTag{
 	{"secrets", "Secrets and their namespaces. A key sent here stands for a one-use token of exactly this request's scope."},
 	{"approvals", "What agents asked for, or owners where it takes two, and an owner has to decide on."},
 	{"policy", "The files of the operator, and what they say."},
+	{"webhooks", "Who is told of events, by signed messages (Standard Webhooks)."},
 	{"audit", "The audit trail."},
 }
 
@@ -375,6 +376,19 @@ var operationDocs = map[string]operationDoc{
 		takes: typeOf[api.PassphraseChange](),
 		gives: noContent("The new one counts from now on."),
 		codes: []api.Code{api.CodeConflict},
+	},
+	"webhook.list": {
+		tag: "webhooks", summary: "The webhooks, and how they stand", who: owners,
+		text:  "They are configured in `assd.toml`. Of a URL only scheme, host and port are told.",
+		gives: ok[api.Webhooks]("The webhooks, in the order of the configuration."),
+		codes: []api.Code{api.CodeConflict},
+	},
+	"webhook.test": {
+		tag: "webhooks", summary: "Send a test to a webhook", who: owners, id: "The name of the webhook.",
+		text: "One signed message of the type `webhook.test` is sent now, and never again. The answer comes when the receiver has answered, or after 15 seconds; " +
+			"one that does not take it is no error here. One that does gets at once what waits for it.",
+		gives: ok[api.WebhookTest]("What came of it."),
+		codes: []api.Code{api.CodeNotFound},
 	},
 	"audit": {
 		tag: "audit", summary: "Events of the trail, newest first", who: owners,

@@ -30,6 +30,7 @@ func TestEveryDocumentedSuccess(t *testing.T) {
 		c.saw("tokenIssue", r)
 		return into[api.TokenWaits](d, r).ApprovalID
 	}
+	d.webhook("chat")
 	token := into[api.TokenResponse](d, d.call("POST", "/v1/tokens", agent, `{"scopes":["read:secrets"],"ttl":"1h","max_uses":9}`))
 	approved, denied := ask("hot/ONE"), ask("hot/TWO")
 	for _, line := range []string{
@@ -48,6 +49,7 @@ func TestEveryDocumentedSuccess(t *testing.T) {
 		"POST /v1/policy/accept " + with(d.held("policy.toml", "[[rule]]\nagents = [\"bot\"]\npaths = [\"z/*\"]\neffect = \"deny\"\n")),
 		"GET /v1/policy", "GET /v1/policy/check?agent=bot&scope=secrets:read:z/K", "GET /v1/policy/check?agent=bot&scope=secrets:read:hot/ONE&from=10.1.2.3",
 		with(`POST /v1/vault/passphrase {"new_passphrase":"` + passphrase + `"}`),
+		"GET /v1/webhooks", "POST /v1/webhooks/chat/test",
 		"POST /v1/vault/lockdown", with("POST /v1/vault/lift {}"), "GET /v1/audit", "GET /v1/approvals",
 	} {
 		method, rest, _ := strings.Cut(line, " ")

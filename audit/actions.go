@@ -1,0 +1,35 @@
+package audit
+
+import (
+	"slices"
+	"strings"
+)
+
+// actions are all that an event can be of, besides their refusals. A test holds the
+// list against the constants.
+var actions = []Action{
+	VaultInit, VaultRestore, VaultLockdown, VaultLift,
+	OwnerCreate, OwnerRevoke, OwnerRecover, OwnerList,
+	AgentCreate, AgentRevoke, AgentList,
+	TokenCreate, TokenRevoke, TokenList,
+	SecretRead, SecretWrite, SecretDelete, SecretRotate, SecretRotationPending, SecretList, SecretImport, SecretReseal,
+	SecretExpiring, SecretExpire, SecretRollback, SecretHistory, SecretExport,
+	AuthFailed, AuthLogin, StepUpFailed, PassphraseSet,
+	ApprovalRequest, ApprovalApprove, ApprovalDeny, ApprovalExpire, ApprovalList, ApprovalRevoke,
+	PolicyReload, PolicyRead, PolicyCheck, ConfigReload,
+	AuditRead, MeRead,
+	WebhookConfigure, WebhookDelivered, WebhookFailed, WebhookTest, WebhookList,
+}
+
+// Actions returns all actions, sorted; each has a refusal, [Action.Denied], too.
+func Actions() []Action {
+	all := slices.Clone(actions)
+	slices.Sort(all)
+	return all
+}
+
+// Room is what a begins with, up to its first dot: "secret".
+func (a Action) Room() string {
+	room, _, _ := strings.Cut(string(a), ".")
+	return room
+}

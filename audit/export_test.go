@@ -1,0 +1,7 @@
+package audit
+
+// Remembered is how many objects the log remembers who wrote.
+func (l *Log) Remembered() int { return len(l.ledger.last) }
+
+// Len is how many objects a walk over the trail has told of.
+func (l Ledger) Len() int { return len(l.last) }
