@@ -1,5 +1,14 @@
 package mask
 
+import "strings"
+
+// What may stand between two digits: the ends of lines, and in hex what some
+// programs put between bytes.
+const (
+	hexApart    = "\n\r :"
+	base64Apart = "\n\r"
+)
+
 // none stands in a table of digits for a byte that is no digit.
 const none = 0xff
 
@@ -27,8 +36,9 @@ func digitTables() (hex, base64 [256]byte) {
 type digits struct {
 	track
 	table *[256]byte
-	gap   int  // white space since the last digit: an end of line and what follows
-	tail  bool // the next digit belongs to the match that ended at end
+	apart string // what may stand between two digits
+	gap   int    // white space since the last digit: an end of line and what follows
+	tail  bool   // the next digit belongs to the match that ended at end
 	end   int64
 	mark  func(start, end int64)
 }
@@ -50,9 +60,10 @@ func (d *digits) step(c byte, pos int64) {
 	}
 }
 
-// pass overlooks the end of a line, and starts anew behind anything else.
+// pass overlooks the end of a line and what may stand between digits, and starts
+// anew behind anything else.
 func (d *digits) pass(c byte) {
-	inGap := c == '\n' || c == '\r' || d.gap > 0 && (c == ' ' || c == '\t')
+	inGap := strings.IndexByte(d.apart, c) >= 0 || d.gap > 0 && (c == ' ' || c == '\t')
 	if inGap && d.gap < maxIndent {
 		d.gap++
 		return

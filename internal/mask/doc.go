@@ -8,7 +8,8 @@
 //   - as it is; each line of 16 bytes or more of a value with several lines also
 //     by itself, but for the borders of PEM; with LF, CRLF and any indentation,
 //   - in hex and in base64, in either case and alphabet, with or without padding,
-//     wrapped into lines, as a part of a longer text,
+//     wrapped into lines, as a part of a longer text, hex also with blanks or
+//     colons between the bytes,
 //   - percent-encoded, as in a path or in a query,
 //   - escaped as in JSON, by \n, \/, \u00e9 or \x0a.
 //

@@ -62,8 +62,8 @@ func (m *Writer) prepare() {
 	query.plus = true
 	json := escaped{text: m.plain, opens: '\\', length: jsonLength, decode: jsonDecode}
 	m.escaped = [...]escaped{percent, query, json}
-	m.hex = digits{track: track{a: p.hex}, table: &hexDigit, mark: m.mark}
-	m.base64 = digits{track: track{a: p.base64}, table: &base64Digit, mark: m.mark}
+	m.hex = digits{track: track{a: p.hex}, table: &hexDigit, apart: hexApart, mark: m.mark}
+	m.base64 = digits{track: track{a: p.base64}, table: &base64Digit, apart: base64Apart, mark: m.mark}
 }
 
 // Write takes p; an error is the underlying writer's.

@@ -181,6 +181,7 @@ func TestMask(t *testing.T) {
 		{"JSON as Go writes it", []string{"a<b>&c\u2028d"}, `"a\u003cb\u003e\u0026c\u2028d"`, `"[REDACTED]"`},
 		{"in a URL in JSON", []string{"p@ss/word&more"}, `https:\/\/u:p%40ss%2Fword%26more@host`, `https:\/\/u:[REDACTED]@host`},
 		{"plus and space", []string{"a+b c/d+e"}, "a%2Bb+c%2Fd%2Be a+b%20c%2Fd+e", "[REDACTED] [REDACTED]"},
+		{"hex of bytes", []string{"abcdefgh"}, " 61 62 63 64\n 65 66 67 68, 61:62:63:64:65:66:67:68", " [REDACTED], [REDACTED]"},
 		{"touching", []string{"abcdefgh"}, "abcdefghabcdefgh", "[REDACTED]"},
 		{"binary", []string{"abcdefgh"}, "\x00\xff\xfeabcdefgh\x80", "\x00\xff\xfe[REDACTED]\x80"},
 	} {

@@ -68,14 +68,14 @@ func (p *patterns) addText(s string) {
 func (p *patterns) addHex(s string) {
 	digits := nibbles(s)
 	p.hex.add(digits, false)
-	p.begin.digits(digits, &hexDigit)
+	p.begin.digits(digits, &hexDigit, hexApart)
 }
 
 func (p *patterns) addBase64(s string) {
 	for _, skip := range []int{0, 2, 4} {
 		digits, leftOver := sextets(s, skip)
 		p.base64.add(digits, leftOver)
-		p.begin.digits(digits, &base64Digit)
+		p.begin.digits(digits, &base64Digit, base64Apart)
 	}
 }
 
@@ -107,13 +107,14 @@ func (p *pairs) text(s string) {
 }
 
 // digits adds the beginnings of a number, written by table.
-func (p *pairs) digits(number []byte, table *[256]byte) {
+func (p *pairs) digits(number []byte, table *[256]byte, apart string) {
 	for a, digit := range table {
 		if digit != number[0] {
 			continue
 		}
-		p.add(byte(a), '\n')
-		p.add(byte(a), '\r')
+		for _, b := range []byte(apart) {
+			p.add(byte(a), b)
+		}
 		for b, digit := range table {
 			if digit == number[1] {
 				p.add(byte(a), byte(b))
