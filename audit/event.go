@@ -30,6 +30,8 @@ const (
 	SecretImport Action = "secret.import"
 
 	SecretRotationPending Action = "secret.rotation_pending"
+	SecretRotationStart   Action = "secret.rotation_start"  // a command is to make the next value
+	SecretRotationFailed  Action = "secret.rotation_failed" // there is no new version
 
 	ApprovalRequest Action = "approval.request"
 	ApprovalApprove Action = "approval.approve"
@@ -68,6 +70,7 @@ type Outcome string
 const (
 	OK     Outcome = "ok"
 	Denied Outcome = "denied"
+	Failed Outcome = "failed" // it was allowed, and could not be done
 )
 
 // Actor is who acted. ID is random and never used again; Name is what it was
