@@ -80,7 +80,10 @@ func (c *serveCmd) Run(out output, set settings, file *fileConfig) error {
 	}
 	err = d.open(c, set.limits)
 	if err == nil {
-		d.files, err = c.files(d.vault, log, file, d.apply)
+		d.commands, err = startCommands(d.vault, set, c.configFile(), log)
+	}
+	if err == nil {
+		d.files, err = c.files(d, file)
 	}
 	if err == nil {
 		err = d.files.begin(ctx)
@@ -99,6 +102,8 @@ type daemon struct {
 	vault   *vault.Vault
 	srv     *server.Server
 	files   *files
+
+	commands *commands
 }
 
 // bind takes the addresses first: a start that fails on one leaves no new vault
@@ -143,6 +148,7 @@ func (d *daemon) open(c *serveCmd, lim limits) (err error) {
 // apply puts settings in force while serving.
 func (d *daemon) apply(s settings) {
 	d.srv.Limit(s.limits.failedAuth, s.limits.requests)
+	d.commands.use(s)
 }
 
 // close closes what is bound and open.
@@ -151,7 +157,7 @@ func (d *daemon) close() error {
 	if d.vault != nil {
 		err = errors.Join(err, d.vault.Close())
 	}
-	return err
+	return errors.Join(err, d.commands.close()) // the vault has ended what runs
 }
 
 // open opens the vault, or creates it where there is none.
