@@ -15,6 +15,7 @@ type secretsCmd struct {
 	Set    setCmd    `cmd:"" help:"Store or update a secret."`
 	List   listCmd   `cmd:"" help:"List secrets, never their values."`
 	Delete deleteCmd `cmd:"" help:"Delete a secret for good."`
+	Rotate rotateCmd `cmd:"" help:"Give a secret its next value."`
 }
 
 // Help shows examples.
@@ -175,7 +176,7 @@ func (a *app) printNamespace(ns policy.Namespace, items []api.SecretInfo) error 
 		columns: []string{"Key", "Type", "Tier", "Updated"},
 	}
 	for _, i := range items {
-		t.rows = append(t.rows, []string{i.Key, i.SecretType, i.AccessTier, day(i.UpdatedAt)})
+		t.rows = append(t.rows, []string{i.Key, i.SecretType, i.AccessTier, updated(i)})
 	}
 	return a.answer(t.String())
 }
@@ -196,9 +197,19 @@ func (a *app) printAll(items []api.SecretInfo) error {
 		columns: []string{"Namespace", "Key", "Type", "Tier", "Updated"},
 	}
 	for _, i := range items {
-		t.rows = append(t.rows, []string{i.Namespace, i.Key, i.SecretType, i.AccessTier, day(i.UpdatedAt)})
+		t.rows = append(t.rows, []string{i.Namespace, i.Key, i.SecretType, i.AccessTier, updated(i)})
 	}
 	return a.answer(t.String())
+}
+
+// updated says when the current version was stored, and that the next one is waited
+// for.
+func updated(i api.SecretInfo) string {
+	s := day(i.UpdatedAt)
+	if i.RotationPending {
+		s += " rotation-pending"
+	}
+	return s
 }
 
 func (a *app) printPaths(items []api.SecretInfo) error {
