@@ -47,6 +47,9 @@ func (v *Vault) schedule(ctx context.Context) {
 // rotateDue begins what is due, as far as there is room, and says when to look again.
 func (v *Vault) rotateDue() time.Duration {
 	wait := lookAgain
+	if v.lockedNow() {
+		return wait
+	}
 	for _, r := range v.rotations.scheduled() {
 		if v.Err() != nil {
 			return wait
@@ -62,6 +65,17 @@ func (v *Vault) rotateDue() time.Duration {
 		}
 	}
 	return wait
+}
+
+// lockedNow reports whether the vault is locked down, or cannot say.
+func (v *Vault) lockedNow() bool {
+	locked := true
+	err := v.db.View(func(s *store.Snapshot) error {
+		l, err := v.lockdown(s)
+		locked = err != nil || l.locked()
+		return err
+	})
+	return err != nil || locked
 }
 
 // scheduled are the rotators with a schedule.
@@ -139,9 +153,11 @@ func (v *Vault) beginDue(r *Rotator) {
 	v.rotations.count(1)
 	run := &rotation{Rotator: r, origin: Origin{RequestID: NewRequestID()}, reason: "on schedule", done: make(chan struct{})}
 	if !v.launch(func() {
-		v.runDue(run)
+		begun := v.runDue(run)
 		v.rotations.count(-1)
-		v.rotations.look()
+		if begun { // else it would be due again at once
+			v.rotations.look()
+		}
 	}) {
 		v.rotations.release(r.Path)
 	}
@@ -156,23 +172,24 @@ func (r *rotations) count(n int) {
 // errLocked: nothing rotates in a lockdown, which is no failure.
 var errLocked = errors.New("the vault is locked down")
 
-// runDue is a scheduled rotation, from its beginning to its end.
-func (v *Vault) runDue(run *rotation) {
+// runDue is a scheduled rotation, from its beginning to its end. It reports whether it
+// could begin.
+func (v *Vault) runDue(run *rotation) bool {
 	err := v.db.Update(context.Background(), func(tx *store.Tx) error { return v.startDue(tx, run) })
-	switch e := (*api.Error)(nil); {
-	case err == nil:
+	if err == nil {
 		v.finishRotation(run)
-		return
-	case errors.Is(err, errLocked) || errors.Is(err, store.ErrStopped):
-		v.rotations.release(run.Path)
+		return true
+	}
+	defer v.rotations.release(run.Path)
+	switch e := (*api.Error)(nil); {
+	case errors.Is(err, errLocked):
 	case errors.As(err, &e):
 		v.failRotation(run, e.Message)
-		v.rotations.release(run.Path)
 	default:
 		v.cfg.Log.Error("a scheduled rotation could not begin", "path", run.Path.String(), "error", err)
 		v.rotations.settle(run.Path, "it could not begin; the daemon's log says more", v.cfg.Now())
-		v.rotations.release(run.Path)
 	}
+	return false
 }
 
 // startDue is what [Vault.beginRotation] is for a caller, by the daemon. A value that is generated
