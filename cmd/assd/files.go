@@ -252,6 +252,7 @@ func (f *files) accepted(name string) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.told[name] = "" // the next change that waits is to be told of again
 	text, err := f.vault.AcceptedConfig()
 	var next *fileConfig
 	if err == nil {
