@@ -45,12 +45,26 @@ is made once; its fingerprint is logged, for "ass login --fingerprint".
 policy.toml in the data dir, or --policy, says what agents may do; "ass policy
 check" explains it. It is taken when it changes and is valid, and with an approval
 passphrase once an owner accepts it ("ass policy accept"). So is the configuration
-file: its limits count at once, the rest from the next start on.
+file: its limits and rotators count at once, the rest from the next start on.
 
 The configuration file may also have, with these defaults:
   [limits]
   failed_auth_per_minute = %d  # of one source; 0: no limit
   requests_per_second = 0      # of one key; 0: no limit
+
+and for each secret that "ass secrets rotate" makes the next value of:
+  [[rotator]]
+  path = "production/DB_PASSWORD"
+  generate = { length = 32, charset = "alnum" }  # alpha digits hex base64url ascii
+  every = "720h"                                 # when it is that old; else when asked
+  # or generate = { length = 32, chars = "abc123" }, { format = "uuid" },
+  # { format = "hex", length = 32 }, "base64" (length in bytes), { key = "ed25519" },
+  # { key = "rsa", bits = 4096 }
+  # or a program, which reads JSON (path, namespace, key, version, secret_type) and
+  # prints the value; what it writes to stderr is logged, with the values masked:
+  # command = ["/usr/local/lib/assd/rotate-stripe"]
+  # timeout = "30s"      # at most 10m; then it is killed, and the old value stays
+  # current = false      # true: the JSON has the current value
 
 Examples:
   assd &
