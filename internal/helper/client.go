@@ -201,8 +201,16 @@ func (h *Helper) Close() error {
 	if h.cmd == nil {
 		return err
 	}
-	timer := time.AfterFunc(stopTime, func() { _ = h.cmd.Process.Kill() })
-	defer timer.Stop()
-	_ = h.cmd.Wait() // how it ended, was said when it did
+	ended := make(chan struct{})
+	go func() {
+		_ = h.cmd.Wait() // how it ended, was said when it did
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-time.After(stopTime):
+		// A daemon that has confined itself may not, and then has done what it can.
+		_ = h.cmd.Process.Kill()
+	}
 	return err
 }
