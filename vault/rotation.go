@@ -44,6 +44,7 @@ func (v *Vault) rotateByCommand(ctx context.Context, req Request, r *Rotator) (o
 	if err := v.beginRotation(ctx, req, run); err != nil {
 		return out, err
 	}
+	was := run.info
 	if !v.launch(func() { v.finishRotation(run) }) {
 		v.rotations.release(r.Path)
 		return out, api.New(api.CodeConflict, "assd is stopping").WithHint("try again once it runs")
@@ -54,10 +55,9 @@ func (v *Vault) rotateByCommand(ctx context.Context, req Request, r *Rotator) (o
 	case <-run.done:
 		return api.SecretRotation{SecretInfo: run.info, Status: api.RotationStored}, run.err
 	case <-timer.C:
-		return api.SecretRotation{SecretInfo: run.info, Status: api.RotationRunning}, nil
-	case <-ctx.Done():
-		return out, ctx.Err()
+	case <-ctx.Done(): // nobody reads the answer any more
 	}
+	return api.SecretRotation{SecretInfo: was, Status: api.RotationRunning}, nil
 }
 
 // beginRotation decides whether the caller may have run's secret rotated, and claims it.
