@@ -31,6 +31,8 @@ const (
 	SecretExport Action = "secret.export"
 
 	SecretRotationPending Action = "secret.rotation_pending"
+	SecretRotationStart   Action = "secret.rotation_start"  // a command is to make the next value
+	SecretRotationFailed  Action = "secret.rotation_failed" // there is no new version
 
 	SecretHistory  Action = "secret.history" // names and times of the versions, no values
 	SecretRollback Action = "secret.rollback"
@@ -80,6 +82,7 @@ type Outcome string
 const (
 	OK     Outcome = "ok"
 	Denied Outcome = "denied"
+	Failed Outcome = "failed" // it was allowed, and could not be done
 )
 
 // Actor is who acted. ID is random and never used again; Name is what it was

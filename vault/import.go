@@ -180,7 +180,7 @@ func (v *Vault) sealImport(req Request, d *importDraft) error {
 // aimImport finds out what each item is to be sealed for, and whether the caller
 // may write all of them.
 func (v *Vault) aimImport(r store.Reader, req Request, d *importDraft) (bool, error) {
-	may, err := v.writer(r, req)
+	may, err := v.writer(r, req, policy.Write)
 	if err != nil || may == nil {
 		return false, err
 	}

@@ -24,6 +24,7 @@ func (v *Vault) protection(r store.Reader, c *caller) (*api.Protection, error) {
 	if err := v.tellFiles(r, p); err != nil {
 		return nil, err
 	}
+	p.RotationProblem, p.FailedRotations = v.rotations.trouble()
 	if err := v.tellWebhooks(r, p); err != nil {
 		return nil, err
 	}

@@ -23,7 +23,10 @@ func (v *Vault) Rollback(ctx context.Context, req Request, p policy.Path, want a
 
 // why is what the trail says of the write.
 func (d draft) why() string {
-	if d.back == 0 {
+	switch {
+	case d.made:
+		return "made by its rotator"
+	case d.back == 0:
 		return ""
 	}
 	return fmt.Sprintf("to version %d", d.back)

@@ -12,26 +12,77 @@ import (
 	"github.com/agent-secret-store/assd/vault/envelope"
 )
 
-// Rotate stores the next value of the secret at p, where one is given. Without
-// one the secret is flagged as waiting for it, until the next write. Type, tier
-// and metadata stay as they are; there must be a secret.
-func (v *Vault) Rotate(ctx context.Context, req Request, p policy.Path, want api.SecretRotate) (api.SecretInfo, error) {
+// Rotate stores the next value of the secret at p: one that is given, or one that its
+// rotator makes. Without either the secret is flagged as waiting for one, until the
+// next write. Type, tier and metadata stay as they are; there must be a secret.
+func (v *Vault) Rotate(ctx context.Context, req Request, p policy.Path, want api.SecretRotate) (out api.SecretRotation, err error) {
 	value := want.Value
 	switch {
 	case value == nil:
 		value = want.NewValue
 	case want.NewValue != nil:
-		return api.SecretInfo{}, invalid("new_value", "give value or new_value, not both")
+		return out, invalid("new_value", "give value or new_value, not both")
 	}
 	if value == nil {
-		return v.flag(ctx, req, p)
+		return v.rotateByItself(ctx, req, p)
 	}
 	d, err := draftSecret(api.SecretWrite{Value: value})
 	if err != nil {
-		return api.SecretInfo{}, asAPI(err)
+		return out, asAPI(err)
 	}
 	d.rotates = true
-	return v.write(ctx, req, p, d)
+	out.Status = api.RotationStored
+	out.SecretInfo, err = v.write(ctx, req, p, d)
+	return out, err
+}
+
+// rotateByItself is Rotate where no value is given.
+func (v *Vault) rotateByItself(ctx context.Context, req Request, p policy.Path) (out api.SecretRotation, err error) {
+	switch r := v.rotations.at(p); {
+	case r == nil:
+		out.Status = api.RotationPending
+		out.SecretInfo, err = v.flag(ctx, req, p)
+	case r.Command != nil:
+		return v.rotateByCommand(ctx, req, r)
+	default:
+		out.Status = api.RotationStored
+		out.SecretInfo, err = v.write(ctx, req, p, draft{rotates: true, recipe: r.Generate})
+		if err == nil {
+			v.rotations.settle(p, "", v.cfg.Now())
+		}
+	}
+	return out, err
+}
+
+// fill makes the value of a draft that is to be generated, for a caller who may have
+// it made; for anyone else it does nothing, and the transaction refuses them.
+func (v *Vault) fill(req Request, p policy.Path, d *draft) error {
+	if d.recipe == nil || d.made {
+		return nil
+	}
+	may := false
+	err := v.db.View(func(s *store.Snapshot) error {
+		reaches, err := v.writer(s, req, policy.Rotate)
+		if err != nil || reaches == nil {
+			return err
+		}
+		at, err := reaches(p)
+		may = err == nil && at != nil && at.allowed && at.exists()
+		return err
+	})
+	if err != nil || !may {
+		return err
+	}
+	if d.recipe.Slow() {
+		v.slow.Lock()
+		defer v.slow.Unlock()
+	}
+	value, err := d.recipe.Make()
+	if err != nil {
+		return err
+	}
+	d.payload.Value, d.made = envelope.NewPlaintext(value), true
+	return nil
 }
 
 // flag marks the secret at p as waiting for a new value.

@@ -15,7 +15,8 @@ import (
 
 func (h *house) rotate(who, p string, want api.SecretRotate) (api.SecretInfo, error) {
 	h.t.Helper()
-	return h.v.Rotate(ctx, h.as(who), path(h.t, p), want)
+	out, err := h.v.Rotate(ctx, h.as(who), path(h.t, p), want)
+	return out.SecretInfo, err
 }
 
 // to is a rotation to a value, under one of its two names.

@@ -117,6 +117,9 @@ type Vault struct {
 	active  activity
 	news    news // of requests
 
+	rotations *rotations
+	slow      sync.Mutex // a key that takes seconds to make, one at a time
+
 	claimed atomic.Bool // goes from false to true and never back
 	chain   atomic.Pointer[string]
 
@@ -181,6 +184,7 @@ func (v *Vault) committed() {
 // Close writes what was only counted, waits for the background work, and
 // closes the file.
 func (v *Vault) Close() error {
+	v.rotations.close()
 	v.hooks.mu.Lock() // no courier is set off any more
 	v.stop()
 	v.hooks.mu.Unlock()
@@ -193,11 +197,12 @@ func (v *Vault) Close() error {
 }
 
 // run starts the background work: counted refusals and what has expired once a
-// minute, and the check of the whole chain.
+// minute, what is to be rotated on schedule, and the check of the whole chain.
 func (v *Vault) run() {
 	ctx, cancel := context.WithCancel(context.Background())
-	v.stop, v.hooks.ctx = cancel, ctx
+	v.stop, v.hooks.ctx, v.rotations.ctx = cancel, ctx, ctx
 	v.done.Go(func() { v.everyMinute(ctx, v.tidy) })
+	v.done.Go(func() { v.rotateOnSchedule(ctx) })
 	v.done.Go(func() { v.checkEvery(ctx, checkInterval) })
 	v.done.Go(func() {
 		select {

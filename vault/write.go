@@ -12,6 +12,7 @@ import (
 	"github.com/agent-secret-store/assd/store"
 	"github.com/agent-secret-store/assd/vault/api"
 	"github.com/agent-secret-store/assd/vault/envelope"
+	"github.com/agent-secret-store/assd/vault/generate"
 )
 
 // draft is a write that has been checked, before anyone is looked up.
@@ -22,8 +23,19 @@ type draft struct {
 	lower    bool
 	metadata map[string]any
 	expires  time.Time // zero: never
-	rotates  bool      // there must be a secret, and its metadata stays
+	rotates  bool      // there must be a secret, and its metadata and expiry stay
 	back     uint64    // there must be a secret with this version, whose payload it takes
+
+	recipe *generate.Recipe // what makes the value; nil: it was given
+	made   bool             // it has
+}
+
+// action is what the caller must be allowed to do.
+func (d draft) action() policy.Action {
+	if d.recipe != nil {
+		return policy.Rotate
+	}
+	return policy.Write
 }
 
 // tierAfter is the tier in force after d is written where h is.
@@ -82,8 +94,11 @@ func (v *Vault) Put(ctx context.Context, req Request, p policy.Path, want api.Se
 
 // write stores d at p and wipes it.
 func (v *Vault) write(ctx context.Context, req Request, p policy.Path, d draft) (info api.SecretInfo, err error) {
-	defer d.payload.Wipe()
+	defer func() { d.payload.Wipe() }()
 	err = untilFresh(func() error {
+		if err := v.fill(req, p, &d); err != nil {
+			return err
+		}
 		s, err := v.sealDraft(req, p, d)
 		if err != nil {
 			return err
@@ -145,12 +160,12 @@ func draftSecret(want api.SecretWrite) (d draft, err error) {
 func (v *Vault) sealDraft(req Request, p policy.Path, d draft) (s sealedDraft, err error) {
 	ready := true
 	err = v.db.View(func(snap *store.Snapshot) error {
-		may, err := v.writer(snap, req)
+		may, err := v.writer(snap, req, d.action())
 		if err != nil || may == nil {
 			return err
 		}
 		at, err := may(p)
-		if err != nil || at == nil || !at.allowed {
+		if err != nil || at == nil || !at.allowed || d.recipe != nil && !d.made {
 			return err
 		}
 		s = at.upcoming()
@@ -186,10 +201,10 @@ type target struct {
 	allowed bool
 }
 
-// writer finds out on a snapshot what a caller may write: the function it returns
+// writer finds out on a snapshot what a caller may write, or rotate: the function it returns
 // gives nil for a path beyond its reach, which is not looked at. The function is
 // nil for nobody this vault knows.
-func (v *Vault) writer(r store.Reader, req Request) (func(policy.Path) (*target, error), error) {
+func (v *Vault) writer(r store.Reader, req Request, action policy.Action) (func(policy.Path) (*target, error), error) {
 	c, err := v.resolve(r, req.Credential, req.Origin)
 	if _, failed := asUnauthorized(err); failed || err != nil {
 		if failed {
@@ -198,7 +213,7 @@ func (v *Vault) writer(r store.Reader, req Request) (func(policy.Path) (*target,
 		return nil, err
 	}
 	return func(p policy.Path) (*target, error) {
-		if policy.Decide(c.request(policy.Write, p, policy.Standard)).Effect == policy.Deny {
+		if policy.Decide(c.request(action, p, policy.Standard)).Effect == policy.Deny {
 			return nil, nil
 		}
 		h, err := v.header(r, p)
@@ -206,7 +221,7 @@ func (v *Vault) writer(r store.Reader, req Request) (func(policy.Path) (*target,
 			return nil, err
 		}
 		h = h.seenBy(c, v.now(r))
-		d, _, err := v.decide(r, c, policy.Write, p, h, req.Origin)
+		d, _, err := v.decide(r, c, action, p, h, req.Origin)
 		return &target{h, c, d.Effect == policy.Allow}, err
 	}, nil
 }
@@ -284,7 +299,7 @@ func (v *Vault) tryPut(ctx context.Context, req Request, p policy.Path, d draft,
 		ev.Version, ev.Reason = s.n, d.why()
 		info = next.info(p, a.now)
 		info.Metadata = d.metadata
-		return a.spend(ev, "secrets:write:"+p.String(), append(changes, count...)...)
+		return a.spend(ev, "secrets:"+string(d.action())+":"+p.String(), append(changes, count...)...)
 	})
 	if err != nil {
 		return api.SecretInfo{}, err
@@ -295,7 +310,7 @@ func (v *Vault) tryPut(ctx context.Context, req Request, p policy.Path, d draft,
 // writable is the header at p if the caller may write d there.
 func (a *act) writable(p policy.Path, d draft) (*header, error) {
 	ev := a.about(d.event(), p)
-	h, err := a.headerFor(ev, policy.Write, p)
+	h, err := a.headerFor(ev, d.action(), p)
 	if err != nil {
 		return nil, err
 	}
@@ -323,6 +338,9 @@ func (h *header) written(d draft, s sealedDraft, by *caller, now time.Time) head
 	}
 	if d.back != 0 { // an old value is not the new one that it waits for
 		next.Pending = h.Pending
+	}
+	if d.rotates && !h.expired(now) { // whoever asks for a new value does not ask for more time
+		d.expires = h.expires()
 	}
 	if d.typ != "" {
 		next.Type = d.typ

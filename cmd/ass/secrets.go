@@ -16,6 +16,7 @@ type secretsCmd struct {
 	Get      getCmd      `cmd:"" help:"Print the value of a secret."`
 	Set      setCmd      `cmd:"" help:"Store or update a secret."`
 	List     listCmd     `cmd:"" help:"List secrets, never their values."`
+	Rotate   rotateCmd   `cmd:"" help:"Give a secret its next value."`
 	History  historyCmd  `cmd:"" help:"List the versions of a secret."`
 	Rollback rollbackCmd `cmd:"" help:"Go back to an older version of a secret."`
 	Delete   deleteCmd   `cmd:"" help:"Delete a secret for good."`

@@ -13,14 +13,13 @@ import (
 )
 
 type setCmd struct {
-	Path       string  `arg:"" name:"namespace/key" help:"The secret."`
-	Value      *string `arg:"" optional:"" help:"The value. Left out or -, it comes from stdin, which keeps it out of the shell's history."`
-	Type       string  `placeholder:"TYPE" help:"api_key, oauth_token, db_credential, ssh_key, certificate or custom."`
-	Tier       string  `placeholder:"TIER" help:"standard, sensitive (an agent that reads it needs an approval) or critical (to change it, too)."`
-	Base64     bool    `name:"base64" help:"Store the base64 text of the bytes: for values that are not text."`
-	Expires    *string `placeholder:"WHEN" help:"When the value expires: 90d, 2027-03-01, 2027-03-01T12:00:00Z or never. Left out, it is never."`
-	AllowEmpty bool    `help:"Store an empty value."`
-	Yes        bool    `help:"Do not ask before the tier is lowered."`
+	Path    string  `arg:"" name:"namespace/key" help:"The secret."`
+	Value   *string `arg:"" optional:"" help:"The value. Left out or -, it comes from stdin, which keeps it out of the shell's history."`
+	Type    string  `placeholder:"TYPE" help:"api_key, oauth_token, db_credential, ssh_key, certificate or custom."`
+	Tier    string  `placeholder:"TIER" help:"standard, sensitive (an agent that reads it needs an approval) or critical (to change it, too)."`
+	Expires *string `placeholder:"WHEN" help:"When the value expires: 90d, 2027-03-01, 2027-03-01T12:00:00Z or never. Left out, it is never."`
+	Yes     bool    `help:"Do not ask before the tier is lowered."`
+	valueFlags
 	access
 }
 

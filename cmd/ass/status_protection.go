@@ -27,6 +27,7 @@ func (s *health) protection(a *app) []row {
 	if text := fileState(a, p.Config, p.ConfigProblem, "", api.ConfigFile); text != "" && p.Config != api.FileInForce {
 		rows = append(rows, row{"Configuration", text})
 	}
+	rows = append(rows, rotations(a, p)...)
 	for _, o := range p.Recovered {
 		rows = append(rows, row{"Recovered", a.bad("✗") + " owner " + foreign(o.Name, maxName) + " got a new key on the daemon's machine at " + moment(o.At) + " UTC; if nobody of you did that: ass vault lockdown"})
 	}
@@ -38,6 +39,23 @@ func (s *health) protection(a *app) []row {
 		pending += "; see them with: ass approvals list"
 	}
 	return append(rows, row{"Owners", fmt.Sprint(p.Owners)}, row{"Waiting for approval", pending})
+}
+
+// maxFailedShown is how many secrets that could not be rotated are shown.
+const maxFailedShown = 5
+
+// rotations is the rows of rotators that something is wrong with.
+func rotations(a *app, p *api.Protection) (rows []row) {
+	if p.RotationProblem != "" {
+		rows = append(rows, row{"Rotation", a.bad("✗") + " " + foreign(p.RotationProblem, maxMessage)})
+	}
+	for i, f := range p.FailedRotations {
+		if i == maxFailedShown {
+			return append(rows, row{"Rotation", a.bad("✗") + fmt.Sprintf(" %d more have failed; see them with: ass status --json", len(p.FailedRotations)-i)})
+		}
+		rows = append(rows, row{"Rotation", a.bad("✗") + " " + foreign(f.Namespace+"/"+f.Key, maxMessage) + " failed at " + moment(f.At) + " UTC: " + foreign(f.Problem, maxMessage)})
+	}
+	return rows
 }
 
 // passphraseState says whether there is an approval passphrase, and without one

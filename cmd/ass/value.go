@@ -15,6 +15,12 @@ import (
 	"github.com/agent-secret-store/assd/vault/api"
 )
 
+// valueFlags say what is taken as a value.
+type valueFlags struct {
+	Base64     bool `name:"base64" help:"Store the base64 text of the bytes: for values that are not text."`
+	AllowEmpty bool `help:"Store an empty value."`
+}
+
 // readValue reads a value from stdin: on a terminal by asking, from a file
 // byte for byte, and from a pipe or here-string without the one newline at its
 // end, unless exact asks for every byte.
@@ -37,7 +43,7 @@ func readValue(path policy.Path, exact bool) ([]byte, error) {
 }
 
 // check turns bytes into the value to store, or says why they are none.
-func (c *setCmd) check(b []byte) (string, error) {
+func (c *valueFlags) check(b []byte) (string, error) {
 	if len(b) == 0 && !c.AllowEmpty {
 		return "", usage("the value is empty, as when the command before the pipe has failed", "if that is meant, add --allow-empty")
 	}

@@ -73,6 +73,9 @@ func run(args []string, stdout, stderr io.Writer) (err error) {
 			panic(p)
 		}
 	}()
+	if len(args) == 2 && args[0] == helperCommand {
+		return runHelper(args[1])
+	}
 	out := output{stdout, stderr}
 	file, err := configFile(args)
 	if err != nil {

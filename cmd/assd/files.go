@@ -33,6 +33,7 @@ type files struct {
 	config operator.File
 	app    *kong.Application
 	apply  func(settings, []vault.Webhook) // puts the tables in force
+	runs   *commands
 
 	mu    sync.Mutex // a look, and an owner's acceptance, one at a time
 	inUse *fileConfig
@@ -40,12 +41,12 @@ type files struct {
 }
 
 // files are those of this daemon.
-func (c *serveCmd) files(v *vault.Vault, log hclog.Logger, inUse *fileConfig, apply func(settings, []vault.Webhook)) (*files, error) {
+func (c *serveCmd) files(d *daemon, inUse *fileConfig) (*files, error) {
 	app, err := grammar()
 	if err != nil {
 		return nil, err
 	}
-	f := &files{vault: v, log: log, named: c.Policy != "", inUse: inUse, app: app, apply: apply, told: map[string]string{}}
+	f := &files{vault: d.vault, log: d.log, named: c.Policy != "", inUse: inUse, app: app, apply: d.apply, runs: d.commands, told: map[string]string{}}
 	path := c.Policy
 	if !f.named {
 		path = filepath.Join(c.dataDir(), api.PolicyFile)
@@ -175,7 +176,7 @@ func (f *files) lookConfig(ctx context.Context, asked bool) {
 		next, err = parseConfig(f.config.Path, text, f.app)
 	}
 	if err == nil {
-		err = next.open()
+		err = errors.Join(next.open(), f.prepare(next))
 	}
 	if asked {
 		f.told[api.ConfigFile] = ""
@@ -185,6 +186,24 @@ func (f *files) lookConfig(ctx context.Context, asked bool) {
 		return
 	}
 	f.tell(api.ConfigFile, f.offerConfig(ctx, next))
+}
+
+// prepare looks whether the commands of a configuration can be run by this daemon. One
+// that an owner has to accept can wait for a new start as well.
+func (f *files) prepare(next *fileConfig) error {
+	set, err := next.settings()
+	if err != nil {
+		return err
+	}
+	if _, bound, err := f.vault.ConfigInForce(); err != nil || !bound {
+		if err := errors.Join(err, f.runs.allows(set)); err != nil {
+			return err
+		}
+	}
+	if err := f.runs.load(); err != nil {
+		f.log.Error("what is new in the configuration cannot be run", "error", err)
+	}
+	return nil
 }
 
 // offerConfig offers a configuration; one that is taken is used, as far as that can
@@ -255,6 +274,7 @@ func (f *files) accepted(name string) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.told[name] = "" // the next change that waits is to be told of again
 	text, err := f.vault.AcceptedConfig()
 	var next *fileConfig
 	if err == nil {

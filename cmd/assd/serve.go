@@ -61,6 +61,20 @@ and up to ten webhooks, each told of events of the audit trail by signed message
   secret_file = "/etc/assd/hook.secret"  # echo "whsec_$(openssl rand -base64 32)"
   ca_file = "/etc/assd/ca.pem"           # default: this system's issuers
 
+and for each secret that "ass secrets rotate" makes the next value of:
+  [[rotator]]
+  path = "production/DB_PASSWORD"
+  generate = { length = 32, charset = "alnum" }  # alpha digits hex base64url ascii
+  every = "720h"                                 # when it is that old; else when asked
+  # or generate = { length = 32, chars = "abc123" }, { format = "uuid" },
+  # { format = "hex", length = 32 }, "base64" (length in bytes), { key = "ed25519" },
+  # { key = "rsa", bits = 4096 }
+  # or a program, which reads JSON (path, namespace, key, version, secret_type) and
+  # prints the value; what it writes to stderr is logged, with the values masked:
+  # command = ["/usr/local/lib/assd/rotate-stripe"]
+  # timeout = "30s"      # at most 10m; then it is killed, and the old value stays
+  # current = false      # true: the JSON has the current value
+
 Examples:
   assd &
   assd --data-dir /srv/vault --socket /run/vault/assd.sock
@@ -92,7 +106,10 @@ func (c *serveCmd) Run(out output, set settings, file *fileConfig) error {
 	}
 	err = d.open(c, set.limits)
 	if err == nil {
-		d.files, err = c.files(d.vault, log, file, d.apply)
+		d.commands, err = startCommands(d.vault, set, c.configFile(), log)
+	}
+	if err == nil {
+		d.files, err = c.files(d, file)
 	}
 	if err == nil {
 		err = d.files.begin(ctx)
@@ -114,6 +131,8 @@ type daemon struct {
 	vault   *vault.Vault
 	srv     *server.Server
 	files   *files
+
+	commands *commands
 }
 
 // bind takes the addresses first: a start that fails on one leaves no new vault
@@ -158,6 +177,7 @@ func (d *daemon) open(c *serveCmd, lim limits) (err error) {
 // apply puts settings in force while serving.
 func (d *daemon) apply(s settings, receivers []vault.Webhook) {
 	d.srv.Limit(s.limits.failedAuth, s.limits.requests)
+	d.commands.use(s)
 	d.tell(context.Background(), receivers)
 }
 
@@ -175,7 +195,7 @@ func (d *daemon) close() error {
 	if d.vault != nil {
 		err = errors.Join(err, d.vault.Close())
 	}
-	return err
+	return errors.Join(err, d.commands.close()) // the vault has ended what runs
 }
 
 // open opens the vault, or creates it where there is none.

@@ -1,11 +1,17 @@
 package main
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/agent-secret-store/assd/internal/helper"
+)
 
 // settings are what the tables of a configuration file say.
 type settings struct {
-	limits limits
-	hooks  []hook
+	digest   string // of the whole file
+	limits   limits
+	rotators []rotator
+	hooks    []hook
 }
 
 // tables are those that a file may have, and what reads each; nil is one that is
@@ -16,6 +22,7 @@ var tables = []struct {
 	read func(*settings, any) error
 }{
 	{"limits", "[limits]", func(s *settings, table any) (err error) { s.limits, err = readLimits(table); return err }},
+	{"rotator", "[[rotator]]", func(s *settings, table any) (err error) { s.rotators, err = readRotators(table); return err }},
 	{"webhook", "[[webhook]]", func(s *settings, table any) (err error) { s.hooks, err = readHooks(table); return err }},
 }
 
@@ -30,6 +37,7 @@ func tableForms() string {
 
 // settings reads the tables, strictly.
 func (c *fileConfig) settings() (s settings, err error) {
+	s.digest = helper.Digest(c.text)
 	for _, t := range tables {
 		if err := t.read(&s, c.tables[t.name]); err != nil {
 			return s, &contentError{c.path, err}

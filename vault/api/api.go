@@ -171,6 +171,27 @@ type SecretRollback struct {
 	Version *uint64 `json:"version"`
 }
 
+// SecretRotation answers it: the secret as it is now, and what has come of it.
+type SecretRotation struct {
+	SecretInfo
+	Status string `json:"status"`
+}
+
+// The statuses of a rotation.
+const (
+	RotationStored  = "stored"  // there is a new version
+	RotationPending = "pending" // nothing makes one; it waits for the next write
+	RotationRunning = "running" // a rotator's command has not ended yet (202)
+)
+
+// FailedRotation is a secret whose last rotation by its rotator has failed.
+type FailedRotation struct {
+	Namespace string    `json:"namespace"`
+	Key       string    `json:"key"`
+	At        time.Time `json:"at"`
+	Problem   string    `json:"problem"`
+}
+
 // ImportRequest is the body of POST /v1/secrets/import.
 type ImportRequest struct {
 	Namespace  string         `json:"namespace"`
@@ -374,6 +395,9 @@ type Protection struct {
 	ConfigProblem string           `json:"config_problem,omitempty"`
 	// Webhooks are those that fail, or did not get all of the last week.
 	Webhooks []Webhook `json:"webhooks"`
+
+	RotationProblem string           `json:"rotation_problem,omitempty"` // what keeps the commands of rotators from being run
+	FailedRotations []FailedRotation `json:"failed_rotations,omitempty"` // until one goes well
 }
 
 // RecoveredOwner is an owner who got a new key offline: assd recover-owner.

@@ -68,6 +68,13 @@ func (s *Session) PutSecret(ctx context.Context, path policy.Path, w api.SecretW
 	return &out, s.do(ctx, call{method: http.MethodPut, path: secretRoute(path), body: w}, &out)
 }
 
+// RotateSecret stores the next value, or without one has it made.
+func (s *Session) RotateSecret(ctx context.Context, path policy.Path, value *string) (*api.SecretRotation, error) {
+	var out api.SecretRotation
+	want := api.SecretRotate{Value: value}
+	return &out, s.do(ctx, call{method: http.MethodPost, path: secretRoute(path) + "/" + policy.SubRotate, body: want}, &out)
+}
+
 // DeleteSecret deletes a secret with all its versions.
 func (s *Session) DeleteSecret(ctx context.Context, path policy.Path) error {
 	return s.do(ctx, call{method: http.MethodDelete, path: secretRoute(path)}, nil)

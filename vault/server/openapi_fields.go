@@ -28,7 +28,9 @@ var typeDocs = map[string]string{
 	"SecretInfo":       "A secret without its value.",
 	"SecretList":       "The secrets directly in a namespace, or in the whole vault, that the caller may see. Never values.",
 	"SecretWrite":      "The next version of a secret.",
-	"SecretRotate":     "The next value, under either name, or neither to ask for one.",
+	"SecretRotate":     "The next value, under either name, or neither to have it made.",
+	"SecretRotation":   "A secret without its value, and what has come of a rotation.",
+	"FailedRotation":   "A secret that its rotator could not rotate when it was last tried.",
 	"SecretVersion":    "A kept version of a secret, without its value.",
 	"SecretVersions":   "The kept versions of a secret.",
 	"SecretRollback":   "Which version's value becomes the next one.",
@@ -209,6 +211,8 @@ var secretFields = map[string]fieldDoc{
 	"SecretRotate.value":     says("The next value. At most 1 MiB of UTF-8. To send one needs the scope to write.", longest(api.MaxValue)),
 	"SecretRotate.new_value": says("The same under another name; give one of the two.", longest(api.MaxValue)),
 
+	"SecretRotation.status": says("There is a new version, `stored`; nothing makes one, and it is `pending`; or its rotator's command is `running`.", oneOf(api.RotationStored, api.RotationPending, api.RotationRunning)),
+
 	"Namespace.name":         says("Its name.", isNamespace),
 	"Namespace.namespace":    says("The same, under the name that listings use.", isNamespace),
 	"Namespace.secret_count": says("How many secrets directly in it the caller may see.", from(1)),
@@ -332,6 +336,12 @@ var ownerFields = map[string]fieldDoc{
 	"Protection.config":            says("How `assd.toml` stands.", isFileState),
 	"Protection.config_problem":    says("What is wrong with the file."),
 	"Protection.webhooks":          says("The webhooks whose last try failed, or that were not told of all events of the last week."),
+	"Protection.rotation_problem":  says("What keeps the commands of rotators from being run."),
+	"Protection.failed_rotations":  says("The secrets that their rotators could not rotate when it was last tried."),
+	"FailedRotation.namespace":     says("The secret's namespace.", isNamespace),
+	"FailedRotation.key":           says("Its key.", isKey),
+	"FailedRotation.at":            says("When."),
+	"FailedRotation.problem":       says("Why."),
 }
 
 var policyFields = map[string]fieldDoc{

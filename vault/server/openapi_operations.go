@@ -225,11 +225,15 @@ var operationDocs = map[string]operationDoc{
 		codes: []api.Code{api.CodeApprovalRequired, api.CodeSecretNotFound, api.CodeConflict},
 	},
 	"secret.rotate": {
-		tag: "secrets", summary: "Store the next value, or ask for one", who: holders,
-		text: "With a value, it is stored as the next version, which needs the scope to write. Without one the secret is flagged as waiting for its next value. " +
-			"The answer never holds the value.",
+		tag: "secrets", summary: "Store the next value, or have it made", who: holders,
+		text: "With a value, it is stored as the next version, which needs the scope to write. Without one its rotator makes it; " +
+			"where the configuration has none, the secret is flagged as waiting for its next value. " +
+			"A rotator that fails is `CONFLICT`: the old version stays the current one. The answer never holds the value.",
 		takes: typeOf[api.SecretRotate](),
-		gives: ok[api.SecretInfo]("The secret as it is now, without the value."),
+		gives: []success{
+			{http.StatusOK, "The secret as it is now, without the value.", []reflect.Type{typeOf[api.SecretRotation]()}},
+			{http.StatusAccepted, "Its rotator's command has not ended within 30 seconds. The value is stored when it does.", []reflect.Type{typeOf[api.SecretRotation]()}},
+		},
 		codes: []api.Code{api.CodeApprovalRequired, api.CodeSecretNotFound, api.CodeConflict},
 	},
 	"secret.import": {

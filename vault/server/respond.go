@@ -17,7 +17,7 @@ type answer struct {
 	err  error
 }
 
-// accepted is the body of an answer that waits for an owner: 202.
+// accepted is the body of an answer that waits, for an owner or a command: 202.
 type accepted struct{ body any }
 
 func failure(err error) answer { return answer{err: err} }

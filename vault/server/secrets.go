@@ -139,7 +139,11 @@ func (s *Server) rotateSecret(rq *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.cfg.Vault.Rotate(rq.ctx(), rq.who(), p, want)
+	out, err := s.cfg.Vault.Rotate(rq.ctx(), rq.who(), p, want)
+	if err == nil && out.Status == api.RotationRunning {
+		return accepted{out}, nil
+	}
+	return out, err
 }
 
 func (s *Server) listVersions(rq *request) (any, error) {

@@ -1,0 +1,216 @@
+package helper
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// ErrGone says that the helper has ended.
+var ErrGone = errors.New("the helper that runs commands has ended: restart assd")
+
+// Failure is a run that has failed: why is in words of ours and holds nothing that the
+// command has printed.
+type Failure struct{ Why string }
+
+func (f *Failure) Error() string { return f.Why }
+
+// Helper is the process as the daemon has it. Its methods are safe for concurrent use.
+type Helper struct {
+	conn net.Conn
+	cmd  *exec.Cmd // nil where a test is at the other end
+	gone chan struct{}
+
+	writing sync.Mutex
+
+	mu      sync.Mutex
+	next    uint64
+	waiting map[uint64]chan frame
+}
+
+// Start runs this very program with args, which must end in [Serve] on [Inherited].
+func Start(args ...string) (*Helper, error) {
+	ours, theirs, err := socketPair()
+	if err != nil {
+		return nil, fmt.Errorf("starting the helper: %w", err)
+	}
+	defer theirs.Close()
+	self, err := os.Executable()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("starting the helper: %w", err), ours.Close())
+	}
+	cmd := exec.Command(self, args...)
+	cmd.Env, cmd.Dir = environment(), "/"
+	cmd.Stderr = os.Stderr
+	cmd.ExtraFiles = []*os.File{theirs}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // a terminal's Ctrl-C is the daemon's to obey
+	if err := cmd.Start(); err != nil {
+		return nil, errors.Join(fmt.Errorf("starting the helper: %w", err), ours.Close())
+	}
+	h := Dial(ours)
+	h.cmd = cmd
+	return h, nil
+}
+
+// Dial talks to the helper at the other end of conn.
+func Dial(conn net.Conn) *Helper {
+	h := &Helper{conn: conn, gone: make(chan struct{}), waiting: map[uint64]chan frame{}}
+	go h.read()
+	return h
+}
+
+// socketPair is two ends that no other program inherits.
+func socketPair() (net.Conn, *os.File, error) {
+	syscall.ForkLock.RLock()
+	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
+	if err == nil {
+		syscall.CloseOnExec(fds[0])
+		syscall.CloseOnExec(fds[1])
+	}
+	syscall.ForkLock.RUnlock()
+	if err != nil {
+		return nil, nil, err
+	}
+	ours, theirs := os.NewFile(uintptr(fds[0]), "helper"), os.NewFile(uintptr(fds[1]), "helper")
+	defer ours.Close() // FileConn has its own
+	conn, err := net.FileConn(ours)
+	if err != nil {
+		return nil, nil, errors.Join(err, theirs.Close())
+	}
+	return conn, theirs, nil
+}
+
+// read hands answers to those who wait for them, until the helper goes.
+func (h *Helper) read() {
+	defer close(h.gone)
+	for {
+		f, err := readFrame(h.conn)
+		if err != nil {
+			return
+		}
+		h.mu.Lock()
+		c := h.waiting[f.ID]
+		delete(h.waiting, f.ID)
+		h.mu.Unlock()
+		if c != nil {
+			c <- f
+		}
+	}
+}
+
+// Gone is closed when the helper has ended. It is not started again.
+func (h *Helper) Gone() <-chan struct{} { return h.gone }
+
+// Job is a run of one command.
+type Job struct {
+	Digest  string // of the operator's file in force
+	Index   int    // of the command in it
+	Timeout time.Duration
+	Stdin   []byte
+}
+
+// Run runs a command to its end. It fails with a [Failure], with what the command has
+// written until then, with [ErrGone], or when ctx ends: then the command is killed.
+func (h *Helper) Run(ctx context.Context, j Job) (Printed, error) {
+	f, err := h.ask(ctx, frame{head{Op: opRun, Digest: j.Digest, Index: j.Index, Timeout: j.Timeout}, j.Stdin})
+	if err != nil {
+		return Printed{}, err
+	}
+	p := Printed{f.body[:f.Printed:f.Printed], f.body[f.Printed:]}
+	if f.Why != "" {
+		return p, &Failure{f.Why}
+	}
+	return p, nil
+}
+
+// Loaded is what the helper has found in the operator's file.
+type Loaded struct {
+	Digest   string
+	Problems map[int]string // why commands, by their places, would not be run as things are
+}
+
+// Load has the helper read the operator's file again. It goes on knowing the text with
+// the digest inForce.
+func (h *Helper) Load(ctx context.Context, inForce string) (Loaded, error) {
+	f, err := h.ask(ctx, frame{head: head{Op: opLoad, Digest: inForce}})
+	if err != nil {
+		return Loaded{}, err
+	}
+	if f.Why != "" {
+		return Loaded{}, &Failure{f.Why}
+	}
+	return Loaded{f.Digest, f.Problems}, nil
+}
+
+func (h *Helper) ask(ctx context.Context, f frame) (frame, error) {
+	answer := make(chan frame, 1)
+	h.mu.Lock()
+	h.next++
+	f.ID = h.next
+	h.waiting[f.ID] = answer
+	h.mu.Unlock()
+	if err := h.send(f); err != nil {
+		return frame{}, ErrGone
+	}
+	select {
+	case a := <-answer:
+		return a, nil
+	case <-ctx.Done():
+		if f.Op == opRun {
+			return h.stop(f.ID, answer, context.Cause(ctx))
+		}
+		return frame{}, context.Cause(ctx)
+	case <-h.gone:
+		return frame{}, ErrGone
+	}
+}
+
+// stop ends a run that nobody waits for any more, and waits until it has ended.
+func (h *Helper) stop(id uint64, answer <-chan frame, why error) (frame, error) {
+	if err := h.send(frame{head: head{ID: id, Op: opStop}}); err != nil {
+		return frame{}, ErrGone
+	}
+	select {
+	case <-answer:
+	case <-time.After(stopTime): // it is killed with the helper
+	case <-h.gone:
+		return frame{}, ErrGone
+	}
+	return frame{}, why
+}
+
+func (h *Helper) send(f frame) error {
+	h.writing.Lock()
+	defer h.writing.Unlock()
+	return writeFrame(h.conn, f)
+}
+
+// stopTime is how long a helper may take to end once the daemon has let go of it.
+const stopTime = 2 * time.Second
+
+// Close lets go of the helper, which kills what it runs, and waits for its end.
+func (h *Helper) Close() error {
+	err := h.conn.Close()
+	<-h.gone
+	if h.cmd == nil {
+		return err
+	}
+	ended := make(chan struct{})
+	go func() {
+		_ = h.cmd.Wait() // how it ended, was said when it did
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-time.After(stopTime):
+		// A daemon that has confined itself may not, and then has done what it can.
+		_ = h.cmd.Process.Kill()
+	}
+	return err
+}
