@@ -306,7 +306,17 @@ type Protection struct {
 	PolicyProblem string           `json:"policy_problem,omitempty"`
 	Config        string           `json:"config"` // the same of assd.toml
 	ConfigProblem string           `json:"config_problem,omitempty"`
+	Confined      string           `json:"confined"`                 // "full", "partial" or "none": whether the daemon is kept to its own folders
+	ConfinedLacks string           `json:"confined_lacks,omitempty"` // what could not be had, and why
+	RunsAsRoot    bool             `json:"runs_as_root"`
 }
+
+// How far the daemon is confined to the folders that it uses.
+const (
+	ConfinedFull    = "full"
+	ConfinedPartial = "partial"
+	ConfinedNone    = "none"
+)
 
 // RecoveredOwner is an owner who got a new key offline: assd recover-owner.
 type RecoveredOwner struct {
