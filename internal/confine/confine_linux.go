@@ -21,13 +21,16 @@ var rights = map[Access]landlock.AccessFSSet{
 // process restricts all threads: the library goes through each, and what they start
 // later inherits it.
 //
-// BUG: the limit on listeners is that of Landlock, which until Linux says otherwise
-// does not hold for Multipath TCP; connecting to a Unix socket by its path is free.
+// BUG: the limit on listeners does not hold for Multipath TCP, which Landlock lets
+// pass; and a Unix socket can be connected to by its path.
 func process(cfg Config) (State, error) {
-	// Wanted for Landlock, and kept where there is none: nothing that is executed
-	// gets rights that we do not have.
+	// Landlock wants it, and it is good without: what is executed gets no rights that
+	// we do not have.
 	if err := llsys.AllThreadsPrctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return State{}, fmt.Errorf("giving up new privileges: %w", err)
+	}
+	if err := shedCapabilities(); err != nil {
+		return State{}, err
 	}
 	abi, err := llsys.LandlockGetABIVersion()
 	if err != nil || abi < 1 {
