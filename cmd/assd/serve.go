@@ -124,7 +124,7 @@ func (c *serveCmd) bind(log hclog.Logger) (*daemon, error) {
 	}
 	n, err := c.tlsFlags.bind(c.dataDir(), c.as, log)
 	if err != nil {
-		return nil, errors.Join(err, l.Close())
+		return nil, errors.Join(err, c.as.AsRoot(l.Close))
 	}
 	return &daemon{log: log, socket: l, network: n}, nil
 }
