@@ -67,9 +67,18 @@ func one(fn func(a string) error, a string) func(ground) error {
 	return func(g ground) error { return fn(g.at(a)) }
 }
 
-func run(path string) func(ground) error {
-	return func(g ground) error { return exec.Command(path).Run() }
+// run executes a program without opening anything else.
+func run(path func(ground) string) func(ground) error {
+	return func(g ground) error {
+		pid, err := syscall.ForkExec(path(g), []string{"true"}, &syscall.ProcAttr{Env: []string{roleEnv + "=nothing"}, Files: []uintptr{0, 1, 2}})
+		if err == nil {
+			_, err = syscall.Wait4(pid, nil, 0, nil)
+		}
+		return err
+	}
 }
+
+func fixed(path string) func(ground) string { return func(ground) string { return path } }
 
 func dial(network string, to func(ground) string) func(ground) error {
 	return func(g ground) error {
@@ -141,19 +150,13 @@ var acts = []act{
 	{"make a link", two(os.Symlink, "outside", "write/link2"), false},
 	{"make a fifo", func(g ground) error { return syscall.Mkfifo(g.at("write/fifo"), 0o600) }, false},
 	{"make a socket", one(listenUnix, "write/s"), false},
-	{"execute", run("/bin/true"), false},
-	{"execute what it may write", func(g ground) error { return run(g.at("write/true"))(g) }, false},
-	{"execute itself", func(ground) error { return syscallExec("/proc/self/exe") }, false},
+	{"execute", run(fixed("/bin/true")), false},
+	{"execute what it may read", run(func(g ground) string { return g.at("read/sub/f") }), false},
+	{"execute what it may write", run(func(g ground) string { return g.at("write/true") }), false},
+	{"execute itself", run(fixed("/proc/self/exe")), false},
 	{"listen", listenTCP, false},
 	{"signal another", func(ground) error { return syscall.Kill(os.Getppid(), 0) }, false},
 	{"connect to an abstract socket", dial("unix", func(g ground) string { return g.abstract }), false},
-}
-
-// syscallExec starts path as os/exec would, with nothing to do.
-func syscallExec(path string) error {
-	cmd := exec.Command(path)
-	cmd.Env = []string{roleEnv + "=nothing"}
-	return cmd.Run()
 }
 
 // play is the confined process: it prints which acts failed, and with what.
@@ -186,6 +189,9 @@ func play(role string) error {
 		folders := append(confine.System(),
 			confine.Folder{Path: g.at("read")}, confine.Folder{Path: g.at("write"), Access: confine.Write},
 			confine.Folder{Path: g.at("remove"), Access: confine.Remove}, confine.Folder{Path: g.at("missing")})
+		for _, path := range []string{"/bin", "/lib", "/lib64", "/usr"} { // so that a program lacks nothing but the right
+			folders = append(folders, confine.Folder{Path: path})
+		}
 		if state, err = confine.Process(confine.Config{Folders: folders, AbstractSockets: role == "abstract"}); err != nil {
 			return err
 		}
