@@ -51,6 +51,11 @@ check" explains it. It is taken when it changes and is valid, and with an approv
 passphrase once an owner accepts it ("ass policy accept"). So is the configuration
 file: its limits count at once, the rest from the next start on.
 
+Started by root, --user NAME runs it as that user: as root it only takes the
+addresses, and makes the data dir and the socket's folder where there are none. On
+Linux assd then confines itself to the folders of its files, as they are at the start;
+"ass status" shows how far that went. A file elsewhere counts after a restart.
+
 The configuration file may also have, with these defaults:
   [limits]
   failed_auth_per_minute = %d  # of one source; 0: no limit

@@ -2,6 +2,7 @@ package confine_test
 
 import (
 	"context"
+	"crypto/x509"
 	"debug/elf"
 	"encoding/binary"
 	"encoding/json"
@@ -10,6 +11,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/user"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -132,6 +134,12 @@ var acts = []act{
 	{"look whose it is", func(g ground) error { _, err := os.Stat(g.at("outside/f")); return err }, true},
 	{"connect", dial("tcp", func(g ground) string { return g.tcp }), true},
 	{"a process's name", func(ground) error { _, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", os.Getppid())); return err }, true},
+	{"look a user up", func(ground) error { _, err := user.Lookup("root"); return err }, true},
+	{"look a host up", func(ground) error {
+		_, err := (&net.Resolver{PreferGo: true}).LookupHost(context.Background(), "localhost")
+		return err
+	}, true},
+	{"certificate authorities", func(ground) error { _, err := x509.SystemCertPool(); return err }, true},
 	{"signal itself", func(ground) error { return syscall.Kill(os.Getpid(), 0) }, true},
 
 	{"read outside", read("outside/f"), false},
