@@ -13,9 +13,9 @@ import (
 // confine keeps the daemon to its folders before anybody is answered, and lets the
 // vault tell owners how far that went. Helpers must run by now, and be ended by
 // closing what they are reached over: they can no longer be signalled.
-func (d *daemon) confine(c *serveCmd) error {
+func (d *daemon) confine(folders []confine.Folder) error {
 	state, err := confine.Process(confine.Config{
-		Folders: c.folders(),
+		Folders: folders,
 		// One of systemd's may be where it is told that the daemon is ready.
 		AbstractSockets: strings.HasPrefix(os.Getenv("NOTIFY_SOCKET"), "@"),
 	})

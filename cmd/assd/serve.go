@@ -102,7 +102,7 @@ func (c *serveCmd) Run(out output, set settings, file *fileConfig) error {
 		err = d.files.begin(ctx)
 	}
 	if err == nil {
-		err = d.confine(c)
+		err = d.confine(c.folders())
 	}
 	if err != nil {
 		return errors.Join(err, d.close())
