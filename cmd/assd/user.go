@@ -52,7 +52,7 @@ func (c *serveCmd) settle(u *runas.User) error {
 		return nil
 	}
 	if u == nil || u.Name != c.User {
-		return &exitError{2, fmt.Errorf("the configuration in force names user %q, and what assd was started with does not: give --user %s", c.User, c.User)}
+		return &exitError{2, errors.New("the configuration file, and the one in force that an owner has accepted, do not name the same user: give --user NAME")}
 	}
 	c.as = u
 	if c.SocketGroup == "" && filepath.Dir(c.socket()) != filepath.Clean(c.dataDir()) {

@@ -155,6 +155,8 @@ func TestUser(t *testing.T) {
 	for _, set := range []string{"CapEff", "CapPrm", "CapInh", "CapAmb"} {
 		allThreads(t, pid, set, "0000000000000000")
 	}
+	// What is not dumpable is root's, whoever runs it.
+	s.belongs(fmt.Sprintf("/proc/%d/environ", pid), 0, 0, 0o400)
 	s.belongs(s.dir, s.uid, s.gid, 0o700)
 	for _, name := range []string{"vault.db", "root.key", "head", "tls/key.pem"} {
 		s.belongs(filepath.Join(s.dir, name), s.uid, s.gid, 0o600)

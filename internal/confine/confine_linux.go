@@ -47,7 +47,7 @@ func process(cfg Config) (State, error) {
 	lacks := lacking(abi, err == nil && errata&signalsFixed != 0)
 	for _, f := range cfg.Folders {
 		if real, err := filepath.EvalSymlinks(f.Path); err == nil && real == "/" {
-			lacks = append(lacks, "everything can be read, because a file that it uses lies in /: move that into a folder of its own")
+			lacks = append(lacks, "no folder is shut to it, because a file that it uses lies in /: move that into a folder of its own")
 			break
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -206,6 +207,9 @@ func play(role string) error {
 		for _, path := range []string{"/bin", "/lib", "/lib64", "/usr"} { // so that a program lacks nothing but the right
 			folders = append(folders, confine.Folder{Path: path})
 		}
+		if role == "all" {
+			folders = append(folders, confine.Folder{Path: "/"})
+		}
 		if state, err = confine.Process(confine.Config{Folders: folders, AbstractSockets: role == "abstract"}); err != nil {
 			return err
 		}
@@ -345,7 +349,7 @@ func TestProcess(t *testing.T) {
 		}
 	}
 	for name, err := range failed {
-		if len(err) > 4 && err[:4] == "not " {
+		if strings.HasPrefix(err, "not ") {
 			t.Errorf("confined, %q: %s", name, err)
 		}
 	}
@@ -355,6 +359,14 @@ func TestProcess(t *testing.T) {
 func TestAbstractSockets(t *testing.T) {
 	if err, is := in(t, "abstract")["connect to an abstract socket"]; is {
 		t.Error(err)
+	}
+}
+
+// TestFolderOfAll: a folder that shuts nothing is said to be one.
+func TestFolderOfAll(t *testing.T) {
+	failed := in(t, "all")
+	if _, is := failed["read outside"]; is || !strings.Contains(failed[""], "no folder is shut to it, because a file that it uses lies in /") {
+		t.Errorf("with / among the folders: %q", failed[""])
 	}
 }
 
