@@ -16,32 +16,15 @@ func (v *Vault) protection(r store.Reader, c *caller) (*api.Protection, error) {
 		return nil, err
 	}
 	p := &api.Protection{PassphraseSet: m.keyed != "", OwnPassphrase: lock != nil, PolicyRules: m.policy.RuleCount()}
+	v.tellProcess(p)
 	if err := v.tellOwners(r, m, p); err != nil {
 		return nil, err
 	}
 	if err := v.tellFiles(r, p); err != nil {
 		return nil, err
 	}
-	v.tellProcess(p)
 	p.Pending, err = v.countPending(r, m)
 	return p, err
-}
-
-// Process is how the process that serves the vault is kept, for owners to know.
-type Process struct {
-	Confined      string // one of api.Confined…
-	ConfinedLacks string // what could not be had, and why; "" when nothing lacks
-	Root          bool   // it runs as root
-}
-
-// TellProcess has owners told of the process.
-func (v *Vault) TellProcess(p Process) { v.process.Store(&p) }
-
-func (v *Vault) tellProcess(p *api.Protection) {
-	p.Confined = api.ConfinedNone
-	if now := v.process.Load(); now != nil {
-		p.Confined, p.ConfinedLacks, p.RunsAsRoot = now.Confined, now.ConfinedLacks, now.Root
-	}
 }
 
 // tellOwners counts the owners, and names those who got a new key offline lately.

@@ -20,7 +20,7 @@ func (s *health) protection(a *app) []row {
 	if p == nil {
 		return nil
 	}
-	rows := []row{{"Approval passphrase", passphraseState(a, p)}}
+	rows := append([]row{{"Approval passphrase", passphraseState(a, p)}}, processState(a, p)...)
 	if text := fileState(a, p.Policy, p.PolicyProblem, plural(p.PolicyRules, "rule"), api.PolicyFile); text != "" {
 		rows = append(rows, row{"Policy", text})
 	}
@@ -30,29 +30,11 @@ func (s *health) protection(a *app) []row {
 	for _, o := range p.Recovered {
 		rows = append(rows, row{"Recovered", a.bad("✗") + " owner " + foreign(o.Name, maxName) + " got a new key on the daemon's machine at " + moment(o.At) + " UTC; if nobody of you did that: ass vault lockdown"})
 	}
-	rows = append(rows, processState(a, p)...)
 	pending := plural(p.Pending, "request")
 	if p.Pending > 0 {
 		pending += "; see them with: ass approvals list"
 	}
 	return append(rows, row{"Owners", fmt.Sprint(p.Owners)}, row{"Waiting for approval", pending})
-}
-
-// processState is the rows of how the daemon's process is kept.
-func processState(a *app, p *api.Protection) (rows []row) {
-	lacks := foreign(p.ConfinedLacks, maxMessage)
-	switch p.Confined {
-	case api.ConfinedFull:
-		rows = append(rows, row{"Confined", a.good("✓") + " the daemon reaches its own folders alone"})
-	case api.ConfinedPartial:
-		rows = append(rows, row{"Confined", a.bad("✗") + " in part: " + lacks})
-	case api.ConfinedNone:
-		rows = append(rows, row{"Confined", a.bad("✗") + " not: " + lacks})
-	}
-	if p.RunsAsRoot {
-		rows = append(rows, row{"Runs as root", a.bad("✗") + " a flaw in the daemon would be one in the machine; give it a user of its own: assd --user NAME"})
-	}
-	return rows
 }
 
 // passphraseState says whether there is an approval passphrase, and without one
