@@ -18,6 +18,7 @@ func (v *Vault) protection(r store.Reader, c *caller) (*api.Protection, error) {
 		return nil, err
 	}
 	p := &api.Protection{PassphraseSet: m.keyed != "", OwnPassphrase: lock != nil, PolicyRules: m.policy.RuleCount()}
+	v.tellProcess(p)
 	if err := v.tellOwners(r, m, p); err != nil {
 		return nil, err
 	}

@@ -82,6 +82,9 @@ func (c Config) keyKept() bool {
 
 func (c Config) headFile() string { return filepath.Join(filepath.Dir(c.keyFile()), "head") }
 
+// Folders are those that an open vault writes to.
+func (c Config) Folders() []string { return []string{c.Dir, filepath.Dir(c.headFile())} }
+
 func (c *Config) fill() {
 	if c.Now == nil {
 		c.Now = time.Now
@@ -109,6 +112,7 @@ type Vault struct {
 	compiled     atomic.Pointer[compiledPolicy]
 	offers       offers
 	onAccept     atomic.Pointer[func(string)]
+	process      atomic.Pointer[Process]
 
 	denials denials // owned by whoever the store lets write
 	outbox  outbox  // the same

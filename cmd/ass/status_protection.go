@@ -20,7 +20,7 @@ func (s *health) protection(a *app) []row {
 	if p == nil {
 		return nil
 	}
-	rows := []row{{"Approval passphrase", passphraseState(a, p)}}
+	rows := append([]row{{"Approval passphrase", passphraseState(a, p)}}, processState(a, p)...)
 	if text := fileState(a, p.Policy, p.PolicyProblem, plural(p.PolicyRules, "rule"), api.PolicyFile); text != "" {
 		rows = append(rows, row{"Policy", text})
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 
 	"github.com/agent-secret-store/assd/internal/operator"
+	"github.com/agent-secret-store/assd/internal/runas"
 	"github.com/agent-secret-store/assd/vault"
 	"github.com/agent-secret-store/assd/vault/api"
 )
@@ -33,6 +34,7 @@ type fileConfig struct {
 	receivers []vault.Webhook // once open has read what they need
 
 	onDisk *seenConfig // what is in its place on disk, where that does not count
+	as     *runas.User // whom it was read as; nil: whoever started assd
 }
 
 // contentError is something in a configuration file that is not as it should be.
@@ -67,14 +69,40 @@ func configFile(args []string) (file *fileConfig, err error) {
 		return &fileConfig{}, nil
 	}
 	d := c.dataFlags(ctx.Command())
-	file, err = loadConfig(d.configFile(), d.Config != "", ctx.Model)
-	if name := ctx.Command(); name == "serve" {
-		file, err = c.Serve.acceptedConfig(file, err, ctx.Model)
+	load := func() (*fileConfig, error) { return loadConfig(d.configFile(), d.Config != "", ctx.Model) }
+	if ctx.Command() == "serve" {
+		file, err = c.Serve.readConfig(load, ctx.Model)
+	} else {
+		file, err = load()
+	}
+	if coded, ok := errors.AsType[*exitError](err); ok {
+		return nil, coded
 	}
 	if err != nil {
 		return nil, &exitError{2, err}
 	}
 	return file, nil
+}
+
+// readConfig is the configuration that counts for a daemon, read as the user that it
+// is to run as.
+func (c *serveCmd) readConfig(load func() (*fileConfig, error), app *kong.Application) (*fileConfig, error) {
+	u, err := c.begin()
+	if err != nil {
+		return nil, err
+	}
+	file, problem := load()
+	if u == nil && problem == nil {
+		name, _ := file.values["user"].(string)
+		if u, err = become(name); err != nil {
+			return nil, err
+		}
+	}
+	file, err = c.acceptedConfig(file, problem, app)
+	if err == nil {
+		file.as = u
+	}
+	return file, err
 }
 
 // configFile is where the configuration file is.

@@ -47,13 +47,17 @@ func (c *serveCmd) files(d *daemon, inUse *fileConfig) (*files, error) {
 		return nil, err
 	}
 	f := &files{vault: d.vault, log: d.log, named: c.Policy != "", inUse: inUse, app: app, apply: d.apply, runs: d.commands, told: map[string]string{}}
-	path := c.Policy
-	if !f.named {
-		path = filepath.Join(c.dataDir(), api.PolicyFile)
-	}
-	f.policy = operator.File{Path: path, Max: policy.MaxFile, What: "policy", Flag: "--policy"}
+	f.policy = operator.File{Path: c.policyFile(), Max: policy.MaxFile, What: "policy", Flag: "--policy"}
 	f.config = configSource(c.configFile())
 	return f, nil
+}
+
+// policyFile is where the policy is.
+func (c *serveCmd) policyFile() string {
+	if c.Policy != "" {
+		return c.Policy
+	}
+	return filepath.Join(c.dataDir(), api.PolicyFile)
 }
 
 // begin offers what is there before anyone is answered. A policy that somebody is

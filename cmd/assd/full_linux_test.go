@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -26,7 +25,7 @@ type fullVault struct {
 	t                   *testing.T
 	dir                 string
 	process             *process
-	err                 bytes.Buffer
+	err                 safeBuffer
 	owner, agent, token string
 }
 

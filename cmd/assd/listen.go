@@ -11,6 +11,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/agent-secret-store/assd/internal/runas"
 	"github.com/agent-secret-store/assd/vault/server"
 	"github.com/agent-secret-store/assd/vault/server/certs"
 )
@@ -79,7 +80,7 @@ type network struct {
 
 // bind takes the address and reads the operator's files. Nothing is made yet,
 // and nobody is answered.
-func (f tlsFlags) bind(dataDir string, log hclog.Logger) (*network, error) {
+func (f tlsFlags) bind(dataDir string, as *runas.User, log hclog.Logger) (*network, error) {
 	if f.Listen == "" {
 		return nil, nil
 	}
@@ -87,7 +88,8 @@ func (f tlsFlags) bind(dataDir string, log hclog.Logger) (*network, error) {
 	if err != nil {
 		return nil, err
 	}
-	l, err := server.ListenTCP(f.Listen)
+	var l net.Listener
+	err = as.AsRoot(func() (err error) { l, err = server.ListenTCP(f.Listen); return err }) // for the ports below 1024
 	if err != nil {
 		return nil, err
 	}

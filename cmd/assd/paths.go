@@ -9,7 +9,7 @@ import (
 
 // defaultDataDir is /var/lib/assd for root, else assd in the user's data folder.
 func defaultDataDir() string {
-	if os.Geteuid() == 0 {
+	if startedAsRoot {
 		return "/var/lib/assd"
 	}
 	if dir := os.Getenv("XDG_DATA_HOME"); filepath.IsAbs(dir) {
@@ -25,7 +25,7 @@ func defaultDataDir() string {
 // defaultSocket is /run/assd/assd.sock for root, else assd/assd.sock in the
 // user's runtime folder, else in the data dir.
 func defaultSocket(dataDir string) string {
-	if os.Geteuid() == 0 {
+	if startedAsRoot {
 		return "/run/assd/assd.sock"
 	}
 	if dir := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {

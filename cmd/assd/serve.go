@@ -17,6 +17,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/agent-secret-store/assd/internal/peer"
+	"github.com/agent-secret-store/assd/internal/runas"
 	"github.com/agent-secret-store/assd/vault"
 	"github.com/agent-secret-store/assd/vault/server"
 )
@@ -27,11 +28,14 @@ const drainTime = 10 * time.Second
 type serveCmd struct {
 	dataFlags   `embed:""`
 	Socket      string `env:"ASSD_SOCKET" placeholder:"PATH" help:"Unix socket to serve on (default: ${socket})."`
-	SocketGroup string `env:"ASSD_SOCKET_GROUP" placeholder:"GROUP" help:"Serve a whole group of users, as a system service: socket 0660, its folder 0750. Without it, only your own user."`
+	SocketGroup string `env:"ASSD_SOCKET_GROUP" placeholder:"GROUP" help:"Serve a whole group of users, as a system service: socket 0660, its folder 0750. Without it, only your own user, or with --user that user's group."`
+	User        string `env:"ASSD_USER" placeholder:"NAME" help:"Started by root, run as this user once all addresses are taken; the data dir is that user's."`
 	Policy      string `env:"ASSD_POLICY" placeholder:"FILE" help:"TOML file with the rules that bind agents (default: policy.toml in the data dir). Read again when it changes, or on SIGHUP."`
 	tlsFlags    `embed:""`
 	LogLevel    string `env:"ASSD_LOG_LEVEL" enum:"trace,debug,info,warn,error" default:"info" help:"trace, debug, info, warn or error."`
 	LogFormat   string `env:"ASSD_LOG_FORMAT" enum:"text,json" default:"text" help:"text or json; the log goes to standard error. What keeps assd from starting, or ends it, is one plain line there in either."`
+
+	as *runas.User // whom User names; nil: whoever started assd
 }
 
 func (serveCmd) Help() string {
@@ -46,6 +50,11 @@ policy.toml in the data dir, or --policy, says what agents may do; "ass policy
 check" explains it. It is taken when it changes and is valid, and with an approval
 passphrase once an owner accepts it ("ass policy accept"). So is the configuration
 file: its tables count at once, the rest from the next start on.
+
+Started by root, --user NAME runs it as that user: as root it only takes the
+addresses, and makes the data dir and the socket's folder where there are none. On
+Linux assd then confines itself to the folders of its files, as they are at the start;
+"ass status" shows how far that went. A file elsewhere counts after a restart.
 
 The configuration file may also have, with these defaults:
   [limits]
@@ -80,12 +89,16 @@ Examples:
   assd --data-dir /srv/vault --socket /run/vault/assd.sock
   assd --listen :8443 --tls-san vault.example.com
   assd --listen :8443 --tls-cert cert.pem --tls-key key.pem --client-ca ca.pem
+  assd --user assd          # by root: as a system service, see README.md
   ASSD_LOG_FORMAT=json assd`, server.DefaultFailedAuthPerMinute)
 }
 
 // Run serves until a signal, or until the vault must not be served any longer.
 func (c *serveCmd) Run(out output, set settings, file *fileConfig) error {
 	if err := c.tlsFlags.check(); err != nil {
+		return err
+	}
+	if err := c.settle(file.as); err != nil {
 		return err
 	}
 	if err := file.open(); err != nil {
@@ -104,7 +117,10 @@ func (c *serveCmd) Run(out output, set settings, file *fileConfig) error {
 	if err != nil {
 		return err
 	}
-	err = d.open(c, set.limits)
+	err = d.drop(c.as)
+	if err == nil {
+		err = d.open(c, set.limits)
+	}
 	if err == nil {
 		d.commands, err = startCommands(d.vault, set, c.configFile(), log)
 	}
@@ -113,6 +129,9 @@ func (c *serveCmd) Run(out output, set settings, file *fileConfig) error {
 	}
 	if err == nil {
 		err = d.files.begin(ctx)
+	}
+	if err == nil {
+		err = d.confine(append(c.folders(), set.folders()...))
 	}
 	if err == nil {
 		d.tell(ctx, file.receivers)
@@ -142,9 +161,9 @@ func (c *serveCmd) bind(log hclog.Logger) (*daemon, error) {
 	if err != nil {
 		return nil, err
 	}
-	n, err := c.tlsFlags.bind(c.dataDir(), log)
+	n, err := c.tlsFlags.bind(c.dataDir(), c.as, log)
 	if err != nil {
-		return nil, errors.Join(err, l.Close())
+		return nil, errors.Join(err, c.as.AsRoot(l.Close))
 	}
 	return &daemon{log: log, socket: l, network: n}, nil
 }
@@ -219,7 +238,7 @@ func (c *serveCmd) listen() (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("taking systemd's socket: %w", err)
 	}
-	cfg := server.SocketConfig{Path: c.Socket, Group: c.SocketGroup}
+	cfg := server.SocketConfig{Path: c.socket(), Group: c.SocketGroup}
 	switch len(given) {
 	case 0:
 	case 1:
@@ -227,13 +246,18 @@ func (c *serveCmd) listen() (net.Listener, error) {
 	default:
 		return nil, fmt.Errorf("systemd handed over %d sockets; one is expected", len(given))
 	}
-	if cfg.Path == "" {
-		cfg.Path = defaultSocket(c.dataDir())
-	}
 	if cfg.Group != "" && filepath.Dir(cfg.Path) == filepath.Clean(c.dataDir()) {
 		return nil, &exitError{2, errors.New("--socket-group needs a --socket outside the data dir, in a folder open to the group: --socket /run/assd/assd.sock")}
 	}
-	return server.ListenUnix(cfg)
+	return c.listenUnix(cfg)
+}
+
+// socket is where the socket is made.
+func (c *serveCmd) socket() string {
+	if c.Socket != "" {
+		return c.Socket
+	}
+	return defaultSocket(c.dataDir())
 }
 
 // watch follows the files that can be loaded again, until stop is called. Whoever

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"github.com/agent-secret-store/assd/internal/confine"
 	"github.com/agent-secret-store/assd/internal/peer"
 )
 
@@ -114,6 +115,8 @@ func (f File) hint(err error) string {
 	switch {
 	case f.Kept:
 		return ""
+	case errors.Is(err, fs.ErrPermission) && confine.Beyond(f.Path):
+		return "; it lies outside the folders that assd has kept itself to since its start: restart assd"
 	case f.Flag != "" && errors.Is(err, fs.ErrNotExist):
 		return "; " + f.Flag + " says where it is: put it there, or give another path"
 	case errors.Is(err, fs.ErrPermission):

@@ -382,9 +382,12 @@ type LiftRequest struct {
 
 // Protection says what guards a vault beside its keys.
 type Protection struct {
-	PassphraseSet bool `json:"passphrase_set"` // there is an approval passphrase
-	OwnPassphrase bool `json:"own_passphrase"` // this owner has one
-	Owners        int  `json:"owners"`
+	PassphraseSet bool   `json:"passphrase_set"` // there is an approval passphrase
+	OwnPassphrase bool   `json:"own_passphrase"` // this owner has one
+	Owners        int    `json:"owners"`
+	Confined      string `json:"confined"`                 // "full", "partial" or "none": whether the daemon is kept to its own folders
+	ConfinedLacks string `json:"confined_lacks,omitempty"` // what could not be had, and why
+	RunsAsRoot    bool   `json:"runs_as_root"`
 	// Recovered are the owners who got a new key offline in the last 30 days.
 	Recovered     []RecoveredOwner `json:"recovered_owners"`
 	Pending       int              `json:"pending_approvals"`

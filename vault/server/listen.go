@@ -213,6 +213,32 @@ func (c *localConn) Close() error {
 	return c.UnixConn.Close()
 }
 
+// Announce makes our uid, as it is now, the one that clients see at the other end of
+// the socket: the system keeps that of whoever began to listen, and by then it may
+// have been root.
+func Announce(l net.Listener) error {
+	u, ok := l.(syscall.Conn)
+	if !ok {
+		return errors.New("the socket is none of the system's")
+	}
+	raw, err := u.SyscallConn()
+	if err != nil {
+		return fmt.Errorf("announcing who listens: %w", err)
+	}
+	var listening error
+	if err := raw.Control(func(fd uintptr) { listening = syscall.Listen(int(fd), maxBacklog) }); err != nil {
+		return fmt.Errorf("announcing who listens: %w", err)
+	}
+	if listening != nil {
+		return fmt.Errorf("announcing who listens: %w", listening)
+	}
+	return nil
+}
+
+// maxBacklog is how many connections may wait to be accepted; the system takes it
+// for the most that it allows, as Go does for a listener.
+const maxBacklog = 1<<16 - 1
+
 // Adopt serves on a Unix socket that was made by someone else, systemd for
 // example, who answers for its mode.
 func Adopt(l net.Listener, cfg SocketConfig) (net.Listener, error) {

@@ -325,6 +325,9 @@ var ownerFields = map[string]fieldDoc{
 
 	"Protection.passphrase_set":    says("Whether the vault has an approval passphrase."),
 	"Protection.own_passphrase":    says("Whether the caller has one."),
+	"Protection.confined":          says("Whether the daemon is confined to the folders that it uses.", oneOf(api.ConfinedFull, api.ConfinedPartial, api.ConfinedNone)),
+	"Protection.confined_lacks":    says("What of that could not be had, and why."),
+	"Protection.runs_as_root":      says("Whether the daemon runs as root."),
 	"Protection.recovered_owners":  says("The owners who got a new key offline, with `assd recover-owner`, in the last 30 days."),
 	"RecoveredOwner.name":          says("The owner's name.", isName),
 	"RecoveredOwner.at":            says("When."),

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/agent-secret-store/assd/internal/confine"
+	"github.com/agent-secret-store/assd/vault"
+	"github.com/agent-secret-store/assd/vault/api"
+)
+
+// confine keeps the daemon to its folders before anybody is answered, and lets the
+// vault tell owners how far that went. Helpers must run by now, and be ended by
+// closing what they are reached over: they can no longer be signalled.
+func (d *daemon) confine(folders []confine.Folder) error {
+	state, err := confine.Process(confine.Config{
+		Folders: folders,
+		// One of systemd's may be where it is told that the daemon is ready.
+		AbstractSockets: strings.HasPrefix(os.Getenv("NOTIFY_SOCKET"), "@"),
+	})
+	if err != nil {
+		return err
+	}
+	root := os.Geteuid() == 0
+	confined := map[confine.Level]string{
+		confine.None: api.ConfinedNone, confine.Partial: api.ConfinedPartial, confine.Full: api.ConfinedFull,
+	}[state.Level]
+	d.vault.TellProcess(vault.Process{Confined: confined, ConfinedLacks: state.Lacks, Root: root})
+	if state.Level == confine.Full {
+		d.log.Debug("confined to the folders that are used")
+	} else {
+		d.log.Warn("assd cannot be confined in full to the folders that it uses", "confined", confined, "lacks", state.Lacks)
+	}
+	if root {
+		d.log.Warn("assd runs as root; a user of its own is safer: assd --user NAME")
+	}
+	return nil
+}
+
+// folders are those that are used while serving. What names another one later needs
+// a new start.
+func (c *serveCmd) folders() []confine.Folder {
+	folders := []confine.Folder{{Path: filepath.Dir(c.socket()), Access: confine.Remove}}
+	for _, dir := range c.vault().Folders() {
+		folders = append(folders, confine.Folder{Path: dir, Access: confine.Write})
+	}
+	folders = append(folders, confine.Files(c.policyFile(), c.configFile(), c.TLSCert, c.TLSKey, c.ClientCA)...)
+	return append(folders, confine.System()...)
+}
+
+// folders are those of the files that the tables name.
+func (s settings) folders() []confine.Folder {
+	var files []string
+	for _, h := range s.hooks {
+		files = append(files, h.secretFile, h.caFile)
+	}
+	return confine.Files(files...)
+}
