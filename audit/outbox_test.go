@@ -65,6 +65,24 @@ func TestOutboxIsForgotten(t *testing.T) {
 	}
 }
 
+// TestOutboxDeliveredBeforeTheCheck: what was used and removed before the first check of
+// the whole chain had begun is in its trail as never there; the event that removed it
+// bears it out.
+func TestOutboxDeliveredBeforeTheCheck(t *testing.T) {
+	tr := newTrail(t)
+	tr.queue(1)
+	if err := tr.reopen(); err != nil {
+		t.Fatal(err)
+	}
+	if err := tr.use(waits(1)); err != nil {
+		t.Fatal(err)
+	}
+	tr.deliver(1)
+	if err := tr.adopt(tr.verify()); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestOutboxLongAfter: however long something waits, its end is no surprise.
 func TestOutboxLongAfter(t *testing.T) {
 	tr := newTrail(t)

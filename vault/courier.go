@@ -153,7 +153,9 @@ func (c *courier) round(ctx context.Context) time.Duration {
 	case p.next.IsZero():
 		return deliverFor // something wakes it before
 	}
-	return time.Until(p.next)
+	wait := time.Until(p.next)
+	c.show(func(s *courierState) { s.next = c.v.log.At().Add(wait) })
+	return wait
 }
 
 // later is the wait after something went wrong on our side.

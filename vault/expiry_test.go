@@ -19,7 +19,7 @@ import (
 )
 
 func until(t time.Time) func(*api.SecretWrite) {
-	return func(w *api.SecretWrite) { w.ExpiresAt = &t }
+	return func(w *api.SecretWrite) { w.ExpiresAt = ptr(api.Expiry(t)) }
 }
 
 // in is an expiry so long from now.
@@ -133,8 +133,8 @@ func TestExpiryBelongsToTheValue(t *testing.T) {
 		if err := next(); err != nil {
 			t.Fatal(err)
 		}
-		if now := h.info(plain); now.ExpiresAt != nil {
-			t.Errorf("after %s it expires at %v", what, now.ExpiresAt)
+		if now := h.info(plain); now.ExpiresAt != nil || len(h.keys("due")) != 0 {
+			t.Errorf("after %s it expires at %v; still to be looked at: %q", what, now.ExpiresAt, h.keys("due"))
 		}
 		h.clock.advance(2 * time.Hour)
 		h.mustGet(bot.APIKey, plain, "next")

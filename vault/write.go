@@ -137,7 +137,7 @@ func draftSecret(want api.SecretWrite) (d draft, err error) {
 		}
 	}
 	if want.ExpiresAt != nil {
-		if d.expires = want.ExpiresAt.UTC().Truncate(time.Second); d.expires.Year() > lastYear {
+		if d.expires = time.Time(*want.ExpiresAt).UTC().Truncate(time.Second); d.expires.Year() > lastYear {
 			return d, invalid("expires_at", fmt.Sprintf("after the year %d", lastYear))
 		}
 	}

@@ -37,7 +37,7 @@ Examples:
   ass env export production --out .env.production
   ass env export production --keys OPENAI_API_KEY,DATABASE_URL
   ass env export production --format docker-env > docker.env
-  . <(ass env export production --format shell)
+  eval "$(ass env export production --format shell)"
   ass env export production --format json | jq -r .DATABASE_URL
   ass env export production --wait --reason "release 4.2"`
 }

@@ -91,8 +91,12 @@ func (c *setCmd) request() (path policy.Path, w api.SecretWrite, err error) {
 	}
 	w = api.SecretWrite{SecretType: c.Type, AccessTier: c.Tier}
 	if c.Expires != nil {
-		if w.ExpiresAt, err = parseExpiry(*c.Expires, time.Now()); err != nil {
+		end, err := parseExpiry(*c.Expires, time.Now())
+		if err != nil {
 			return path, w, usage("--expires: "+err.Error(), "ass secrets set --help")
+		}
+		if end != nil {
+			w.ExpiresAt = (*api.Expiry)(end)
 		}
 	}
 	return path, w, nil

@@ -136,7 +136,7 @@ type SecretWrite struct {
 	AccessTier string         `json:"access_tier,omitempty"` // absent: keeps the tier, "standard" when new
 	Metadata   map[string]any `json:"metadata,omitempty"`
 	LowerTier  bool           `json:"lower_tier,omitempty"` // owners only: AccessTier may be below the tier in force
-	ExpiresAt  *time.Time     `json:"expires_at,omitempty"` // absent: never, whenever the version before did
+	ExpiresAt  *Expiry        `json:"expires_at,omitempty"` // absent: never, whenever the version before did
 }
 
 // SecretRotate is the body of POST /v1/secrets/{ns}/{KEY}/rotate: the next value,

@@ -92,8 +92,10 @@ func wrongType(err error) error {
 	if t, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		return bad(fmt.Sprintf("%s: a JSON %s is not what belongs there", t.Field, strings.Fields(t.Value + " value")[0]))
 	}
-	if errors.Is(err, api.ErrTTL) {
-		return bad(api.ErrTTL.Error())
+	for _, known := range []error{api.ErrTTL, api.ErrExpiry} {
+		if errors.Is(err, known) {
+			return bad(known.Error())
+		}
 	}
 	return bad("the body is not well-formed JSON")
 }

@@ -24,6 +24,8 @@ func FuzzRequestTarget(f *testing.F) {
 	f.Add("GET", "/v1/secrets?namespace=a%2Fb", "X-Request-Id: mine", "")
 	f.Add("GET", "/v1/secrets/a/K?version=1", "", "")
 	f.Add("DELETE", "http://h/v1/secrets/a/K", "", "")
+	f.Add("PUT", "/v1/secrets/a/K", "", `{"value":"v","expires_at":"2099-01-01T00:00:00Z"}`)
+	f.Add("POST", "/v1/secrets/a/K/rollback", "", `{"version":1}`)
 	f.Add("POST", "/v1/tokens", "", `{"scopes":["secrets:read:a/*"],"ttl":"15m","max_uses":1,"ip_allowlist":["local"]}`)
 	f.Add("POST", "/v1/agents", "", `{"name":"n"}`)
 	f.Add("DELETE", "/v1/agents/n", "Transfer-Encoding: chunked", "0\r\n\r\n")

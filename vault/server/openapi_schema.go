@@ -26,7 +26,7 @@ const (
 // of is the schema of t; a struct is a reference to what is kept under its name.
 func (all schemas) of(t reflect.Type, dir direction) *schema {
 	switch t {
-	case reflect.TypeFor[time.Time]():
+	case reflect.TypeFor[time.Time](), reflect.TypeFor[api.Expiry]():
 		return &schema{Type: "string", Format: "date-time"}
 	case reflect.TypeFor[api.TTL]():
 		return ttlSchema()
