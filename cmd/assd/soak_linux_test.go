@@ -110,13 +110,14 @@ func (s *soak) repeat(ctx context.Context, do func()) {
 // doGood is what clients do: a token, a write, a read, a list, a page of the
 // trail. Every answer must be the right one.
 func (s *soak) doGood(n int) {
-	path := fmt.Sprintf("/v1/secrets/a/S%d", n)
+	few := rand.IntN(200) // versions of one secret pile up for a week, and then an agent may write no more
+	path := fmt.Sprintf("/v1/secrets/a/S%d_%d", n, few)
 	s.ask("POST", "/v1/tokens", s.agent, `{"scopes":["secrets:*:a/*"],"ttl":"1m"}`, 200)
 	s.ask("PUT", path, s.agent, `{"value":"`+strings.Repeat("v", rand.IntN(50_000))+`"}`, 200)
 	s.ask("GET", path, s.agent, "", 200)
 	s.ask("GET", "/v1/secrets/a", s.owner, "", 200)
 	s.ask("GET", "/v1/audit?limit=20", s.owner, "", 200)
-	s.ask("POST", "/v1/secrets/import", s.agent, `{"namespace":"a","content":"A=1\nB='2'"}`, 200)
+	s.ask("POST", "/v1/secrets/import", s.agent, fmt.Sprintf(`{"namespace":"a","content":"A%d=1\nB%d='2'"}`, few, few), 200)
 }
 
 func (s *soak) ask(method, target, key, body string, status int) {
