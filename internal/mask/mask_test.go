@@ -182,6 +182,8 @@ func TestMask(t *testing.T) {
 		{"in a URL in JSON", []string{"p@ss/word&more"}, `https:\/\/u:p%40ss%2Fword%26more@host`, `https:\/\/u:[REDACTED]@host`},
 		{"plus and space", []string{"a+b c/d+e"}, "a%2Bb+c%2Fd%2Be a+b%20c%2Fd+e", "[REDACTED] [REDACTED]"},
 		{"hex of bytes", []string{"abcdefgh"}, " 61 62 63 64\n 65 66 67 68, 61:62:63:64:65:66:67:68", " [REDACTED], [REDACTED]"},
+		{"end of base64", []string{"abcdefgh"}, "YWJjZGVmZ2g= YWJjZGVm\nZ2g= eGFiY2RlZmdoeA", "[REDACTED]= [REDACTED]= eG[REDACTED]eA"},
+		{"behind half an escape", []string{"abcdefgh"}, `%%61bcdefgh %6%61bcdefgh \u00\u0061bcdefgh`, `%[REDACTED] %6[REDACTED] \u00[REDACTED]`},
 		{"touching", []string{"abcdefgh"}, "abcdefghabcdefgh", "[REDACTED]"},
 		{"binary", []string{"abcdefgh"}, "\x00\xff\xfeabcdefgh\x80", "\x00\xff\xfe[REDACTED]\x80"},
 	} {

@@ -10,15 +10,9 @@ type text struct {
 
 // feed takes one byte, which the output has at where.
 func (t *text) feed(c byte, where span) {
-	if t.node == 0 { // no value begins with white space
-		t.lines = lines{}
-	}
-	held := t.lines.cr
 	cr, itself := t.next(c)
 	if cr {
 		t.found('\r', t.cr)
-	} else if held { // c is the LF
-		where.start = t.cr.start
 	}
 	if t.lines.cr {
 		t.cr = where
