@@ -102,10 +102,10 @@ func (h *header) full(now time.Time) bool {
 	return needed > maxVersions
 }
 
-// roomFor refuses a write of anyone but an owner where there is no room for another
+// roomFor refuses an agent's write where there is no room for another
 // version of what h describes.
 func (a *act) roomFor(ev audit.Event, h *header) error {
-	if a.caller.owner() || !h.full(a.now) {
+	if a.caller.kind != kindAgent || !h.full(a.now) {
 		return nil
 	}
 	reason := fmt.Sprintf("%d versions of this secret have to be kept, and there is no room for more", maxVersions)
