@@ -162,15 +162,33 @@ func TestSurroundings(t *testing.T) {
 	}
 	defer syscall.Close(leak)
 	s := newSite(t, `exec 2>&1; env | grep -v -e ^PWD= -e ^SHLVL= -e ^_= -e ^OLDPWD=; pwd; umask; echo fds $(ls /dev/fd/); echo pgrp $(($(ps -o pgid= -p $$) == $$)); ps -o tty= -p $$`)
-	out, _, err := s.run(0, "")
 	// ls has its own descriptor for the folder that it lists.
 	want := []string{"/", "0022", "?", "HOME=/home/of/assd", "LANG=C.UTF-8", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "fds 0 1 2 3", "pgrp 1"}
-	got := strings.Split(strings.TrimSpace(out), "\n")
-	slices.Sort(got)
 	slices.Sort(want)
-	if !slices.Equal(got, want) || err != nil {
-		t.Errorf("%q, %v\nwant %q", got, err, want)
+	check := func() {
+		out, _, err := s.run(0, "")
+		got := strings.Split(strings.TrimSpace(out), "\n")
+		slices.Sort(got)
+		if !slices.Equal(got, want) || err != nil {
+			t.Errorf("%q, %v\nwant %q", got, err, want)
+		}
 	}
+	check()
+	// Whatever the helper itself has: here it is this very process.
+	s.within()
+	want = slices.DeleteFunc(want, func(s string) bool { return s == "?" || strings.HasPrefix(s, "fds") })
+	s.program("0", `exec 2>&1; env | grep -v -e ^PWD= -e ^SHLVL= -e ^_= -e ^OLDPWD=; pwd; umask; echo pgrp $(($(ps -o pgid= -p $$) == $$))`)
+	check()
+}
+
+// within has a helper in this very process.
+func (s *site) within() {
+	ours, theirs := net.Pipe()
+	done := make(chan error, 1)
+	go func() { done <- helper.Serve(theirs, func() (helper.Text, error) { return load(s.file()) }) }()
+	h := helper.Dial(ours)
+	s.h = h
+	s.t.Cleanup(func() { s.must(h.Close(), <-done) })
 }
 
 // TestOnlyWhatTheFileSays: a daemon that was taken over can have nothing else run.
@@ -308,6 +326,11 @@ func TestEnds(t *testing.T) {
 			}
 		})
 	}
+	left := newSite(t, `sleep 1000 & echo $! > "$0.pids"; echo value`)
+	if out, _, err := left.run(0, ""); out != "value\n" || err != nil {
+		t.Errorf("what leaves something behind: %q, %v", out, err)
+	}
+	gone(t, left.pids("0.pids", 1)[0])
 	s := newSite(t, hangs)
 	_, err := s.h.Run(t.Context(), helper.Job{Digest: s.digest(), Timeout: 300 * time.Millisecond})
 	failed(t, err, "the command was still running after 300ms and was killed")
