@@ -346,8 +346,8 @@ func (m *model) newVersion(t *rapid.T, c mCaller, s *mSecret, info api.SecretInf
 	s.forget(now)
 }
 
-// forget removes what need not be kept. That it never becomes so much that an agent
-// may not write, or an owner pushes something out, is for TestThreat27.
+// forget removes what need not be kept. Here nothing gets that old, nor becomes so much
+// that an agent may not write, or an owner pushes something out: see TestThreat27.
 func (s *mSecret) forget(now time.Time) {
 	byOwner := uint64(0)
 	for n, v := range s.versions {
@@ -650,9 +650,6 @@ func (m *model) listAgents(t *rapid.T) {
 }
 
 func (m *model) clock(t *rapid.T) {
-	if rapid.IntRange(0, 7).Draw(t, "long") == 0 {
-		m.h.clock.advance(8 * day)
-	}
 	m.h.clock.advance(time.Duration(rapid.IntRange(-30, 60).Draw(t, "minutes")) * time.Minute)
 }
 
