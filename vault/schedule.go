@@ -47,9 +47,6 @@ func (v *Vault) rotateOnSchedule(ctx context.Context) {
 // rotateDue begins what is due, as far as there is room, and says when to look again.
 func (v *Vault) rotateDue() time.Duration {
 	wait := lookAgain
-	if v.lockedNow() {
-		return wait
-	}
 	for _, r := range v.rotations.scheduled() {
 		if v.Err() != nil {
 			return wait
@@ -65,17 +62,6 @@ func (v *Vault) rotateDue() time.Duration {
 		}
 	}
 	return wait
-}
-
-// lockedNow reports whether the vault is locked down, or cannot say.
-func (v *Vault) lockedNow() bool {
-	locked := true
-	err := v.db.View(func(s *store.Snapshot) error {
-		l, err := v.lockdown(s)
-		locked = err != nil || l.locked()
-		return err
-	})
-	return err != nil || locked
 }
 
 // scheduled are the rotators with a schedule.

@@ -1,14 +1,18 @@
 package vault_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/hashicorp/go-hclog"
 
 	"github.com/agent-secret-store/assd/audit"
 	"github.com/agent-secret-store/assd/policy"
@@ -142,10 +146,17 @@ func TestScheduleFails(t *testing.T) {
 func TestScheduleMissing(t *testing.T) {
 	scheduled(t, func(h *house) {
 		h.mustDelete(h.owner, plain)
+		h.close()
+		var logged bytes.Buffer
+		h.cfg.Log = hclog.New(&hclog.LoggerOptions{Output: &logged})
+		h.open()
 		at := h.last().Seq
 		h.v.SetRotators([]vault.Rotator{{Path: path(h.t, plain), Generate: recipe(h.t, twelve), Every: time.Hour}})
 		after(10 * time.Hour)
 		h.wantEvents(at)
+		if n := strings.Count(logged.String(), "no such secret to rotate"); n != 1 {
+			h.t.Errorf("it was said %d times", n)
+		}
 		h.mustPut(h.owner, plain, "again")
 		after(59 * time.Minute)
 		h.isAt(2)
