@@ -12,7 +12,7 @@ var actions = []Action{
 	OwnerCreate, OwnerRevoke, OwnerRecover, OwnerList,
 	AgentCreate, AgentRevoke, AgentList,
 	TokenCreate, TokenRevoke, TokenList,
-	SecretRead, SecretWrite, SecretDelete, SecretRotate, SecretRotationPending, SecretList, SecretImport, SecretReseal,
+	SecretRead, SecretWrite, SecretDelete, SecretRotate, SecretRotationStart, SecretRotationFailed, SecretRotationPending, SecretList, SecretImport, SecretReseal,
 	SecretExpiring, SecretExpire, SecretRollback, SecretHistory, SecretExport,
 	AuthFailed, AuthLogin, StepUpFailed, PassphraseSet,
 	ApprovalRequest, ApprovalApprove, ApprovalDeny, ApprovalExpire, ApprovalList, ApprovalRevoke,
