@@ -2,6 +2,7 @@ package vault
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -33,8 +34,8 @@ type rotation struct {
 	err  error
 }
 
-// answerTime is how long whoever asked for a rotation waits for its end.
-const answerTime = 30 * time.Second
+// rotationAnswer is how long whoever asked for a rotation waits for its end.
+const rotationAnswer = 30 * time.Second
 
 // rotateByCommand has a command make the next value. The caller's right is decided
 // and recorded, then the command runs, whoever still waits, then the daemon stores
@@ -49,7 +50,7 @@ func (v *Vault) rotateByCommand(ctx context.Context, req Request, r *Rotator) (o
 		v.rotations.release(r.Path)
 		return out, api.New(api.CodeConflict, "assd is stopping").WithHint("try again once it runs")
 	}
-	timer := time.NewTimer(answerTime)
+	timer := time.NewTimer(cmp.Or(v.cfg.RotationAnswer, rotationAnswer))
 	defer timer.Stop()
 	select {
 	case <-run.done:

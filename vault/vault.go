@@ -52,6 +52,9 @@ type Config struct {
 	Now     func() time.Time
 	Log     hclog.Logger
 	Argon2  seal.Argon2Params // what a passphrase costs; zero: the default
+	// RotationAnswer is how long whoever asks for a rotation by a command waits for its
+	// end; 0: 30 seconds.
+	RotationAnswer time.Duration
 	// Dial makes the connections of webhooks; nil: those of the system.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 }

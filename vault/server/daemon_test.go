@@ -67,6 +67,7 @@ func unclaimed(t testing.TB) *daemon {
 	d := &daemon{t: t, socket: filepath.Join(socketDir(t), "run", "s")}
 	d.cfg = vault.Config{Dir: filepath.Join(t.TempDir(), "data"), Log: d.logger()}
 	d.cfg.Argon2.MemoryKiB, d.cfg.Argon2.Time, d.cfg.Argon2.Threads = 64<<10, 1, 1 // the cheapest there is
+	d.cfg.RotationAnswer = 100 * time.Millisecond
 	d.serve(vault.Create)
 	t.Cleanup(d.end)
 	return d

@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -9,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/agent-secret-store/assd/policy"
+	"github.com/agent-secret-store/assd/vault"
 	"github.com/agent-secret-store/assd/vault/api"
 	"github.com/agent-secret-store/assd/vault/server"
 	"github.com/agent-secret-store/assd/vault/server/certs"
@@ -31,6 +34,14 @@ func TestEveryDocumentedSuccess(t *testing.T) {
 		return into[api.TokenWaits](d, r).ApprovalID
 	}
 	d.webhook("chat")
+	slow, err := policy.ParsePath("a/SLOW")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.vault.SetRotators([]vault.Rotator{{Path: slow, Command: func(ctx context.Context, _ []byte) (vault.Printed, error) {
+		<-ctx.Done()
+		return vault.Printed{}, ctx.Err()
+	}}})
 	token := into[api.TokenResponse](d, d.call("POST", "/v1/tokens", agent, `{"scopes":["read:secrets"],"ttl":"1h","max_uses":9}`))
 	approved, denied := ask("hot/ONE"), ask("hot/TWO")
 	for _, line := range []string{
@@ -40,6 +51,7 @@ func TestEveryDocumentedSuccess(t *testing.T) {
 		"POST /v1/secrets/a/K/rotate", "GET /v1/secrets/a", `POST /v1/secrets/a/K/rotate {"new_value":"w"}`, `POST /v1/secrets/a/K/rollback {"version":1}`, "GET /v1/secrets/a/K/versions",
 		`PUT /v1/secrets/a/K {"value":"x","expires_at":"2100-01-01T00:00:00Z"}`, "GET /v1/secrets/a/K", "DELETE /v1/secrets/a/K",
 		`POST /v1/secrets/import {"namespace":"a","content":"A=b"}`,
+		`PUT /v1/secrets/a/SLOW {"value":"v"}`, "POST /v1/secrets/a/SLOW/rotate",
 		`POST /v1/secrets/export {"namespaces":["a"],"keys":["A"],"purpose":"run"}`,
 		with(`POST /v1/agents {"name":"n","description":"d"}`), "GET /v1/agents", "DELETE /v1/agents/n",
 		"GET /v1/approvals", "GET /v1/approvals/agent/" + approved, `POST /v1/approvals/` + approved + `/approve ` + with(d.shown(approved)),

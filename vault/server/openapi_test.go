@@ -297,8 +297,8 @@ func TestRequestsAreClosed(t *testing.T) {
 			closed++
 		}
 	}
-	if closed != 14 {
-		t.Errorf("%d kinds of request; want 14", closed)
+	if closed != 15 {
+		t.Errorf("%d kinds of request; want 15", closed)
 	}
 }
 
