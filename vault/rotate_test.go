@@ -1,6 +1,7 @@
 package vault_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"reflect"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/agent-secret-store/assd/audit"
 	"github.com/agent-secret-store/assd/policy"
+	"github.com/agent-secret-store/assd/vault"
 	"github.com/agent-secret-store/assd/vault/api"
 )
 
@@ -210,4 +212,38 @@ func TestRotateKeepsMetadataRaced(t *testing.T) {
 		}
 		last = r.Metadata
 	}
+}
+
+// TestRotateKeepsTheExpiry: whoever asks for a new value does not get more time by it,
+// and an owner who rotates what has expired begins anew.
+func TestRotateKeepsTheExpiry(t *testing.T) {
+	h := newHouse(t)
+	bot := h.agent("bot", "secrets:*:*")
+	end := h.clock.Now().Add(10 * day)
+	h.mustPut(h.owner, plain, "one", until(end))
+	for name, r := range map[string]vault.Rotator{
+		"a value that is given": {}, "one that is generated": {Generate: recipe(t, twelve)}, "one that is printed": {Command: printing("printed")},
+	} {
+		want := api.SecretRotate{}
+		if r.Path = path(t, plain); name == "a value that is given" {
+			want = to("given")
+		} else {
+			h.v.SetRotators([]vault.Rotator{r})
+		}
+		got, err := h.rotate(bot.APIKey, plain, want)
+		if err != nil || got.ExpiresAt == nil || !got.ExpiresAt.Equal(end) {
+			t.Errorf("%s has %+v, %v; want the expiry of the old one", name, got, err)
+		}
+	}
+	h.clock.advance(10 * day)
+	_, err := h.rotate(bot.APIKey, plain, to("more time"))
+	wantCode(t, "an agent rotates what has expired", err, api.CodeSecretNotFound)
+	if got, err := h.rotate(h.owner, plain, to("anew")); err != nil || got.ExpiresAt != nil || got.Expired {
+		t.Errorf("an owner rotates what has expired: %+v, %v", got, err)
+	}
+}
+
+// printing is a command that prints a text.
+func printing(text string) func(context.Context, []byte) (vault.Printed, error) {
+	return func(context.Context, []byte) (vault.Printed, error) { return vault.Printed{Out: []byte(text)}, nil }
 }

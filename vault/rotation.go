@@ -72,6 +72,9 @@ func (v *Vault) beginRotation(ctx context.Context, req Request, run *rotation) e
 		if err := a.ready(run, h); err != nil {
 			return err
 		}
+		if err := a.roomFor(a.about(audit.SecretRotate, run.Path), h); err != nil {
+			return err
+		}
 		if claimed = claimed || v.rotations.claim(run.Path); !claimed {
 			return beingRotated(run.Path)
 		}

@@ -25,6 +25,11 @@ var badWrites = map[string]func(h *house, who, value string) error{
 		_, err := h.v.Import(ctx, h.as(who), api.ImportRequest{Namespace: "production", Content: ptr("PLAIN=" + value + "\nNEW=x\n")})
 		return err
 	},
+	"rotate by a command": func(h *house, who, value string) error {
+		h.v.SetRotators([]vault.Rotator{{Path: path(h.t, plain), Command: printing(value)}})
+		_, err := h.rotate(who, plain, api.SecretRotate{})
+		return err
+	},
 	"rollback": func(h *house, who, _ string) error {
 		now := h.versions(h.owner, plain)[0]
 		_, err := h.rollback(who, plain, now-1)
@@ -39,7 +44,7 @@ func TestThreat27TenBadWrites(t *testing.T) {
 	for name, write := range badWrites {
 		t.Run(name, func(t *testing.T) {
 			h := newHouse(t)
-			good, bot := h.agent("good", "secrets:*:*"), h.agent("bot", "secrets:read:*", "secrets:write:*")
+			good, bot := h.agent("good", "secrets:*:*"), h.agent("bot", "secrets:read:*", "secrets:write:*", "secrets:rotate:*")
 			h.mustPut(h.owner, plain, "of an owner", meta("kept"))
 			h.clock.advance(60 * day)
 			h.mustPut(good.APIKey, plain, "of a good agent") // current until the attack begins
