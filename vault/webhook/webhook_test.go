@@ -268,6 +268,7 @@ func TestStall(t *testing.T) {
 					}
 					here, there := net.Pipe()
 					go func() {
+						there.Read(make([]byte, 1)) // an answer before that is one to nothing
 						go io.WriteString(there, tc.answer)
 						io.Copy(io.Discard, there) //nolint:errcheck // until it hangs up
 						there.Close()
