@@ -39,21 +39,11 @@ var rotatorNames = []string{"path", "generate", "command", "current", "every", "
 
 // readRotators reads the tables strictly; nil is none.
 func readRotators(value any) (all []rotator, err error) {
-	if value == nil {
-		return nil, nil
+	tables, err := listOf("rotator", value, maxRotators)
+	if err != nil {
+		return nil, err
 	}
-	list, ok := value.([]any)
-	if !ok {
-		return nil, errors.New("rotator is a list of tables, each below a line [[rotator]]")
-	}
-	if len(list) > maxRotators {
-		return nil, fmt.Errorf("there are more than %d tables [[rotator]]", maxRotators)
-	}
-	for i, table := range list {
-		values, ok := table.(map[string]any)
-		if !ok {
-			return nil, errors.New("rotator is a list of tables, each below a line [[rotator]]")
-		}
+	for i, values := range tables {
 		r, err := readRotator(values)
 		if err != nil {
 			return nil, fmt.Errorf("[[rotator]] %d%s: %w", i+1, called(values), err)
@@ -118,11 +108,7 @@ func (r *rotator) set(name string, value any) (err error) {
 	case "timeout":
 		r.timeout, err = readTime(name, value, "30s", time.Second, maxTimeout)
 	default:
-		hint := "; a setting of assd itself stands above the first table"
-		if near := nearest(name, rotatorNames); near != "" {
-			hint = "; is it " + near + "?"
-		}
-		return fmt.Errorf("this version of assd knows no %q in [[rotator]]%s", name, hint)
+		return unknownIn("rotator", name, rotatorNames)
 	}
 	return err
 }

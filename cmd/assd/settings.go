@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/agent-secret-store/assd/internal/helper"
@@ -33,6 +34,35 @@ func tableForms() string {
 		forms = append(forms, t.form)
 	}
 	return strings.Join(forms, ", ")
+}
+
+// listOf is the tables below lines [[name]], at most so many; nil is none.
+func listOf(name string, value any, most int) (all []map[string]any, err error) {
+	if value == nil {
+		return nil, nil
+	}
+	list, ok := value.([]any)
+	for _, one := range list {
+		table, isTable := one.(map[string]any)
+		ok = ok && isTable
+		all = append(all, table)
+	}
+	switch {
+	case !ok:
+		return nil, fmt.Errorf("%s is a list of tables, each below a line [[%s]]", name, name)
+	case len(list) > most:
+		return nil, fmt.Errorf("there are more than %d tables [[%s]]", most, name)
+	}
+	return all, nil
+}
+
+// unknownIn is what is said of a name that a table [[table]] does not have.
+func unknownIn(table, name string, known []string) error {
+	hint := "; a setting of assd itself stands above the first table"
+	if near := nearest(name, known); near != "" {
+		hint = "; is it " + near + "?"
+	}
+	return fmt.Errorf("this version of assd knows no %q in [[%s]]%s", name, table, hint)
 }
 
 // settings reads the tables, strictly.

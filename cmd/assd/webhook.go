@@ -35,21 +35,11 @@ var hookNames = []string{"name", "url", "events", "secret_file", "ca_file"}
 
 // readHooks reads the tables strictly; nil is none. It opens no file.
 func readHooks(value any) (all []hook, err error) {
-	if value == nil {
-		return nil, nil
+	tables, err := listOf("webhook", value, vault.MaxWebhooks)
+	if err != nil {
+		return nil, err
 	}
-	list, ok := value.([]any)
-	if !ok {
-		return nil, errors.New("webhook is a list of tables, each below a line [[webhook]]")
-	}
-	if len(list) > vault.MaxWebhooks {
-		return nil, fmt.Errorf("there are more than %d tables [[webhook]]", vault.MaxWebhooks)
-	}
-	for i, table := range list {
-		values, ok := table.(map[string]any)
-		if !ok {
-			return nil, errors.New("webhook is a list of tables, each below a line [[webhook]]")
-		}
+	for i, values := range tables {
 		h, err := readHook(values)
 		if err != nil {
 			return nil, fmt.Errorf("[[webhook]] %d: %w", i+1, err)
@@ -93,7 +83,7 @@ func (h *hook) set(name string, value any) (err error) {
 	text, ok := value.(string)
 	switch {
 	case !slices.Contains(hookNames, name):
-		return unknownInHook(name)
+		return unknownIn("webhook", name, hookNames)
 	case !ok:
 		return fmt.Errorf("%s is text in quotes", name)
 	}
@@ -113,14 +103,6 @@ func (h *hook) set(name string, value any) (err error) {
 		h.caFile, err = absolute(name, text)
 	}
 	return err
-}
-
-func unknownInHook(name string) error {
-	hint := "; a setting of assd itself stands above the first table"
-	if near := nearest(name, hookNames); near != "" {
-		hint = "; is it " + near + "?"
-	}
-	return fmt.Errorf("this version of assd knows no %q in [[webhook]]%s", name, hint)
 }
 
 func absolute(name, path string) (string, error) {
