@@ -84,6 +84,7 @@ func (v *Vault) explain(r store.Reader, m moment, c *caller, s policy.Scope, out
 	if err != nil {
 		return err
 	}
+	h = h.forAgents(m.now)
 	d := policy.Decide(c.request(action, path, h.tier()))
 	out.Effect, out.Reason, out.Tier = d.Effect.String(), d.Reason, string(h.tier())
 	if d.Rule != nil {

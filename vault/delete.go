@@ -11,7 +11,7 @@ import (
 
 // Delete removes the secret at p with all its versions and leaves a tombstone.
 func (v *Vault) Delete(ctx context.Context, req Request, p policy.Path) error {
-	return v.do(ctx, on("secret.delete").at(p), req, func(a *act) error {
+	err := v.do(ctx, on("secret.delete").at(p), req, func(a *act) error {
 		ev := a.about(audit.SecretDelete, p)
 		h, err := a.headerFor(ev, policy.Delete, p)
 		if err != nil {
@@ -33,6 +33,10 @@ func (v *Vault) Delete(ctx context.Context, req Request, p policy.Path) error {
 		changes := append(count, put(store.Secrets, p.String(), gone))
 		return a.spend(ev, "secrets:delete:"+p.String(), changes...)
 	})
+	if err == nil {
+		v.rotations.settle(p, "", v.cfg.Now())
+	}
+	return err
 }
 
 // tombstone is what stays of h when the secret is deleted; its values are removed.

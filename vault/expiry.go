@@ -10,7 +10,8 @@ import (
 	"github.com/agent-secret-store/assd/store"
 )
 
-// An expiry belongs to a version: a new value brings its own, or none. When that of
+// An expiry belongs to a version: a value that is stored brings its own, or none; one that
+// a rotation makes has that of the one before, also if it has come. When that of
 // the newest has come, the secret is not there for agents, with all its versions;
 // owners see it marked.
 

@@ -131,7 +131,8 @@ func (v *Vault) settle(tx *store.Tx, ev audit.Event, receiver string, seqs []uin
 
 // delivered writes that a receiver has taken events.
 func (v *Vault) delivered(ctx context.Context, name string, seqs []uint64) error {
-	return v.db.Update(ctx, func(tx *store.Tx) error {
+	// On a full disk it is the alarms that wait behind; and this makes room.
+	return v.db.UpdateReserved(ctx, func(tx *store.Tx) error {
 		rec, err := v.receivers(tx)
 		r := rec.find(name)
 		if err != nil || r == nil { // it is not configured any more, and these went with it
@@ -143,7 +144,7 @@ func (v *Vault) delivered(ctx context.Context, name string, seqs []uint64) error
 
 // lost gives events up, and keeps that for the owners.
 func (v *Vault) lost(ctx context.Context, name string, seqs []uint64, why string) error {
-	return v.db.Update(ctx, func(tx *store.Tx) error {
+	return v.db.UpdateReserved(ctx, func(tx *store.Tx) error {
 		rec, err := v.receivers(tx)
 		r := rec.find(name)
 		if err != nil || r == nil {

@@ -47,9 +47,6 @@ func (v *Vault) rotateByItself(ctx context.Context, req Request, p policy.Path) 
 	default:
 		out.Status = api.RotationStored
 		out.SecretInfo, err = v.write(ctx, req, p, draft{rotates: true, recipe: r.Generate})
-		if err == nil {
-			v.rotations.settle(p, "", v.cfg.Now())
-		}
 	}
 	return out, err
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/agent-secret-store/assd/audit"
 	"github.com/agent-secret-store/assd/policy"
@@ -215,7 +216,7 @@ func TestRotateKeepsMetadataRaced(t *testing.T) {
 }
 
 // TestRotateKeepsTheExpiry: whoever asks for a new value does not get more time by it,
-// and an owner who rotates what has expired begins anew.
+// not even an owner.
 func TestRotateKeepsTheExpiry(t *testing.T) {
 	h := newHouse(t)
 	bot := h.agent("bot", "secrets:*:*")
@@ -238,9 +239,28 @@ func TestRotateKeepsTheExpiry(t *testing.T) {
 	h.clock.advance(10 * day)
 	_, err := h.rotate(bot.APIKey, plain, to("more time"))
 	wantCode(t, "an agent rotates what has expired", err, api.CodeSecretNotFound)
-	if got, err := h.rotate(h.owner, plain, to("anew")); err != nil || got.ExpiresAt != nil || got.Expired {
+	got, err := h.rotate(h.owner, plain, to("no more of it"))
+	if err != nil || got.ExpiresAt == nil || !got.Expired {
 		t.Errorf("an owner rotates what has expired: %+v, %v", got, err)
 	}
+}
+
+// TestRotateAcrossTheExpiry: a command that is still at it when the expiry comes does not
+// bring the secret back.
+func TestRotateAcrossTheExpiry(t *testing.T) {
+	h := newHouse(t)
+	bot := h.agent("bot", "secrets:*:*")
+	h.mustPut(h.owner, plain, "one", h.in(time.Hour))
+	h.v.SetRotators([]vault.Rotator{{Path: path(t, plain), Command: func(context.Context, []byte) (vault.Printed, error) {
+		h.clock.advance(2 * time.Hour)
+		return vault.Printed{Out: []byte("two")}, nil
+	}}})
+	if got, err := h.rotate(bot.APIKey, plain, api.SecretRotate{}); err != nil || !got.Expired {
+		t.Errorf("rotated meanwhile, it is %+v, %v", got, err)
+	}
+	_, err := h.read(h.as(bot.APIKey), plain, 0)
+	wantCode(t, "an agent reads it", err, api.CodeSecretNotFound)
+	h.mustGet(h.owner, plain, "two")
 }
 
 // printing is a command that prints a text.

@@ -152,7 +152,7 @@ func (v *Vault) failRotation(run *rotation, why string) {
 	v.rotations.settle(run.Path, why, v.cfg.Now())
 	v.cfg.Log.Warn("a secret could not be rotated; its old version is current", "path", run.Path.String(), "reason", why, "request_id", run.origin.RequestID)
 	run.err = api.New(api.CodeConflict, "rotating "+run.Path.String()+" has failed: "+why).
-		WithHint("the old version is current; what its rotator wrote to standard error is in the daemon's log")
+		WithHint("the old version is current; what its rotator wrote to standard error, if it ran, is in the daemon's log")
 	ev := run.event(audit.SecretRotationFailed)
 	ev.Version, ev.Outcome, ev.Reason = run.version, audit.Failed, oneLine(why, api.MaxReason)
 	err := v.db.UpdateReserved(context.Background(), func(tx *store.Tx) error {

@@ -66,8 +66,10 @@ func (v *Vault) SetRotators(all []Rotator) {
 		r.all[all[i].Path] = &all[i]
 	}
 	clear(r.missing)
-	for p := range r.failed { // who has changed it will want to see
-		delete(r.failed, p)
+	for p := range r.failed {
+		if r.all[p] == nil {
+			delete(r.failed, p)
+		}
 	}
 	r.look()
 }

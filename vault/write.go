@@ -106,6 +106,9 @@ func (v *Vault) write(ctx context.Context, req Request, p policy.Path, d draft) 
 		info, err = v.tryPut(ctx, req, p, d, s)
 		return err
 	})
+	if err == nil { // what a rotator could not make is there
+		v.rotations.settle(p, "", v.cfg.Now())
+	}
 	if err != nil {
 		return api.SecretInfo{}, asAPI(err)
 	}
@@ -339,7 +342,7 @@ func (h *header) written(d draft, s sealedDraft, by *caller, now time.Time) head
 	if d.back != 0 { // an old value is not the new one that it waits for
 		next.Pending = h.Pending
 	}
-	if d.rotates && !h.expired(now) { // whoever asks for a new value does not ask for more time
+	if d.rotates { // whoever asks for a new value does not ask for more time
 		d.expires = h.expires()
 	}
 	if d.typ != "" {

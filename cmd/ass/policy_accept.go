@@ -8,7 +8,7 @@ import (
 )
 
 type policyAcceptCmd struct {
-	File string `placeholder:"NAME" default:"policy.toml" help:"policy.toml or assd.toml. Default policy.toml."`
+	File string `placeholder:"NAME" help:"policy.toml or assd.toml. Without it, the one that waits."`
 	Yes  bool   `help:"Do not ask; what is accepted is printed on stderr."`
 }
 
@@ -21,13 +21,13 @@ Where nothing waits it says so.
 Examples:
 
   ass policy accept
-  ass policy accept --file assd.toml
+  ass policy accept --file assd.toml                  that one, should both wait
   ass policy accept --yes --passphrase-file /run/user/1000/passphrase`
 }
 
 // Run accepts the text that it has shown, and no other.
 func (c *policyAcceptCmd) Run(a *app) error {
-	f, err := a.operatorFile(c.File)
+	f, err := c.find(a)
 	if err != nil {
 		return err
 	}
@@ -44,6 +44,29 @@ func (c *policyAcceptCmd) Run(a *app) error {
 		return a.json(f)
 	}
 	return a.done("Nothing waits to be accepted: " + f.Name + " is " + inForce(f))
+}
+
+// find is how the file stands that is named, or the first of the two that waits.
+func (c *policyAcceptCmd) find(a *app) (*api.OperatorFile, error) {
+	if c.File != "" {
+		return a.operatorFile(c.File)
+	}
+	cl, err := a.connect()
+	if err != nil {
+		return nil, err
+	}
+	l, err := cl.OperatorFiles(a.ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, state := range []string{api.FileHeld, api.FileProblem} {
+		for _, f := range l.Items {
+			if f.State == state {
+				return &f, nil
+			}
+		}
+	}
+	return findFile(a, cl, api.PolicyFile)
 }
 
 // inForce says how a file stands that does not wait.

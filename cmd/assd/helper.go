@@ -14,6 +14,7 @@ import (
 
 	"github.com/agent-secret-store/assd/internal/helper"
 	"github.com/agent-secret-store/assd/vault"
+	"github.com/agent-secret-store/assd/vault/api"
 )
 
 // helperCommand is what assd starts itself with to have a helper. It is for nobody
@@ -51,6 +52,8 @@ type commands struct {
 	helper  *helper.Helper // nil: there was no command at the start
 	folders []string       // of the commands at the start
 	inForce string         // digest of the configuration
+	read    string         // digest of what the helper read last; "": nothing
+	unread  bool           // the helper has never read what is in force
 	closing atomic.Bool
 	watched chan struct{} // closed when nobody looks after the helper any more
 }
@@ -73,6 +76,7 @@ func startCommands(v *vault.Vault, set settings, config string, log hclog.Logger
 	if c.helper, err = helper.Start(helperCommand, path); err != nil {
 		return nil, err
 	}
+	c.unread = true
 	c.watched = make(chan struct{})
 	go c.look()
 	c.use(set)
@@ -117,10 +121,25 @@ func (c *commands) load() error {
 	if err != nil {
 		return fmt.Errorf("having the helper read the configuration: %w", err)
 	}
+	c.read = found.Digest
+	c.tellUnread()
 	for _, i := range slices.Sorted(maps.Keys(found.Problems)) {
 		c.log.Warn("a rotator's command would not be run", "reason", found.Problems[i])
 	}
 	return nil
+}
+
+// tellUnread tells owners when what is in force was never read by the helper: after a
+// start the file may be another one.
+func (c *commands) tellUnread() {
+	if !c.unread || c.read == "" {
+		return
+	}
+	why := ""
+	if c.unread = c.read != c.inForce; c.unread {
+		why = api.ConfigFile + " is not what was accepted, and a command is run only as that file has it: put it back, or accept it as it is"
+	}
+	c.vault.SetRotationTrouble(why)
 }
 
 // allows refuses a configuration with a command where none was when assd was started.
@@ -140,6 +159,7 @@ func (c *commands) knows(r rotator) bool {
 // use puts the rotators of a configuration in force.
 func (c *commands) use(set settings) {
 	c.inForce = set.digest
+	c.tellUnread()
 	var all []vault.Rotator
 	for i, r := range set.rotators {
 		next := vault.Rotator{Path: r.path, Generate: r.generate, Current: r.current, Every: r.every}

@@ -66,7 +66,7 @@ and up to ten webhooks, each told of events of the audit trail by signed message
   [[webhook]]
   name = "chat"                          # default: the host
   url = "https://hooks.example.com/ass"  # http goes to this machine alone
-  events = ["approval.request", "secret.rotate.*", "vault.*"]
+  events = ["approval.request", "secret.rotation_failed", "vault.*"]
   secret_file = "/etc/assd/hook.secret"  # echo "whsec_$(openssl rand -base64 32)"
   ca_file = "/etc/assd/ca.pem"           # default: this system's issuers
 
@@ -134,7 +134,7 @@ func (c *serveCmd) Run(out output, set settings, file *fileConfig) error {
 		err = d.confine(append(c.folders(), set.folders()...))
 	}
 	if err == nil {
-		d.tell(ctx, file.receivers)
+		d.tell(ctx, d.files.inUse.receivers)
 	}
 	if err != nil {
 		return errors.Join(err, d.close())

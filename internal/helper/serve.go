@@ -155,7 +155,7 @@ func (s *server) command(digest string, index int) (c Command, why string) {
 	case i < 0 && s.first != nil:
 		return c, "the helper could not read the configuration when assd was started (" + s.first.Error() + "): restart assd"
 	case i < 0:
-		return c, "the configuration in force is not the file that is there: put it back, or accept the one that is there, and restart assd"
+		return c, "the configuration in force is not the file that is there, and a command is run only as that has it: put it back, or accept the one that is there"
 	case index < 0 || index >= len(s.texts[i].Commands) || len(s.texts[i].Commands[index].Argv) == 0:
 		return c, "the configuration has no such command"
 	}
