@@ -41,7 +41,7 @@ func (a *act) ask(t terms, acts ...unapproved) error {
 	}
 	r := &approval{
 		Kind: a.caller.kind, Agent: a.caller.ID, Name: a.caller.Name, Terms: t, Source: a.req.Source.String(),
-		Because: acts[0].reason, Claim: a.claim,
+		Because: gravest(acts).reason, Claim: a.claim,
 	}
 	for _, u := range acts {
 		r.Wants = append(r.Wants, u.want)
@@ -52,11 +52,34 @@ func (a *act) ask(t terms, acts ...unapproved) error {
 	case err != nil:
 		return err
 	case refusal == nil:
-		return refused(acts, id, "", approvalRequired(acts[0].reason, id))
+		return refused(acts, id, "", approvalRequired(gravest(acts).reason+named(acts), id))
 	case refusal.Code == api.CodeScopeDenied:
 		return refused(acts, id, "an owner has denied just this", refusal)
 	}
 	return refused(acts, id, "", refusal)
+}
+
+// gravest is the act of the highest tier, the first of those.
+func gravest(acts []unapproved) unapproved {
+	g := acts[0]
+	for _, u := range acts {
+		if !g.want.Tier.AtLeast(u.want.Tier) {
+			g = u
+		}
+	}
+	return g
+}
+
+// named names the secrets of several acts, not too many, so that who asks can do without.
+func named(acts []unapproved) string {
+	if len(acts) < 2 {
+		return ""
+	}
+	var paths []string
+	for _, u := range acts {
+		paths = append(paths, u.want.Path)
+	}
+	return " (" + someOf(paths) + ")"
 }
 
 // refused is the refusal of acts, with an event for each, which says why; "": what

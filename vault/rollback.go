@@ -9,6 +9,7 @@ import (
 	"github.com/agent-secret-store/assd/policy"
 	"github.com/agent-secret-store/assd/store"
 	"github.com/agent-secret-store/assd/vault/api"
+	"github.com/agent-secret-store/assd/vault/envelope"
 )
 
 // Rollback stores the value of an older version of the secret at p anew, as its next
@@ -70,6 +71,31 @@ func (a *act) goesBack(p policy.Path, h *header, d draft, s sealedDraft) (draft,
 	}
 	d.expires = ver.Expires
 	return d, nil
+}
+
+// mayOpenBack refuses an agent that goes back to what is sealed to the approval key,
+// before it asks for an approval that would not help it.
+func (a *act) mayOpenBack(p policy.Path, d draft) error {
+	if d.back == 0 || a.caller.owner() || policy.Decide(a.caller.request(policy.Write, p, policy.Standard)).Effect == policy.Deny {
+		return nil // what else stands against it is said later
+	}
+	h, err := a.v.header(a.tx, p)
+	if err != nil {
+		return err
+	}
+	h = h.seenBy(a.caller, a.now)
+	if !h.exists() {
+		return nil
+	}
+	ver := h.versionFor(a.caller, d.back, a.now)
+	if ver == nil {
+		return nil
+	}
+	by, _ := envelope.SealedBy(a.tx.Get(store.Values, valueKey(h.ID, ver.N))) // what is malformed does not open either
+	if by == "" || by != a.keyed {
+		return nil
+	}
+	return a.refuseShut(p, d)
 }
 
 // refuseShut refuses to go back to a value that only the approval key opens.

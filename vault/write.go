@@ -269,6 +269,9 @@ func (s sealedDraft) fits(h *header, to string) bool {
 
 func (v *Vault) tryPut(ctx context.Context, req Request, p policy.Path, d draft, s sealedDraft) (info api.SecretInfo, err error) {
 	err = v.do(ctx, on(d.act()).at(p), req, func(a *act) error {
+		if err := a.mayOpenBack(p, d); err != nil {
+			return err
+		}
 		h, err := a.writable(p, d)
 		if err != nil {
 			return err

@@ -19,7 +19,8 @@ type envExportCmd struct {
 
 // Help shows examples.
 func (envExportCmd) Help() string {
-	return `Each secret is read in the trail, and all leave together or none. What a format
+	return `Each secret is read in the trail, and all leave together or none. A file that --out
+names is there whole or not at all, in place of one that was there, and yours alone. What a format
 cannot carry is an error that names the keys, never a broken file:
 
   dotenv      what ass env import reads back byte for byte; no NUL
@@ -52,6 +53,9 @@ type exportDone struct {
 
 // Run prints the secrets of a namespace.
 func (c *envExportCmd) Run(a *app) error {
+	if c.Out == "-" {
+		c.Out = ""
+	}
 	ns, req, format, err := c.request(a)
 	if err != nil {
 		return err

@@ -97,19 +97,19 @@ func (c *envImportCmd) read() ([]byte, error) {
 	if c.File != "-" {
 		var err error
 		if f, err = os.Open(c.File); err != nil {
-			return nil, fileFault(err)
+			return nil, c.fault(err)
 		}
 		defer f.Close()
 	}
 	text, err := io.ReadAll(io.LimitReader(f, dotenv.MaxText+1))
 	if err != nil {
-		return nil, fileFault(err)
+		return nil, c.fault(err)
 	}
 	return text, nil
 }
 
-func fileFault(err error) error {
-	return &fault{code: codeFailed, message: fmt.Sprintf("the file cannot be read: %v", bareError(err)), hint: "name a .env file that you can read, or - for stdin"}
+func (c *envImportCmd) fault(err error) error {
+	return &fault{code: codeFailed, message: fmt.Sprintf("%s cannot be read: %v", foreign(c.File, maxMessage), bareError(err)), hint: "name a .env file that you can read, or - for stdin"}
 }
 
 // namesIn checks each line as the daemon does, so that nothing is sent in vain, and

@@ -69,7 +69,21 @@ func (c *access) export(a *app, req exportRequest) (secrets []api.Secret, err er
 			return err
 		})
 	})
+	a.noteExpired(secrets)
 	return secrets, err
+}
+
+// noteExpired names the secrets that an owner alone is given any more.
+func (a *app) noteExpired(secrets []api.Secret) {
+	var names []string
+	for _, s := range secrets {
+		if s.Expired {
+			names = append(names, foreign(s.Namespace+"/"+s.Key, maxName))
+		}
+	}
+	if len(names) > 0 {
+		a.note("Expired, and not there for agents any more: " + strings.Join(names, ", "))
+	}
 }
 
 // act is what the passphrase is asked for.

@@ -100,7 +100,7 @@ func refuseNames(secrets []api.Secret, keys []string, identifiers bool) error {
 		return nil
 	}
 	return &fault{
-		code: codeFailed, whole: true, message: "not without being asked for are given " + strings.Join(says, "; "),
+		code: codeFailed, whole: true, message: "given only when they are asked for by name: " + strings.Join(says, "; "),
 		hint: "name what you want with --keys A,B: these too, if you know whose values they are",
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"strconv"
+	"strings"
 
 	"github.com/alecthomas/kong"
 )
@@ -31,10 +32,15 @@ func (v *versionFlag) Decode(ctx *kong.DecodeContext) error {
 	case err == nil && n > 0:
 		ctx.Scan.Pop()
 		v.number = n
-	case next.Type == kong.FlagValueToken:
+	case next.Type == kong.FlagValueToken, looksLikeNumber(text):
 		return errVersion
 	}
 	return nil
+}
+
+// looksLikeNumber reports whether no path of a secret is meant.
+func looksLikeNumber(text string) bool {
+	return text != "" && '0' <= text[0] && text[0] <= '9' && !strings.Contains(text, "/")
 }
 
 // BeforeReset prints the version of ass before anything else is looked at, unless

@@ -32,6 +32,7 @@ type fileConfig struct {
 	tables map[string]any // by name
 
 	receivers []vault.Webhook // once open has read what they need
+	later     bool            // that lies where a daemon gets to only after a new start
 
 	onDisk *seenConfig // what is in its place on disk, where that does not count
 	as     *runas.User // whom it was read as; nil: whoever started assd

@@ -161,15 +161,15 @@ func (f *files) readPolicy(ctx context.Context) ([]byte, error) {
 // lookConfig offers the configuration file as it is now. One that nobody has ever
 // written is none.
 func (f *files) lookConfig(ctx context.Context, asked bool) {
+	if asked {
+		f.reopen() // whatever becomes of the file, its secrets may be others
+	}
 	text, err := f.config.Read()
 	switch {
 	case errors.Is(err, operator.ErrMissing) && f.inUse.text == nil:
 		f.gone(api.ConfigFile)
 		return
 	case err == nil && bytes.Equal(text, f.inUse.text) && f.told[api.ConfigFile] == "":
-		if asked {
-			f.reopen()
-		}
 		return
 	}
 	if text, err = f.config.Settled(ctx); ctx.Err() != nil {
@@ -180,7 +180,7 @@ func (f *files) lookConfig(ctx context.Context, asked bool) {
 		next, err = parseConfig(f.config.Path, text, f.app)
 	}
 	if err == nil {
-		err = errors.Join(next.open(), f.prepare(next))
+		err = errors.Join(f.open(next), f.prepare(next))
 	}
 	if asked {
 		f.told[api.ConfigFile] = ""
@@ -190,6 +190,20 @@ func (f *files) lookConfig(ctx context.Context, asked bool) {
 		return
 	}
 	f.tell(api.ConfigFile, f.offerConfig(ctx, next))
+}
+
+// open reads what a configuration names. One that an owner has to accept can wait for a
+// new start, where this daemon does not get to what it names any more.
+func (f *files) open(next *fileConfig) error {
+	err := next.open()
+	if !errors.Is(err, operator.ErrBeyond) {
+		return err
+	}
+	_, bound, failed := f.vault.ConfigInForce()
+	if next.later = bound && failed == nil; next.later {
+		return nil
+	}
+	return err
 }
 
 // prepare looks whether the commands of a configuration can be run by this daemon. One
@@ -230,6 +244,10 @@ func (f *files) use(next *fileConfig) {
 	set, err := next.settings()
 	if err != nil { // parseConfig has looked
 		f.log.Error("the configuration cannot be used", "error", err)
+		return
+	}
+	if next.later {
+		f.log.Warn("the configuration names files in a folder that is new, and counts from the next start of assd on: restart assd", "file", f.config.Path)
 		return
 	}
 	f.apply(set, next.receivers)
@@ -285,7 +303,7 @@ func (f *files) accepted(name string) {
 		next, err = parseConfig(f.config.Path, text, f.app)
 	}
 	if err == nil {
-		err = next.open()
+		err = f.open(next)
 	}
 	if err != nil {
 		f.log.Error("the accepted configuration cannot be used", "error", err)

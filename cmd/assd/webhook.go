@@ -107,7 +107,7 @@ func (h *hook) set(name string, value any) (err error) {
 
 func absolute(name, path string) (string, error) {
 	if !filepath.IsAbs(path) {
-		return "", fmt.Errorf("%s is a path from the root, as in %s = %q", name, name, "/etc/assd/"+strings.Replace(name, "_file", ".pem", 1))
+		return "", fmt.Errorf("%s is a path from the root, as in %s = %q", name, name, "/etc/assd/"+map[string]string{"secret_file": "hook.secret", "ca_file": "ca.pem"}[name])
 	}
 	return filepath.Clean(path), nil
 }

@@ -23,9 +23,10 @@ func (f *Failure) Error() string { return f.Why }
 
 // Helper is the process as the daemon has it. Its methods are safe for concurrent use.
 type Helper struct {
-	conn net.Conn
-	cmd  *exec.Cmd // nil where a test is at the other end
-	gone chan struct{}
+	conn  net.Conn
+	cmd   *exec.Cmd     // nil where a test is at the other end
+	ended chan struct{} // closed when it has
+	gone  chan struct{}
 
 	writing sync.Mutex
 
@@ -54,7 +55,11 @@ func Start(args ...string) (*Helper, error) {
 		return nil, errors.Join(fmt.Errorf("starting the helper: %w", err), ours.Close())
 	}
 	h := Dial(ours)
-	h.cmd = cmd
+	h.cmd, h.ended = cmd, make(chan struct{})
+	go func() {
+		_ = cmd.Wait() // how it ended, is said by who misses it
+		close(h.ended)
+	}()
 	return h, nil
 }
 
@@ -201,13 +206,8 @@ func (h *Helper) Close() error {
 	if h.cmd == nil {
 		return err
 	}
-	ended := make(chan struct{})
-	go func() {
-		_ = h.cmd.Wait() // how it ended, was said when it did
-		close(ended)
-	}()
 	select {
-	case <-ended:
+	case <-h.ended:
 	case <-time.After(stopTime):
 		// A daemon that has confined itself may not, and then has done what it can.
 		_ = h.cmd.Process.Kill()

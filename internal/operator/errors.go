@@ -19,6 +19,8 @@ var (
 	// ErrExposed: someone besides root and our user can have written it or put it
 	// there, or can read what is ours alone.
 	ErrExposed = peer.ErrExposed
+	// ErrBeyond: it lies where this process does not get to any more.
+	ErrBeyond = errors.New("it lies outside the folders that assd has kept itself to since its start: restart assd")
 	// ErrTooLarge: it is longer than it may be.
 	ErrTooLarge = errors.New("the file is too large")
 )

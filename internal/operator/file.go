@@ -44,7 +44,7 @@ func (f File) Read() ([]byte, error) {
 	// O_NONBLOCK: a fifo must not hold up the start.
 	o, err := os.OpenFile(f.Path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w%s", f.What, err, f.hint(err))
+		return nil, f.explain("reading "+f.What, err)
 	}
 	defer o.Close()
 	info, err := o.Stat()
@@ -89,8 +89,20 @@ func (f File) checkWay() error {
 	if f.Flag != "" {
 		what += " (" + f.Flag + ")"
 	}
-	return fmt.Errorf("%s: %w%s", what, err, f.hint(err))
+	return f.explain(what, err)
 }
+
+// explain is err with what to do about it.
+func (f File) explain(what string, err error) error {
+	explained := fmt.Errorf("%s: %w%s", what, err, f.hint(err))
+	if f.beyond(err) {
+		return kindError{explained, ErrBeyond}
+	}
+	return explained
+}
+
+// beyond reports whether err says that the process has given up getting there.
+func (f File) beyond(err error) bool { return errors.Is(err, fs.ErrPermission) && confine.Beyond(f.Path) }
 
 // check refuses what others may have written or, of a key, read.
 func (f File) check(info fs.FileInfo) error {
@@ -115,8 +127,8 @@ func (f File) hint(err error) string {
 	switch {
 	case f.Kept:
 		return ""
-	case errors.Is(err, fs.ErrPermission) && confine.Beyond(f.Path):
-		return "; it lies outside the folders that assd has kept itself to since its start: restart assd"
+	case f.beyond(err):
+		return "; " + ErrBeyond.Error()
 	case f.Flag != "" && errors.Is(err, fs.ErrNotExist):
 		return "; " + f.Flag + " says where it is: put it there, or give another path"
 	case errors.Is(err, fs.ErrPermission):
