@@ -122,7 +122,7 @@ func TestExpiryBelongsToTheValue(t *testing.T) {
 	h := newHouse(t)
 	bot := h.agent("bot", "secrets:*:*")
 	for what, next := range map[string]func() error{
-		"a write":    func() error { _, err := h.put(bot.APIKey, plain, "next"); return err },
+		"a write": func() error { _, err := h.put(bot.APIKey, plain, "next"); return err },
 		"an import": func() error {
 			_, err := h.v.Import(ctx, h.as(bot.APIKey), api.ImportRequest{Namespace: "production", Content: ptr("PLAIN=next\n")})
 			return err

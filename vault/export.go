@@ -120,8 +120,9 @@ func (v *Vault) findExport(r store.Reader, c *caller, d *exportDraft, i int, e *
 // weighExport reports whether the caller may read all that was found, and it is not
 // too much.
 func (v *Vault) weighExport(r store.Reader, c *caller, from Origin, e *exported) (bool, error) {
-	if len(e.items) > maxExported {
-		e.over = tooMuch(fmt.Sprintf("more than %d secrets", maxExported))
+	most, bytes := c.mostExported()
+	if len(e.items) > most {
+		e.over = tooMuch(fmt.Sprintf("more than %d secrets", most))
 		return false, nil
 	}
 	size := 0
@@ -134,8 +135,8 @@ func (v *Vault) weighExport(r store.Reader, c *caller, from Origin, e *exported)
 		item.opener = c.opener(g)
 		// What is malformed counts for nothing, and does not open either.
 		n, _ := envelope.PayloadSize(r.Get(store.Values, valueKey(item.id, item.ver.N)))
-		if size += n; size > api.MaxExport {
-			e.over = tooMuch(fmt.Sprintf("values and metadata of more than %d bytes", api.MaxExport))
+		if size += n; size > bytes {
+			e.over = tooMuch(fmt.Sprintf("values and metadata of more than %d bytes", bytes))
 			return false, nil
 		}
 	}

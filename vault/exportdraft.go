@@ -10,11 +10,22 @@ import (
 )
 
 // Bounds of one export. Everybody waits for the writer while it records the reads: on
-// a machine of two cores 0.25 s for 10,000.
+// a machine of two cores 0.25 s for 10,000. What an agent may take is less: its events
+// stay, and its answers lie in memory, escaped up to six times as long.
 const (
-	maxExported    = 10_000 // secrets, and places to look for those that are named
-	maxExportSpace = 64     // namespaces
+	maxExported        = 10_000  // secrets, and places to look for those that are named
+	maxExportedByAgent = 2_000   // secrets
+	maxExportByAgent   = 8 << 20 // bytes of values and metadata
+	maxExportSpace     = 64      // namespaces
 )
+
+// mostExported is how many secrets a caller may take at once, and how many bytes.
+func (c *caller) mostExported() (secrets, size int) {
+	if c.owner() {
+		return maxExported, api.MaxExport
+	}
+	return maxExportedByAgent, maxExportByAgent
+}
 
 // exportDraft is an export that has been checked, before anyone is looked up.
 type exportDraft struct {

@@ -237,6 +237,8 @@ func TestExportIsBounded(t *testing.T) {
 	if got, err := h.export(h.owner, "app/env"); err != nil || len(got) != 10_000 {
 		t.Errorf("of 10,000 there are %d, %v", len(got), err)
 	}
+	h.refusedExport(h.agent("bot").APIKey, "app/env", api.CodeTooLarge, "more than 2000 secrets")
+	h.refusedExport(h.agent("cat").APIKey, "large", api.CodeTooLarge, "more than 8388608 bytes")
 	h.mustPut(h.owner, "app/env/MORE", "v")
 	h.refusedExport(h.owner, "app/env", api.CodeTooLarge, "more than 10000 secrets")
 }

@@ -46,6 +46,15 @@ type outbox struct {
 	fresh   bool                      // the next commit is news for the couriers
 }
 
+// room is how many records of a receiver may wait before e finds no place. What an agent
+// does leaves a part of it free: else it could do much, and then what matters unseen.
+func (o *outbox) room(e *audit.Event) int {
+	if e.Actor.Kind == string(kindAgent) && e.Action != audit.ApprovalRequest {
+		return o.share * 4 / 5
+	}
+	return o.share
+}
+
 func newOutbox() outbox {
 	return outbox{most: maxOutbox, waiting: map[string]int{}, dropped: map[string]int{}}
 }
@@ -84,8 +93,9 @@ func (o *outbox) ask(rec *receivers) {
 // told of it and has room. It is asked by the trail, in the event's transaction.
 func (v *Vault) attach(tx *store.Tx, seq uint64, e *audit.Event) (changes []audit.Change) {
 	o := &v.outbox
+	room := o.room(e)
 	for _, name := range o.told[e.Action] {
-		if o.waiting[name] >= o.share {
+		if o.waiting[name] >= room {
 			add(tx, o.dropped, name, 1)
 			continue
 		}
@@ -169,7 +179,7 @@ func (v *Vault) tellDropped(tx *store.Tx) error {
 		if r == nil || n == 0 {
 			continue
 		}
-		ev := r.event(audit.WebhookFailed, fmt.Sprintf("not kept for it: %d events wait already", o.share))
+		ev := r.event(audit.WebhookFailed, "not kept for it: too many events wait already")
 		ev.Count = n
 		if _, err := v.log.Append(tx, ev, rec.lost(name, n, v.log.Now(), ev.Reason)); err != nil {
 			return err

@@ -64,13 +64,17 @@ func (v *Vault) fill(req Request, p policy.Path, d *draft) error {
 			return err
 		}
 		at, err := reaches(p)
-		may = err == nil && at != nil && at.allowed && at.exists()
+		may = err == nil && at != nil && at.allowed && at.exists() && (at.by.owner() || !at.full(v.now(s)))
 		return err
 	})
 	if err != nil || !may {
 		return err
 	}
-	if d.recipe.Slow() {
+	if d.recipe.Slow() { // so that one who asks again and again holds up nobody for long
+		if !v.rotations.claim(p) {
+			return beingRotated(p)
+		}
+		defer v.rotations.release(p)
 		v.slow.Lock()
 		defer v.slow.Unlock()
 	}

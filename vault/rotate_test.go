@@ -3,6 +3,7 @@ package vault_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 	"strings"
@@ -261,6 +262,36 @@ func TestRotateAcrossTheExpiry(t *testing.T) {
 	_, err := h.read(h.as(bot.APIKey), plain, 0)
 	wantCode(t, "an agent reads it", err, api.CodeSecretNotFound)
 	h.mustGet(h.owner, plain, "two")
+}
+
+// TestSlowRecipes: of a value that takes long to make there is one at a time, and whoever
+// asks meanwhile does not wait.
+func TestSlowRecipes(t *testing.T) {
+	h := newHouse(t)
+	h.mustPut(h.owner, plain, "one")
+	h.v.SetRotators([]vault.Rotator{{Path: path(t, plain), Generate: recipe(t, map[string]any{"key": "rsa"})}})
+	var all sync.WaitGroup
+	var mu sync.Mutex
+	outcome := map[api.Code]int{}
+	for range 8 {
+		all.Go(func() {
+			_, err := h.rotate(h.owner, plain, api.SecretRotate{})
+			mu.Lock()
+			defer mu.Unlock()
+			refused, _ := errors.AsType[*api.Error](err)
+			if refused == nil {
+				refused = api.New("", "")
+			}
+			outcome[refused.Code]++
+		})
+	}
+	all.Wait()
+	if outcome[""] == 0 || outcome[api.CodeConflict] == 0 || outcome[""]+outcome[api.CodeConflict] != 8 {
+		t.Errorf("they end in %v", outcome)
+	}
+	if _, err := h.rotate(h.owner, plain, api.SecretRotate{}); err != nil {
+		t.Errorf("after that: %v", err)
+	}
 }
 
 // printing is a command that prints a text.

@@ -24,7 +24,7 @@ const (
 	maxLarge, maxLargeEach     = 16, 4 // bodies over smallBody
 	maxHuge, maxHugeEach       = 2, 1  // bodies over maxBody
 	maxImports, maxImportsEach = 4, 1
-	maxExports, maxExportsEach = 8, 2
+	maxExports, maxExportsEach = 4, 1
 	maxFlight                  = 64       // requests of one bearer whose answers are not gone
 	maxStrangers               = 16       // the same, of one source without a key
 	maxWaiting, maxWaitingEach = 1024, 32 // answers that wait for news; one more comes at once
