@@ -30,8 +30,8 @@ func (setCmd) Help() string {
 	return `From a pipe, one newline at the end is dropped; a file is kept byte for byte. On
 a terminal the value is asked for and not shown.
 
-An expiry belongs to the value: the next one brings its own, or none. When it has
-come, agents do not find the secret any more, and owners see it marked.
+An expiry belongs to the value: the next one brings its own, or none, but that of a
+rotation keeps it. When it has come, agents do not find the secret any more, and owners see it marked.
 
 Examples:
 

@@ -245,7 +245,7 @@ var operationDocs = map[string]operationDoc{
 	},
 	"secret.export": {
 		tag: "secrets", summary: "The values of many secrets", who: holders,
-		text: "Of the secrets directly in each namespace that the caller may see, at most 10,000 and 16 MiB. Each leaves a `secret.read` event, and the whole, unless it is for a process, " +
+		text: "Of the secrets directly in each namespace that the caller may see, at most 10,000 and 16 MiB, of an agent 2,000 and 8 MiB. Each leaves a `secret.read` event, and the whole, unless it is for a process, " +
 			"a `secret.export` event for each namespace; it is one use of a token. If one may not be read none leaves, and all that wait for an approval are asked for together. " +
 			"`SECRET_NOT_FOUND` when a key is in none of the namespaces, or a namespace holds nothing that the caller may see.",
 		takes: typeOf[api.ExportRequest](),
