@@ -30,7 +30,7 @@ const (
 	maxRotators    = 1000
 	maxArguments   = 64
 	maxArgument    = 4096 // bytes
-	minEvery       = time.Minute
+	minEvery       = time.Second
 	defaultTimeout = 30 * time.Second
 	maxTimeout     = 10 * time.Minute
 )

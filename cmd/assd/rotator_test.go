@@ -75,7 +75,7 @@ func TestRotatorsAreReadStrictly(t *testing.T) {
 		head + "generate = {}\nlog-level = \"info\"\n":                     "a setting of assd itself stands above the first table",
 		head + "generate = { lenght = 3 }\n":                               `generate: it has no "lenght"`,
 		head + "generate = \"uuid\"\n":                                     "generate: it is a table",
-		head + "generate = {}\nevery = \"59s\"\n":                          `every is a time in quotes, as in every = "720h", at least 1m`,
+		head + "generate = {}\nevery = \"0s\"\n":                           `every is a time in quotes, as in every = "720h", at least 1s`,
 		head + "generate = {}\nevery = 720\n":                              "every is a time in quotes",
 		head + "generate = {}\nevery = \"monthly\"\n":                      "every is a time in quotes",
 		head + "generate = {}\ntimeout = \"30s\"\n":                        "current and timeout are for a command",
