@@ -147,6 +147,17 @@ func (r *rotations) settle(p policy.Path, why string, now time.Time) {
 	r.failed[p] = f
 }
 
+// stored takes into account that there is a new value at p: what a rotator could not make
+// is there, and the next one is due at another time.
+func (r *rotations) stored(p policy.Path, now time.Time) {
+	r.settle(p, "", now)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if one := r.all[p]; one != nil && one.Every > 0 {
+		r.look()
+	}
+}
+
 // trouble is what an owner is told of rotators: what keeps commands from being run,
 // and which secrets could not be rotated.
 func (r *rotations) trouble() (helper string, failed []api.FailedRotation) {

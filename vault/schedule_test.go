@@ -241,3 +241,17 @@ func TestRotateAnswers(t *testing.T) {
 		}
 	})
 }
+
+// TestScheduleOfANewSecret: one that is stored after the start is rotated when it is due,
+// not when the schedule happens to look.
+func TestScheduleOfANewSecret(t *testing.T) {
+	scheduled(t, func(h *house) {
+		h.v.SetRotators([]vault.Rotator{{Path: path(h.t, sensitive), Generate: recipe(h.t, twelve), Every: 2 * time.Second}})
+		after(time.Second)
+		h.mustPut(h.owner, sensitive, "one")
+		after(2*time.Second + time.Millisecond)
+		if got := h.info(sensitive).Version; got != 2 {
+			t.Errorf("it has version %d", got)
+		}
+	})
+}

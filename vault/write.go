@@ -106,8 +106,8 @@ func (v *Vault) write(ctx context.Context, req Request, p policy.Path, d draft) 
 		info, err = v.tryPut(ctx, req, p, d, s)
 		return err
 	})
-	if err == nil { // what a rotator could not make is there
-		v.rotations.settle(p, "", v.cfg.Now())
+	if err == nil {
+		v.rotations.stored(p, v.cfg.Now())
 	}
 	if err != nil {
 		return api.SecretInfo{}, asAPI(err)
