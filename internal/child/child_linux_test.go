@@ -267,7 +267,11 @@ func TestIgnored(t *testing.T) {
 func TestStops(t *testing.T) {
 	for _, stop := range []string{"TSTP", "STOP", "TTIN"} {
 		for _, role := range roles {
-			b := start(t, through(t, role, "sh", "-c", "echo ready; kill -"+stop+" $$; echo goes on"))
+			cmd := through(t, role, "sh", "-c", "echo ready; kill -"+stop+" $$; echo goes on")
+			// A group of its own, with its parent outside it: the system lets no process stop
+			// that nobody could continue.
+			cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+			b := start(t, cmd)
 			pid := b.Process.Pid
 			var ws syscall.WaitStatus
 			if _, err := syscall.Wait4(pid, &ws, syscall.WUNTRACED, nil); err != nil || !ws.Stopped() || ws.StopSignal() != signalNamed[stop] {

@@ -102,7 +102,9 @@ func (f File) explain(what string, err error) error {
 }
 
 // beyond reports whether err says that the process has given up getting there.
-func (f File) beyond(err error) bool { return errors.Is(err, fs.ErrPermission) && confine.Beyond(f.Path) }
+func (f File) beyond(err error) bool {
+	return errors.Is(err, fs.ErrPermission) && confine.Beyond(f.Path)
+}
 
 // check refuses what others may have written or, of a key, read.
 func (f File) check(info fs.FileInfo) error {
