@@ -169,6 +169,11 @@ func TestThreat16RollbackNeedsThePassphrase(t *testing.T) {
 	if ev := d.last(); ev.Action != "secret.rollback.denied" {
 		t.Errorf("its event is %+v", ev.Event)
 	}
+	_, err = d.rollback(d.mia.APIKey, critical, 1)
+	wantCode(t, "an agent, whom an approval would not help", err, api.CodeScopeDenied)
+	if open, err := d.v.Approvals(ctx, d.as(d.owner), api.ApprovalPending); err != nil || len(open) != 0 {
+		t.Errorf("it asks for one all the same: %+v, %v", open, err)
+	}
 	d.opened(d.max.APIKey, sensitive) // the key is in memory, for another
 	for _, who := range []string{d.mia.APIKey, d.token(d.mia.APIKey, "secrets:*:*").Token} {
 		_, err := d.rollback(who, sensitive, 1)

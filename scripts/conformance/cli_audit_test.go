@@ -30,14 +30,18 @@ func (w *world) cliAudit(t *testing.T) {
 			t.Errorf("audit --json: %+v", e)
 		}
 	}
-	if e := page.Events[0]; e.EventType != "secret.write" || e.ResourceID == nil || *e.ResourceID != "watched/KEY" || e.IPAddress == nil || *e.IPAddress != "127.0.0.1" {
+	e := page.Events[0]
+	if e.EventType != "secret.write" { // refusals from before are counted into one a minute, which may be this one
+		e = page.Events[1]
+	}
+	if e.EventType != "secret.write" || e.ResourceID == nil || *e.ResourceID != "watched/KEY" || e.IPAddress == nil || *e.IPAddress != "127.0.0.1" {
 		t.Errorf("the newest event: %+v, resource %v, address %v", e, deref(e.ResourceID), deref(e.IPAddress))
 	}
 	owner.json(t, &page, "audit")
 	if len(page.Events) != 25 {
 		t.Errorf("audit --json has %d events", len(page.Events))
 	}
-	owner.ass(t, "audit", "-l", "1").ok(t).shows(t, "secret.write", "s ago")
+	owner.ass(t, "audit", "-l", "5").ok(t).shows(t, "secret.write", "s ago")
 
 	x := owner.sit(t, "audit", "--tail").expect("Watching for new events")
 	w.vault.put(t, "watched/LIVE", value("meanwhile"), "standard")
