@@ -220,7 +220,11 @@ func (c *courier) setBack(l letter, now time.Time, err error) {
 		pause = pauseAfter(c.failures - 1)
 	}
 	c.failed[l.seq] = s
-	c.hold = time.Now().Add(min(pause, longestPause))
+	pause = min(pause, longestPause)
+	if left := l.end.Sub(c.v.log.At()); left > 0 { // it is given up then, not some time after
+		pause = min(pause, left)
+	}
+	c.hold = time.Now().Add(pause)
 	if c.failures == 1 {
 		c.v.cfg.Log.Warn("a webhook was not delivered; it is tried again", "webhook", c.hook.Name, "to", c.hook.To.URL.String(), "error", err)
 	}

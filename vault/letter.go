@@ -17,6 +17,7 @@ type letter struct {
 	seq  uint64
 	id   string
 	body []byte
+	end  time.Time // when it is given up
 }
 
 // plan is what a courier has to do.
@@ -109,7 +110,7 @@ func (v *Vault) letter(r store.Reader, seq uint64, receiver string) (letter, err
 	if err != nil {
 		return letter{}, fmt.Errorf("encoding event %d: %w", seq, err)
 	}
-	return letter{seq, v.messageID(e.ID, receiver), body}, nil
+	return letter{seq, v.messageID(e.ID, receiver), body, e.Time.Add(deliverFor)}, nil
 }
 
 // messageID is the same for each attempt to tell a receiver of an event, and no other.
