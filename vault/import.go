@@ -13,13 +13,10 @@ import (
 	"github.com/agent-secret-store/assd/vault/envelope"
 )
 
-// Bounds of one import. Everybody waits for the writer while it runs: on a machine
-// of two cores 0.4 s for 10,000 secrets, 1.7 s for 50,000, and a small one is
-// several times slower.
-const (
-	maxImported        = 50_000 // secrets, of an owner's
-	maxImportedByAgent = 10_000 // of an agent's
-)
+// maxImportedByAgent is the most secrets of an agent's import; api.MaxImported is an
+// owner's. Everybody waits for the writer while one runs: on a machine of two cores
+// 0.4 s for 10,000 secrets, 1.7 s for 50,000, and a small one is several times slower.
+const maxImportedByAgent = 10_000
 
 // importDraft is an import that has been checked, before anyone is looked up.
 type importDraft struct {
@@ -84,7 +81,7 @@ func draftImport(want api.ImportRequest) (d *importDraft, err error) {
 	if err != nil {
 		return d, err
 	}
-	pairs, err := dotenv.Parse(*want.Content, maxImported)
+	pairs, err := dotenv.Parse(*want.Content, api.MaxImported)
 	if err != nil {
 		return d, contentError(err)
 	}

@@ -100,7 +100,7 @@ func (h *header) info(p policy.Path, now time.Time) api.SecretInfo {
 	}
 }
 
-// orNull is a time as the API tells it.
+// orNull is a time as the API tells it: null for the zero time.
 func orNull(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil

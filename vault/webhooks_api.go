@@ -63,18 +63,10 @@ func (v *Vault) describeWebhook(r store.Reader, one receiver) (api.Webhook, erro
 }
 
 func (s courierState) describe(w *api.Webhook) {
-	w.LastDelivered, w.LastFailureAt, w.LastFailure = some(s.delivered), some(s.failedAt), s.failure
+	w.LastDelivered, w.LastFailureAt, w.LastFailure = orNull(s.delivered), orNull(s.failedAt), s.failure
 	if s.failing {
-		w.State, w.NextTry = api.WebhookFailing, some(s.next)
+		w.State, w.NextTry = api.WebhookFailing, orNull(s.next)
 	}
-}
-
-// some is t, or nil for the zero time.
-func some(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	return &t
 }
 
 // TestWebhook sends one message to a receiver now, for owners, and says what came of

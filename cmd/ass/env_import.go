@@ -13,9 +13,6 @@ import (
 	"github.com/agent-secret-store/assd/vault/dotenv"
 )
 
-// maxImported is the most values that the daemon takes at once.
-const maxImported = 50_000
-
 type envImportCmd struct {
 	File        string `arg:"" help:"The .env file; - is stdin."`
 	Namespace   string `required:"" placeholder:"NS" help:"Where the secrets go."`
@@ -115,7 +112,7 @@ func (c *envImportCmd) fault(err error) error {
 // namesIn checks each line as the daemon does, so that nothing is sent in vain, and
 // gives the names in their order.
 func namesIn(text []byte, ns policy.Namespace) (keys []string, err error) {
-	pairs, err := dotenv.Parse(string(text), maxImported)
+	pairs, err := dotenv.Parse(string(text), api.MaxImported)
 	if err != nil {
 		return nil, lineFault(err)
 	}

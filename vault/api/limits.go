@@ -6,6 +6,9 @@ const MaxValue = 1 << 20
 // MaxImport is the longest dotenv text that an import takes, in bytes.
 const MaxImport = 16 << 20
 
+// MaxImported is the most values that an import takes; an agent's takes fewer.
+const MaxImported = 50_000
+
 // MaxExport is the most that leaves by one export, values and metadata together, in
 // bytes.
 const MaxExport = 16 << 20
