@@ -3,9 +3,10 @@ package main
 import (
 	"errors"
 	"fmt"
-	"regexp"
+
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/agent-secret-store/assd/vault/api"
 	"github.com/agent-secret-store/assd/vault/client"
@@ -28,9 +29,14 @@ func (approvalsCmd) Help() string {
   ass approvals watch`
 }
 
-// approvalID is the form of a request's id; what is not like that is not
+// isApprovalID reports whether id looks like a request's; what does not is not
 // repeated.
-var approvalID = regexp.MustCompile(`^apr_[0-9A-Za-z]{1,64}$`)
+func isApprovalID(id string) bool {
+	random, ok := strings.CutPrefix(id, "apr_")
+	return ok && random != "" && len(random) <= 64 && !strings.ContainsFunc(random, func(r rune) bool {
+		return r > unicode.MaxASCII || !unicode.IsLetter(r) && !unicode.IsDigit(r)
+	})
+}
 
 // everyStatus asks for requests of every status.
 const everyStatus = "all"
@@ -230,7 +236,7 @@ func hasID(id string) func(api.Approval) bool {
 // waiting looks up one request that waits. It asks for that one alone: others
 // may be many, and an agent chooses how many.
 func (a *app) waiting(cl *client.Client, id string) (*api.Approval, error) {
-	if !approvalID.MatchString(id) {
+	if !isApprovalID(id) {
 		return nil, noRequest("with that id")
 	}
 	r, err := cl.Approval(a.ctx, id)

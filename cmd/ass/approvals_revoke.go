@@ -24,7 +24,7 @@ Examples:
 
 // Run ends an approval.
 func (c *approvalsRevokeCmd) Run(a *app) error {
-	if !approvalID.MatchString(c.ID) {
+	if !isApprovalID(c.ID) {
 		return noRequest("with that id")
 	}
 	cl, err := a.connect()

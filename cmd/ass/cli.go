@@ -12,9 +12,9 @@ import (
 	"github.com/agent-secret-store/assd/internal/harden"
 )
 
-// cli is the whole command line.
+// cli is the whole command line; grammar is what of it a run needs.
 type cli struct {
-	globals
+	Globals globals `embed:""`
 
 	Login      loginCmd      `cmd:"" help:"Log in, and claim a vault that nobody has claimed yet."`
 	Logout     logoutCmd     `cmd:"" help:"Remove the saved key from ~/.assrc."`
@@ -99,8 +99,8 @@ func run(args []string) int {
 }
 
 func (a *app) main(args []string) error {
-	var c cli
-	parser, err := kong.New(&c,
+	grammar, globals := grammarFor(args)
+	parser, err := kong.New(grammar,
 		kong.Name("ass"),
 		kong.Description("The secure vault built for AI agents."),
 		kong.NoDefaultHelp(),
@@ -118,7 +118,7 @@ func (a *app) main(args []string) error {
 	if err != nil {
 		return usageError(err)
 	}
-	a.globals = c.globals
+	a.globals = *globals
 	a.setColor()
 	return ctx.Run(a)
 }

@@ -126,7 +126,7 @@ func (a *app) defaultHint(e *api.Error) string {
 // approvalHint says how an owner approves a request. An id that is not of the
 // usual form does not get into a line that is there to be copied.
 func approvalHint(id string) string {
-	if !approvalID.MatchString(id) {
+	if !isApprovalID(id) {
 		return "an owner approves it: ass approvals list"
 	}
 	return "an owner approves it with: ass approvals approve " + id

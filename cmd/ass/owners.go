@@ -98,7 +98,7 @@ func (a *app) revokeOwner(cl *client.Client, name string) error {
 // secondOwner says of an act that waits for approval that it takes another owner.
 func secondOwner(err error) error {
 	refusal, ok := errors.AsType[*api.Error](err)
-	if !ok || refusal.Code != api.CodeApprovalRequired || !approvalID.MatchString(refusal.ApprovalID) {
+	if !ok || refusal.Code != api.CodeApprovalRequired || !isApprovalID(refusal.ApprovalID) {
 		return err
 	}
 	return refusal.WithHint("another owner approves it with: ass approvals approve " + refusal.ApprovalID)

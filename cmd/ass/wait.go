@@ -46,7 +46,7 @@ func (p patience) patiently(a *app, cl *client.Client, do func() error) error {
 	for {
 		err := do()
 		refusal, ok := errors.AsType[*api.Error](err)
-		if p == 0 || !ok || refusal.Code != api.CodeApprovalRequired || !approvalID.MatchString(refusal.ApprovalID) {
+		if p == 0 || !ok || refusal.Code != api.CodeApprovalRequired || !isApprovalID(refusal.ApprovalID) {
 			return err
 		}
 		id := refusal.ApprovalID

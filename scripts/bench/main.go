@@ -32,6 +32,9 @@ type settings struct {
 }
 
 func main() {
+	if len(os.Args) == 2 && os.Args[1] == idleArgument {
+		return
+	}
 	if socket := os.Getenv(floorEnv); socket != "" {
 		fail(serveFloor(socket))
 		return

@@ -57,7 +57,7 @@ type report struct {
 	Dir        string    `json:"dir"`
 	ValueBytes int       `json:"value_bytes"`
 	Cells      []cell    `json:"cells"`
-	Process    processes `json:"process"`
+	Processes  []process `json:"processes"`
 	Verified   string    `json:"verified"` // what assd verify said of the trail
 }
 
@@ -81,12 +81,15 @@ func (r *report) print(w io.Writer, asJSON bool) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	p := r.Process
-	_, err := fmt.Fprintf(w, `
-ratio: for 1 client p50 / (socket p50 + commit p50), else ops/s / socket ops/s
-ass secrets get: %.1f ms as a whole process, true: %.1f ms; %.1f ms more (goal 10 or less: %s)
-ass run -- true: %.1f ms; %.1f ms more
-assd verify: %s
-`, p.Get.P50/1000, p.True.P50/1000, p.Extra/1000, met(p.Extra <= goalProcess), p.Run.P50/1000, p.RunExtra/1000, r.Verified)
+	fmt.Fprint(w, "\nratio: for 1 client p50 / (socket p50 + commit p50), else ops/s / socket ops/s\n\n")
+	t = tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "milliseconds as a whole process\tp50\tover true\tover idle\t  goal")
+	for _, p := range r.Processes {
+		fmt.Fprintf(t, "%s\t%.1f\t%.1f\t%.1f\t  %s\n", p.Name, p.P50/1000, p.OverTrue/1000, p.OverIdle/1000, p.Goal)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "\nassd verify: %s\n", r.Verified)
 	return err
 }

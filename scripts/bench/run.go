@@ -72,7 +72,7 @@ func measure(ctx context.Context, s settings, v *vault, sizes map[string]int, r 
 			r.Cells = append(r.Cells, c)
 		}
 	}
-	r.Process, err = measureProcesses(ctx, s, v)
+	r.Processes, err = measureProcesses(ctx, s, v)
 	return err
 }
 
