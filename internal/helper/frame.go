@@ -6,13 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 )
 
 // What goes over the socket, in bytes.
 const (
-	maxHead = 64 << 10
+	maxHead = 256 << 10
 	maxBody = 8 << 20
+	maxWhy  = 2 << 10 // of each reason; times maxRunning, escaped, it fits in a head
 )
 
 // frame is a message: the length of its head and of its body, 4 bytes each, the head
@@ -42,6 +44,14 @@ const (
 	opStop = "stop" // the run of that id
 	opLoad = "load" // the operator's file, keeping the text with that digest
 )
+
+// clipped is a reason as far as it goes over the socket.
+func clipped(why string) string {
+	if len(why) > maxWhy {
+		why = why[:maxWhy] + "..."
+	}
+	return strings.ToValidUTF8(why, "?")
+}
 
 var errFrame = errors.New("this is no message between assd and its helper")
 

@@ -2,6 +2,9 @@ package helper_test
 
 import (
 	"bytes"
+	"errors"
+	"net"
+	"strings"
 	"testing"
 
 	"github.com/agent-secret-store/assd/internal/helper"
@@ -22,4 +25,18 @@ func FuzzFrame(f *testing.F) {
 			t.Errorf("%q, %v; want %q", second, err, first)
 		}
 	})
+}
+
+// A reason of any length reaches the daemon as far as it fits, and the helper stays.
+func TestReasonOfAnyLength(t *testing.T) {
+	ours, theirs := net.Pipe()
+	go helper.Serve(theirs, func() (helper.Text, error) { return helper.Text{}, errors.New(strings.Repeat("\x01", 1<<20)) })
+	h := helper.Dial(ours)
+	defer h.Close()
+	for range 2 {
+		_, err := h.Load(t.Context(), "")
+		if _, ok := errors.AsType[*helper.Failure](err); !ok {
+			t.Fatalf("%.80v; want a Failure", err)
+		}
+	}
 }

@@ -9,7 +9,6 @@ import (
 	"io"
 	"net"
 	"slices"
-	"strings"
 	"sync"
 )
 
@@ -94,6 +93,7 @@ func (s *server) serve() error {
 func (s *server) answer(f frame) {
 	s.writing.Lock()
 	defer s.writing.Unlock()
+	f.Why = clipped(f.Why)
 	if err := writeFrame(s.conn, f); err != nil {
 		_ = s.conn.Close()
 	}
@@ -118,7 +118,7 @@ func (s *server) reload(f frame) frame {
 			continue
 		}
 		if err := Check(c.Argv[0]); err != nil {
-			out.Problems[i] = err.Error()
+			out.Problems[i] = clipped(err.Error())
 		}
 	}
 	return out
@@ -191,7 +191,7 @@ func (s *server) begins(f frame, c Command) (why string) {
 		s.mu.Lock()
 		delete(s.running, f.ID)
 		s.mu.Unlock()
-		s.answer(frame{head{ID: f.ID, Op: opRun, Why: strings.ToValidUTF8(why, "?"), Printed: len(p.Out)}, append(p.Out, p.Err...)})
+		s.answer(frame{head{ID: f.ID, Op: opRun, Why: why, Printed: len(p.Out)}, append(p.Out, p.Err...)})
 	})
 	return ""
 }
