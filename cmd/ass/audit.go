@@ -13,6 +13,11 @@ import (
 const pageSize = 1000
 
 type auditCmd struct {
+	List auditListCmd `cmd:"" default:"withargs" help:"Show the newest events. What ass audit does."`
+}
+
+
+type auditListCmd struct {
 	Namespace string `placeholder:"NS" help:"Events in this namespace."`
 	Agent     string `placeholder:"NAME" help:"Events of this agent or owner."`
 	Action    string `placeholder:"ACTION" help:"Events of this kind, like secret.read or secret.read.denied."`
@@ -22,7 +27,7 @@ type auditCmd struct {
 }
 
 // Help shows examples.
-func (auditCmd) Help() string {
+func (auditListCmd) Help() string {
 	return `Every read, write and refusal is in the trail, newest first. Dates and times are
 in UTC.
 
@@ -37,7 +42,7 @@ Examples:
 }
 
 // Run prints the newest events that match.
-func (c *auditCmd) Run(a *app) error {
+func (c *auditListCmd) Run(a *app) error {
 	q, err := c.query(time.Now())
 	if err != nil {
 		return err
@@ -57,7 +62,7 @@ func (c *auditCmd) Run(a *app) error {
 }
 
 // query checks the filters.
-func (c *auditCmd) query(now time.Time) (q client.AuditQuery, err error) {
+func (c *auditListCmd) query(now time.Time) (q client.AuditQuery, err error) {
 	if c.Limit < 1 {
 		return q, usage("--limit must be 1 or more", "--limit 50")
 	}
@@ -96,7 +101,7 @@ func (a *app) events(cl *client.Client, q client.AuditQuery, limit int) ([]api.A
 	return events[:min(limit, len(events))], nil
 }
 
-func (c *auditCmd) table(events []api.AuditEvent) sheet {
+func (c *auditListCmd) table(events []api.AuditEvent) sheet {
 	where := "all namespaces"
 	if c.Namespace != "" {
 		where = c.Namespace
@@ -120,7 +125,7 @@ func action(e api.AuditEvent) string {
 }
 
 // resource is the key when the table is about its namespace, else the path.
-func (c *auditCmd) resource(e api.AuditEvent) string {
+func (c *auditListCmd) resource(e api.AuditEvent) string {
 	switch {
 	case e.Namespace == "" || e.Namespace == c.Namespace:
 		return e.Resource

@@ -21,6 +21,12 @@ func usageError(err error) error {
 	if node == nil {
 		node = pe.Context.Model.Node
 	}
+	if node.DefaultCmd != nil { // its flags are the group's
+		node.Flags = append(node.Flags, node.DefaultCmd.Flags...)
+	}
+	if group := node.Parent; group != nil && group.DefaultCmd == node {
+		node = group
+	}
 	command := node.FullPath()
 	message := wording(pe, node)
 	if name, ok := strings.CutPrefix(command, "ass "); ok {
@@ -45,7 +51,7 @@ func wording(pe *kong.ParseError, node *kong.Node) string {
 	case strings.HasPrefix(msg, "missing flags"):
 		return "a flag is missing: " + missing(node)
 	}
-	for _, f := range pe.Context.Flags() {
+	for _, f := range append(pe.Context.Flags(), node.Flags...) {
 		if strings.HasPrefix(msg, "--"+f.Name+":") {
 			return "--" + f.Name + " lacks its value, or it is not of the right kind"
 		}
