@@ -28,6 +28,7 @@ type settings struct {
 	dir       string        // where the data goes: the disk that is measured
 	duration  time.Duration // of the load on the vault, and on each floor, for one line
 	runs      int           // of each process
+	events    int           // in the large trail
 	json      bool
 }
 
@@ -45,6 +46,7 @@ func main() {
 	flag.StringVar(&s.dir, "dir", os.TempDir(), "the directory, and so the disk, for the data")
 	flag.DurationVar(&s.duration, "duration", 2*time.Second, "how long vault and floor are each loaded for a line of the table")
 	flag.IntVar(&s.runs, "runs", 100, "how often each process is started")
+	flag.IntVar(&s.events, "events", 10_000_000, "how many events the large trail has, at least 10,000")
 	flag.BoolVar(&s.json, "json", false, "print JSON")
 	flag.Parse()
 

@@ -52,13 +52,14 @@ func met(ok bool) string {
 
 // report is all that a run found.
 type report struct {
-	System     string    `json:"system"`
-	CPUs       int       `json:"cpus"`
-	Dir        string    `json:"dir"`
-	ValueBytes int       `json:"value_bytes"`
-	Cells      []cell    `json:"cells"`
-	Processes  []process `json:"processes"`
-	Verified   string    `json:"verified"` // what assd verify said of the trail
+	System     string      `json:"system"`
+	CPUs       int         `json:"cpus"`
+	Dir        string      `json:"dir"`
+	ValueBytes int         `json:"value_bytes"`
+	Cells      []cell      `json:"cells"`
+	Processes  []process   `json:"processes"`
+	Trail      trailReport `json:"trail"`
+	Verified   string      `json:"verified"` // what assd verify said of the trail
 }
 
 func (r *report) print(w io.Writer, asJSON bool) error {
@@ -88,6 +89,9 @@ func (r *report) print(w io.Writer, asJSON bool) error {
 		fmt.Fprintf(t, "%s\t%.1f\t%.1f\t%.1f\t  %s\n", p.Name, p.P50/1000, p.OverTrue/1000, p.OverIdle/1000, p.Goal)
 	}
 	if err := t.Flush(); err != nil {
+		return err
+	}
+	if err := r.Trail.print(w, r.Cells[0].Vault.P50); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintf(w, "\nassd verify: %s\n", r.Verified)

@@ -36,6 +36,9 @@ func run(ctx context.Context, s settings) (_ *report, err error) {
 	if r.Verified, err = v.verify(ctx); err != nil {
 		return nil, err
 	}
+	if r.Trail, err = measureTrail(ctx, root, s.events); err != nil {
+		return nil, err
+	}
 	return r, nil
 }
 
