@@ -37,6 +37,7 @@ var guards = map[string]Guard{
 	"me":               {StepUpNever, true},
 	"claim":            {StepUpNever, true},
 	"audit":            {StepUpNever, true},
+	"audit.export":     {StepUpNever, true},
 	"token.list":       {StepUpNever, true},
 	"token.revoke":     {StepUpNever, true},
 	"agent.list":       {StepUpNever, true},

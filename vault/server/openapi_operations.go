@@ -19,7 +19,14 @@ type operationDoc struct {
 	query              []docParameter
 	takes              reflect.Type // its body; nil: none
 	gives              []success
+	streams            streamDoc  // what its 200 may be instead of JSON
 	codes              []api.Code // in which it can end, besides those that all like it share
+}
+
+// streamDoc is a body that is no JSON document.
+type streamDoc struct {
+	lines []reflect.Type // of jsonl: each line is one of these
+	plain []string       // types of a body that is text
 }
 
 // success is a way in which an operation can end well.
@@ -399,5 +406,15 @@ var operationDocs = map[string]operationDoc{
 		query: auditQuery,
 		gives: ok[api.AuditPage]("A page of events."),
 		codes: []api.Code{api.CodeConflict},
+	},
+	"audit.export": {
+		tag: "audit", summary: "The trail, oldest first", who: owners,
+		text: "Up to what is the newest event when it begins. As jsonl each event has the bytes that were hashed, so that the chain can be proved without this vault; " +
+			"that takes all of it, so not with a filter. One that is cut short ends without the end of its body, as jsonl after a line with an error. " +
+			"Few are made at a time: one more is `RATE_LIMITED`.",
+		query:   exportQuery,
+		gives:   []success{{status: http.StatusOK, text: "The events: as jsonl, of which each line is one of these, or as csv with a header row."}},
+		streams: streamDoc{lines: []reflect.Type{typeOf[api.AuditLine](), typeOf[api.AuditHead](), typeOf[api.ErrorBody]()}, plain: []string{typeCSV}},
+		codes:   []api.Code{api.CodeConflict},
 	},
 }

@@ -67,6 +67,7 @@ func (s *Server) table() []route {
 		{"GET", "/v1/webhooks", "webhook.list", s.listWebhooks, 0},
 		{"POST", "/v1/webhooks/{id}/test", "webhook.test", s.testWebhook, 0},
 		{"GET", "/v1/audit", "audit", s.audit, 0},
+		{"GET", "/v1/audit/export", "audit.export", s.exportAudit, 0},
 	}
 }
 
