@@ -3,11 +3,11 @@ package audit
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"fmt"
 	"sort"
 	"time"
 
+	"github.com/agent-secret-store/assd/audit/chain"
 	"github.com/agent-secret-store/assd/store"
 )
 
@@ -24,13 +24,7 @@ type Link struct {
 	Seq        uint64
 	Prev, Hash Hash
 	Bytes      []byte // as stored
-	Signatures []Signature
-}
-
-// Signature is one of a head, by the key of an epoch.
-type Signature struct {
-	Epoch uint64
-	Bytes []byte
+	Signatures []chain.Signature
 }
 
 // Event is the event itself.
@@ -125,7 +119,7 @@ func (f *Forward) take(k, v []byte) (Link, error) {
 	switch {
 	case err != nil || e.Seq != f.next:
 		return Link{}, brokenAt(f.next, "it is missing or malformed")
-	case link(e.Seq, f.prev, e.Bytes) != e.Hash:
+	case chain.Link(e.Seq, f.prev, e.Bytes) != e.Hash:
 		return Link{}, brokenAt(f.next, "it was changed: its hash does not match")
 	case e.Seq == f.head.Seq && e.Hash != f.head.Hash:
 		return Link{}, brokenAt(f.next, "it is not the one that was committed")
@@ -137,13 +131,9 @@ func (f *Forward) take(k, v []byte) (Link, error) {
 
 // sign keeps the signatures in the entry of a signed head: more than one where the key
 // changed there.
-func (l *Link) sign(v []byte) error {
-	const size = 8 + 64 // epoch and signature
-	if len(v) == 0 || len(v)%size != 0 {
+func (l *Link) sign(v []byte) (err error) {
+	if l.Signatures, err = chain.ParseSignatures(bytes.Clone(v)); err != nil {
 		return brokenAt(l.Seq, "its signed head is malformed")
-	}
-	for ; len(v) > 0; v = v[size:] {
-		l.Signatures = append(l.Signatures, Signature{binary.BigEndian.Uint64(v), bytes.Clone(v[8:size])})
 	}
 	return nil
 }

@@ -417,4 +417,27 @@ var operationDocs = map[string]operationDoc{
 		streams: streamDoc{lines: []reflect.Type{typeOf[api.AuditLine](), typeOf[api.AuditHead](), typeOf[api.ErrorBody]()}, plain: []string{typeCSV}},
 		codes:   []api.Code{api.CodeConflict},
 	},
+	"audit.checkpoint": {
+		tag: "audit", summary: "The signed head of the chain", who: owners,
+		text: "A signed note over the number of events and the hash of the newest, to be kept elsewhere: whoever has it can tell a trail that was cut, rolled back or made anew. " +
+			"With `Accept: text/plain` the answer is the note alone. `NOT_FOUND` where the trail ends before `size`.",
+		query:   []docParameter{query("size", "The number of an older event, whose hash is to be told as well.", 1, count(from(1)))},
+		gives:   ok[api.Checkpoint]("The newest checkpoint."),
+		streams: streamDoc{plain: []string{typeNote}},
+		codes:   []api.Code{api.CodeNotFound, api.CodeConflict},
+	},
+	"audit.verify": {
+		tag: "audit", summary: "Check the whole vault now", who: owners,
+		text: "Chain, signatures, records and values, by the daemon itself; the chain can be checked without trusting it, from an export with the signed heads. " +
+			"`CONFLICT` while another one is under way. What is found stops the daemon, after the answer.",
+		gives: ok[api.TrailCheck]("What was found."),
+		codes: []api.Code{api.CodeConflict},
+	},
+	"audit.rotate_key": {
+		tag: "audit", summary: "Have another key sign the trail", who: owners,
+		text:  "The old key signs for the new one, and what it has signed stays verifiable. Tokens are not affected.",
+		takes: typeOf[api.KeyRotation](),
+		gives: ok[api.KeyRotated]("The key that signs from now on."),
+		codes: []api.Code{api.CodeConflict},
+	},
 }
