@@ -33,8 +33,7 @@ func (v *Vault) Checkpoint(ctx context.Context, req Request, size uint64) (out a
 		if out.HashAt, err = hashAt(r, h, size); err != nil {
 			return err
 		}
-		out.Rotations, err = v.rotationsOfKey(r)
-		return err
+		return v.tellLineage(r, &out)
 	})
 	return out, v.asTrail(err)
 }
@@ -53,17 +52,23 @@ func hashAt(r store.Reader, h audit.SignedHead, size uint64) (string, error) {
 	return at.String(), err
 }
 
-// rotationsOfKey is how each signing key followed the one before.
-func (v *Vault) rotationsOfKey(r store.Reader) ([]api.Rotation, error) {
+// tellLineage says which key was the first, and how each followed the one before.
+func (v *Vault) tellLineage(r store.Reader, out *api.Checkpoint) error {
 	keys, err := v.lineageIn(r)
-	out := []api.Rotation{}
-	for i := 1; err == nil && i < len(keys); i++ {
-		rot, bad := audit.RotationAt(r, keys[i].Since)
-		out, err = append(out, api.Rotation{
-			Seq: rot.Seq, Prev: rot.Prev.String(), Event: rot.Event, Signatures: base64.StdEncoding.EncodeToString(rot.Signatures),
-		}), bad
+	if err != nil {
+		return err
 	}
-	return out, err
+	out.FirstKey, out.Rotations = keys[0].Key.String(), []api.Rotation{}
+	for _, k := range keys[1:] {
+		rot, err := audit.RotationAt(r, k.Since)
+		if err != nil {
+			return err
+		}
+		out.Rotations = append(out.Rotations, api.Rotation{
+			Seq: rot.Seq, Prev: rot.Prev.String(), Event: rot.Event, Signatures: base64.StdEncoding.EncodeToString(rot.Signatures),
+		})
+	}
+	return nil
 }
 
 // CheckTrail checks the whole vault now, for owners: what only the daemon sees, the

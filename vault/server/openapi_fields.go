@@ -442,6 +442,7 @@ var auditFields = map[string]fieldDoc{
 	"Checkpoint.hash":          says("The hash of the newest one, in hex.", matching(hashPattern)),
 	"Checkpoint.epoch":         says("The epoch of the key that signed.", from(1)),
 	"Checkpoint.verify_key":    says("That key."),
+	"Checkpoint.first_key":     says("The key that event 1 names."),
 	"Checkpoint.hash_at":       says("The hash of the event that was asked for, in hex.", matching(hashPattern)),
 	"Checkpoint.rotations":     says("How each signing key followed the one before, the oldest first."),
 	"Rotation.seq":             says("The number of the event.", from(1)),
