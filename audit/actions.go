@@ -17,7 +17,7 @@ var actions = []Action{
 	AuthFailed, AuthLogin, StepUpFailed, PassphraseSet,
 	ApprovalRequest, ApprovalApprove, ApprovalDeny, ApprovalExpire, ApprovalList, ApprovalRevoke,
 	PolicyReload, PolicyRead, PolicyCheck, ConfigReload,
-	AuditRead, MeRead,
+	AuditRead, AuditRotateKey, MeRead,
 	CheckpointFailed,
 	WebhookConfigure, WebhookDelivered, WebhookFailed, WebhookTest, WebhookList,
 }

@@ -54,8 +54,11 @@ const (
 	SecretReseal  Action = "secret.reseal" // values sealed anew to the approval key
 	VaultLockdown Action = "vault.lockdown"
 	VaultLift     Action = "vault.lift"
-	PolicyReload  Action = "policy.reload"
-	ConfigReload  Action = "config.reload"
+
+	AuditRotateKey Action = "audit.rotate_key" // another key signs the heads from here on
+
+	PolicyReload Action = "policy.reload"
+	ConfigReload Action = "config.reload"
 
 	WebhookConfigure Action = "webhook.configure" // who is told of what
 	WebhookDelivered Action = "webhook.delivered"
@@ -121,7 +124,8 @@ type Subject struct {
 	Name string `json:"name,omitempty"`
 }
 
-// Birth is what event 1 says of the vault: who signs its heads.
+// Birth is what event 1 says of the vault: who signs its heads. The event of a new
+// signing key says it again.
 type Birth struct {
 	Tenant    string `json:"tenant"`
 	VerifyKey string `json:"verify_key"` // "ed25519:" and base64
@@ -149,7 +153,7 @@ type Event struct {
 	TokenID   string            `json:"token_id,omitempty"`
 	Count     int               `json:"count,omitempty"` // equal refusals this event stands for
 	Clock     *Time             `json:"clock,omitempty"` // the wall clock, where it had gone back behind the last event
-	Vault     *Birth            `json:"vault,omitempty"` // event 1 only
+	Vault     *Birth            `json:"vault,omitempty"` // event 1, and one that names a new signing key
 	Records   map[string]string `json:"records,omitempty"`
 	Anchor    string            `json:"anchor,omitempty"` // the state of the records that decide about everything
 }

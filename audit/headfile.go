@@ -2,7 +2,6 @@ package audit
 
 import (
 	"bytes"
-	"crypto/ed25519"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/agent-secret-store/assd/audit/chain"
 	"github.com/agent-secret-store/assd/store"
 )
 
@@ -21,7 +21,6 @@ import (
 type HeadFile struct {
 	path   string
 	tenant string
-	key    ed25519.PublicKey
 	f      *os.File // nil before the first Write
 }
 
@@ -29,8 +28,8 @@ const headFileSize = 512
 
 // headLine is what stands in the file.
 type headLine struct {
-	Tenant string `json:"tenant"`
-	Key    string `json:"key"`
+	Tenant string    `json:"tenant"`
+	Key    chain.Key `json:"key"`
 	Head
 	Signature []byte `json:"signature"`
 }
@@ -43,8 +42,8 @@ var ErrNoHead = errors.New("no head file")
 var ErrRollback = errors.New("the database is not the newest")
 
 // NewHeadFile is the head file at path; the first Write makes it.
-func NewHeadFile(path, tenant string, key ed25519.PublicKey) *HeadFile {
-	return &HeadFile{path: filepath.Clean(path), tenant: tenant, key: key}
+func NewHeadFile(path, tenant string) *HeadFile {
+	return &HeadFile{path: filepath.Clean(path), tenant: tenant}
 }
 
 // open opens the file and gives it its size: what lay there may have been longer,
@@ -64,7 +63,7 @@ func (hf *HeadFile) open(content []byte) error {
 
 // Write replaces what the file says by h.
 func (hf *HeadFile) Write(h SignedHead) error {
-	b, err := json.Marshal(headLine{hf.tenant, FormatKey(hf.key), h.Head, h.Signature})
+	b, err := json.Marshal(headLine{hf.tenant, h.Key, h.Head, h.Signature})
 	if err != nil || len(b) >= headFileSize {
 		return fmt.Errorf("writing head file: %d bytes: %w", len(b), err)
 	}
@@ -88,9 +87,9 @@ func (hf *HeadFile) Close() error {
 	return hf.f.Close()
 }
 
-// ReadHeadFile reads the head kept at path and checks its signature by the key
+// ReadHeadFile reads the head kept at path and checks its signature by the keys
 // of the vault: ErrNoHead when there is none.
-func ReadHeadFile(path, tenant string, key ed25519.PublicKey) (Head, error) {
+func ReadHeadFile(path, tenant string, keys chain.Lineage) (Head, error) {
 	f, err := os.Open(filepath.Clean(path))
 	if errors.Is(err, os.ErrNotExist) {
 		return Head{}, fmt.Errorf("%w: %q", ErrNoHead, path)
@@ -115,7 +114,7 @@ func ReadHeadFile(path, tenant string, key ed25519.PublicKey) (Head, error) {
 	if line.Tenant != tenant {
 		return Head{}, fmt.Errorf("head file %q belongs to another vault", path)
 	}
-	if !ed25519.Verify(key, line.message(tenant), line.Signature) {
+	if !keys.Signs(tenant, line.Head, chain.Signature{Epoch: line.Epoch, Bytes: line.Signature}) {
 		return Head{}, fmt.Errorf("head file %q is not signed by this vault", path)
 	}
 	return line.Head, nil

@@ -9,22 +9,23 @@ import (
 	"testing"
 
 	"github.com/agent-secret-store/assd/audit"
+	"github.com/agent-secret-store/assd/audit/chain"
 	"github.com/agent-secret-store/assd/store"
 )
 
 func TestHeadFile(t *testing.T) {
 	tr := filled(t, 3)
 	path := filepath.Join(t.TempDir(), "head")
-	key := tr.cfg.Signer.Public().(ed25519.PublicKey)
-	if _, err := audit.ReadHeadFile(path, tenant, key); !errors.Is(err, audit.ErrNoHead) {
+	keys := chain.Lineage{{Epoch: 1, Since: 1, Key: chain.Key(tr.cfg.Signer.Public().(ed25519.PublicKey))}}
+	if _, err := audit.ReadHeadFile(path, tenant, keys); !errors.Is(err, audit.ErrNoHead) {
 		t.Fatalf("missing: %v", err)
 	}
-	hf := audit.NewHeadFile(path, tenant, key)
+	hf := audit.NewHeadFile(path, tenant)
 	defer hf.Close()
 	if err := hf.Write(tr.log.Head()); err != nil {
 		t.Fatal(err)
 	}
-	got, err := audit.ReadHeadFile(path, tenant, key)
+	got, err := audit.ReadHeadFile(path, tenant, keys)
 	if err != nil || got != tr.log.Head().Head {
 		t.Fatalf("read back %+v, %v", got, err)
 	}
@@ -38,7 +39,7 @@ func TestHeadFile(t *testing.T) {
 		if err := os.WriteFile(path, bad, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if h, err := audit.ReadHeadFile(path, tenant, key); err == nil && h != got {
+		if h, err := audit.ReadHeadFile(path, tenant, keys); err == nil && h != got {
 			t.Errorf("byte %d flipped reads as another head", i)
 		}
 	}
@@ -88,8 +89,8 @@ func FuzzParseKey(f *testing.F) {
 	f.Add("ed25519:")
 	f.Fuzz(func(t *testing.T, s string) {
 		k, err := audit.ParseKey(s)
-		if err == nil && audit.FormatKey(k) != s {
-			t.Errorf("%q reads as %q", s, audit.FormatKey(k))
+		if err == nil && k.String() != s {
+			t.Errorf("%q reads as %q", s, k)
 		}
 	})
 }

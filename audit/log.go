@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/agent-secret-store/assd/audit/chain"
 	"github.com/agent-secret-store/assd/store"
 )
 
@@ -50,11 +51,14 @@ type Log struct {
 // instant is the time of an event, and when that was by our clock.
 type instant struct{ at, seen time.Time }
 
-// SignedHead is a committed head with its signature.
+// SignedHead is a committed head with its signature, and the key that it verifies by.
 type SignedHead struct {
 	Head
 	Signature []byte
+	Key       chain.Key
 }
+
+func (l *Log) key() chain.Key { return chain.Key(l.cfg.Signer.Public().(ed25519.PublicKey)) }
 
 // New is a Log for a vault that has no events yet.
 func New(cfg Config) *Log {
@@ -145,7 +149,7 @@ func (l *Log) Append(tx *store.Tx, e Event, changes ...Change) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	h := link(seq, prev.Hash, b)
+	h := chain.Link(seq, prev.Hash, b)
 	if err := tx.Put(store.Audit, seqKey(seq), append(h[:], b...)); err != nil {
 		return 0, fmt.Errorf("appending event: %w", err)
 	}
@@ -233,16 +237,16 @@ func (l *Log) Sign(tx *store.Tx) error {
 		return nil
 	}
 	was, sig := l.signed, l.sig
-	value, signature := signedHead(l.head, l.cfg.Tenant, l.cfg.Signer)
-	l.signed, l.sig = l.head, signature
+	signature := chain.Sign(l.head, l.cfg.Tenant, l.cfg.Signer)
+	l.signed, l.sig = l.head, signature.Bytes
 	tx.OnUndo(func() { l.signed, l.sig = was, sig })
-	return tx.Put(store.Audit, headKey(l.head.Seq), value)
+	return tx.Put(store.Audit, headKey(l.head.Seq), chain.FormatSignatures(signature))
 }
 
 // Committed publishes the signed head after a commit. It is called from the
 // store's Committed.
 func (l *Log) Committed() {
-	l.committed.Store(&SignedHead{l.signed, l.sig})
+	l.committed.Store(&SignedHead{l.signed, l.sig, l.key()})
 	l.instant.Store(&instant{l.last, l.lastAt})
 }
 
@@ -254,7 +258,11 @@ func (l *Log) Head() SignedHead {
 	return SignedHead{}
 }
 
-// VerifyKey is the public half of the signing key, as event 1 has it.
+// VerifyKey is the public half of the signing key, as event 1 or the newest rotation
+// has it; safe from any goroutine once there has been a commit.
 func (l *Log) VerifyKey() string {
-	return FormatKey(l.cfg.Signer.Public().(ed25519.PublicKey))
+	if h := l.committed.Load(); h != nil {
+		return h.Key.String()
+	}
+	return l.key().String()
 }

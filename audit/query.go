@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/agent-secret-store/assd/audit/chain"
 	"github.com/agent-secret-store/assd/store"
 )
 
@@ -95,7 +96,7 @@ func readStored(r store.Reader, seq uint64) (Stored, error) {
 		}
 	}
 	ev, err := DecodeEvent(e.Bytes)
-	if err != nil || link(seq, before.Hash, e.Bytes) != e.Hash {
+	if err != nil || chain.Link(seq, before.Hash, e.Bytes) != e.Hash {
 		return Stored{}, brokenAt(seq, "it was changed: its hash does not match")
 	}
 	return Stored{seq, ev}, nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/agent-secret-store/assd/audit/chain"
 	"github.com/agent-secret-store/assd/store"
 )
 
@@ -18,19 +19,20 @@ func checkTail(r store.Reader, cfg Config) (SignedHead, time.Time, error) {
 	if err != nil {
 		return fail(newest.Seq, "the trail has no readable last event")
 	}
-	epoch, sig, err := parseHead(r.Get(store.Audit, headKey(newest.Seq)))
+	signed, err := chain.ParseSignatures(r.Get(store.Audit, headKey(newest.Seq)))
 	if err != nil {
 		return fail(newest.Seq, "the trail does not end at a signed head")
 	}
-	head := Head{Epoch: epoch, Seq: newest.Seq, Hash: newest.Hash}
-	if !ed25519.Verify(cfg.Signer.Public().(ed25519.PublicKey), head.message(cfg.Tenant), sig) {
+	sig := signed[len(signed)-1] // of the newer key, where it changed
+	head, key := Head{Epoch: cfg.Epoch, Seq: newest.Seq, Hash: newest.Hash}, chain.Key(cfg.Signer.Public().(ed25519.PublicKey))
+	if sig.Epoch != cfg.Epoch || !head.Verify(cfg.Tenant, key, sig.Bytes) {
 		return fail(newest.Seq, "the signature of the newest head does not verify")
 	}
 	last, seq, err := relink(r, newest.Seq)
 	if err != nil {
 		return fail(seq, err.Error())
 	}
-	return SignedHead{head, append([]byte(nil), sig...)}, last, nil
+	return SignedHead{head, append([]byte(nil), sig.Bytes...), key}, last, nil
 }
 
 func brokenAt(seq uint64, problem string) error {
@@ -80,7 +82,7 @@ func relink(r store.Reader, newest uint64) (time.Time, uint64, error) {
 		if err != nil {
 			return last, seq, err
 		}
-		if link(seq, prev, e.Bytes) != e.Hash {
+		if chain.Link(seq, prev, e.Bytes) != e.Hash {
 			return last, seq, fmt.Errorf("its hash does not match")
 		}
 		ev, err := DecodeEvent(e.Bytes)

@@ -3,11 +3,12 @@ package audit
 import (
 	"bytes"
 	"context"
-	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
+	"github.com/agent-secret-store/assd/audit/chain"
 	"github.com/agent-secret-store/assd/store"
 )
 
@@ -17,7 +18,7 @@ const chunk = 1000
 // Report is what Verify found. The vault is sound when Problem is empty.
 type Report struct {
 	Tenant    string `json:"tenant"`
-	VerifyKey string `json:"verify_key"`
+	VerifyKey string `json:"verify_key"` // the newest
 	Events    uint64 `json:"events"`
 	Heads     uint64 `json:"heads"`
 	Records   int    `json:"records"`
@@ -25,7 +26,8 @@ type Report struct {
 	FirstBad  uint64 `json:"first_bad,omitempty"` // sequence number
 	Problem   string `json:"problem,omitempty"`
 
-	Ledger Ledger `json:"-"`
+	Ledger  Ledger        `json:"-"`
+	Lineage chain.Lineage `json:"-"`
 }
 
 // Ledger is what a check of the whole chain learned for the running daemon.
@@ -57,33 +59,57 @@ var errBad = errors.New("the trail is broken")
 // what is wrong with the vault stands in the report.
 func Verify(ctx context.Context, db *store.DB) (Report, error) {
 	v := verifier{ctx: ctx, db: db, live: map[Object]*liveRecord{}, gone: map[Object]uint64{}, seen: newHistory()}
-	v.rep.Ledger.Active = map[string]time.Time{}
-	for _, step := range []func() error{v.begin, v.loadRecords, v.walk, v.settle} {
-		err := step()
-		if errors.Is(err, errBad) {
-			break
-		}
-		if err != nil {
-			return v.rep, fmt.Errorf("verifying: %w", err)
-		}
+	v.walker, v.active = chain.NewWalker(), map[string]*chain.Time{}
+	err := v.run()
+	v.conclude()
+	if err != nil && v.rep.Problem == "" {
+		return v.rep, fmt.Errorf("verifying: %w", err)
 	}
 	return v.rep, nil
 }
 
-type verifier struct {
-	ctx  context.Context
-	db   *store.DB
-	rep  Report
-	key  ed25519.PublicKey
-	end  uint64 // the last event when the check began
-	live map[Object]*liveRecord
-	gone map[Object]uint64 // written by this event, and not there
-	seen history
+// conclude waits for the signatures, and takes over what the walk found if that comes
+// first.
+func (v *verifier) conclude() {
+	w := v.walker
+	found := w.Finish()
+	if found != nil && v.cut != nil && found.Seq >= v.cut.Seq {
+		found = v.cut
+	}
+	if found != nil && (v.rep.Problem == "" || found.Seq <= v.rep.FirstBad) {
+		v.rep.FirstBad, v.rep.Problem = found.Seq, found.Problem
+	}
+	v.rep.Tenant, v.rep.Lineage, v.rep.Head, v.rep.Heads, v.rep.Events = w.Tenant, w.Lineage, w.Head, w.Heads, w.Head.Seq
+	if key := w.Lineage.Newest().Key; key != nil {
+		v.rep.VerifyKey = key.String()
+	}
+	v.rep.Ledger.Active = make(map[string]time.Time, len(v.active))
+	for id, at := range v.active {
+		v.rep.Ledger.Active[id] = at.When()
+	}
+}
 
-	// where the walk is
-	seq  uint64
-	prev Hash
-	time time.Time
+func (v *verifier) run() error {
+	for _, step := range []func() error{v.begin, v.loadRecords, v.walk, v.settle} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type verifier struct {
+	ctx    context.Context
+	db     *store.DB
+	rep    Report
+	walker *chain.Walker
+	end    uint64     // the last event when the check began
+	cut    *chain.Bad // what is wrong with that end
+	live   map[Object]*liveRecord
+	gone   map[Object]uint64 // written by this event, and not there
+	seen   history
+	active map[string]*chain.Time
+	time   time.Time // of the event just walked
 }
 
 // liveRecord is a record as found, and what the trail says of it.
@@ -99,45 +125,22 @@ func (v *verifier) bad(seq uint64, format string, args ...any) error {
 	return errBad
 }
 
-// begin reads event 1 and fixes how far the check goes.
+// begin fixes how far the check goes, and looks whether that is a signed head.
 func (v *verifier) begin() error {
-	return v.db.View(func(s *store.Snapshot) error {
-		first, err := readEntry(s, 1)
-		if err != nil {
-			return v.bad(1, "missing")
+	return v.db.View(func(s *store.Snapshot) (err error) {
+		k, _ := s.Last(store.Audit)
+		ok := false
+		if v.end, _, ok = parseKey(k); !ok {
+			v.end = math.MaxUint64 // the walk comes upon what is there
+			return nil
 		}
-		ev, err := DecodeEvent(first.Bytes)
-		if err != nil || ev.Action != VaultInit || ev.Vault == nil {
-			return v.bad(1, "changed: it is no vault.init event")
-		}
-		v.rep.Tenant, v.rep.VerifyKey = ev.Vault.Tenant, ev.Vault.VerifyKey
-		if v.key, err = ParseKey(ev.Vault.VerifyKey); err != nil {
-			return v.bad(1, "changed: its verification key is malformed")
-		}
-		last, err := lastEntry(s)
-		if err != nil {
-			return v.badEnd(s)
-		}
-		v.end = last.Seq
 		if s.Get(store.Audit, headKey(v.end)) == nil {
 			at, err := headBefore(s, v.end)
-			if err != nil {
-				return err
-			}
-			return v.bad(at+1, "inserted after the newest signed head, or the head is missing")
+			v.cut = &chain.Bad{Seq: at + 1, Problem: "cut, or inserted after the newest signed head, or the head is missing"}
+			return err
 		}
 		return nil
 	})
-}
-
-// badEnd names what is wrong with a trail whose last event cannot be read.
-func (v *verifier) badEnd(s *store.Snapshot) error {
-	k, _ := s.Last(store.Audit)
-	seq, head, _ := parseKey(k)
-	if head {
-		return v.bad(seq, "cut: its head was signed, the event is missing or malformed")
-	}
-	return v.bad(seq, "changed: the last entry is malformed")
 }
 
 func (v *verifier) loadRecords() error {
@@ -170,7 +173,7 @@ func (v *verifier) walk() error {
 		seq, head, ok := parseKey(k)
 		switch {
 		case !ok:
-			return false, v.bad(v.seq+1, "inserted: no entry of a trail")
+			return false, v.walker.Malformed("inserted: no entry of a trail")
 		case seq > v.end: // written while we walk
 			return false, nil
 		case head:
@@ -178,39 +181,32 @@ func (v *verifier) walk() error {
 		}
 		return true, v.event(k, val)
 	})
-	switch {
-	case err != nil:
-		return err
-	case v.seq < v.end:
-		return v.bad(v.seq+1, "missing")
+	if err == nil {
+		err = v.walker.End()
 	}
-	v.rep.Events, v.rep.Head.Seq, v.rep.Head.Hash = v.seq, v.seq, v.prev
-	return v.ctx.Err()
+	return errors.Join(err, v.ctx.Err())
 }
 
 func (v *verifier) event(k, val []byte) error {
-	want := v.seq + 1
-	if want%chunk == 0 && v.ctx.Err() != nil {
+	if v.walker.Head.Seq%chunk == 0 && v.ctx.Err() != nil {
 		return v.ctx.Err()
 	}
 	e, err := parseEntry(k, val)
-	switch {
-	case err != nil:
-		return v.bad(want, "changed: the entry is malformed")
-	case e.Seq != want:
-		return v.bad(want, "missing: the next one is %d", e.Seq)
-	case link(e.Seq, v.prev, e.Bytes) != e.Hash:
-		return v.bad(want, "changed or out of order: its hash does not match")
+	if err != nil {
+		return v.walker.Malformed("changed: the entry is malformed")
+	}
+	if err := v.walker.Event(chain.Entry{Seq: e.Seq, Hash: e.Hash, Event: e.Bytes}); err != nil {
+		return err
+	}
+	v.acted()
+	if !v.walker.Last.Records {
+		return nil
 	}
 	ev, err := DecodeEvent(e.Bytes)
 	if err != nil {
-		return v.bad(want, "changed: %v", err)
+		return v.bad(e.Seq, "changed: %v", err)
 	}
-	if ev.Time.Before(v.time) {
-		return v.bad(want, "out of order: it is older than the one before it")
-	}
-	v.seq, v.prev, v.time = e.Seq, e.Hash, ev.Time.Time
-	v.rep.Ledger.Active[ev.Actor.ID] = v.time
+	v.time = ev.Time.Time
 	for name, text := range ev.Records {
 		if err := v.told(name, text); err != nil {
 			return err
@@ -219,40 +215,45 @@ func (v *verifier) event(k, val []byte) error {
 	return nil
 }
 
+// acted keeps who was active when.
+func (v *verifier) acted() {
+	last := &v.walker.Last
+	at := v.active[string(last.Actor)]
+	if at == nil {
+		at = new(chain.Time)
+		v.active[string(last.Actor)] = at
+	}
+	*at = last.Time
+}
+
 // told takes what the event just walked says of a record.
 func (v *verifier) told(name, text string) error {
 	o := objectOf(name)
 	m, err := parseMark(text)
 	if err != nil {
-		return v.bad(v.seq, "record %s: %v", o, err)
+		return v.bad(v.seq(), "record %s: %v", o, err)
 	}
-	if last := v.seen.note(o, v.seq, m.digest == "", v.time); last != m.replaces {
-		return v.bad(v.seq, "record %s: this event found the state of event %d, and event %d had written it last", o, m.replaces, last)
+	if last := v.seen.note(o, v.seq(), m.digest == "", v.time); last != m.replaces {
+		return v.bad(v.seq(), "record %s: this event found the state of event %d, and event %d had written it last", o, m.replaces, last)
 	}
 	if rec := v.live[o]; rec != nil {
-		rec.last, rec.told = v.seq, m.digest
+		rec.last, rec.told = v.seq(), m.digest
 		return nil
 	}
 	delete(v.gone, o)
 	if m.digest != "" && !expires(o.Bucket) {
-		v.gone[o] = v.seq
+		v.gone[o] = v.seq()
 	}
 	return nil
 }
 
-// head checks a signed head, which must be that of the event just walked.
+// seq is where the walk is.
+func (v *verifier) seq() uint64 { return v.walker.Head.Seq }
+
+// head takes a signed head, which must be that of the event just walked.
 func (v *verifier) head(seq uint64, val []byte) error {
-	if seq != v.seq {
-		return v.bad(v.seq+1, "cut or missing: the signed head of event %d follows", seq)
-	}
-	epoch, sig, err := parseHead(val)
-	h := Head{Epoch: epoch, Seq: seq, Hash: v.prev}
-	if err != nil || !ed25519.Verify(v.key, h.message(v.rep.Tenant), sig) {
-		return v.bad(seq, "its signed head does not verify: foreign or changed signature")
-	}
-	v.rep.Heads++
-	v.rep.Head.Epoch = epoch
-	return nil
+	signed, _ := chain.ParseSignatures(val) // none of a malformed one
+	return v.walker.SignedHead(seq, signed)
 }
 
 // settle compares the records found with what the trail says of them.

@@ -21,6 +21,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"github.com/agent-secret-store/assd/audit"
+	"github.com/agent-secret-store/assd/audit/chain"
 	"github.com/agent-secret-store/assd/vault"
 	"github.com/agent-secret-store/assd/vault/api"
 	"github.com/agent-secret-store/assd/vault/seal"
@@ -377,7 +378,7 @@ func frozenHead(t *testing.T, h *house, want frozen, key ed25519.PublicKey) {
 		line.Epoch != 1 || line.Seq != want.Events || len(line.Signature) != 64 {
 		t.Errorf("the head file is %s", b)
 	}
-	kept, err := audit.ReadHeadFile(h.file("head"), want.Tenant, key)
+	kept, err := audit.ReadHeadFile(h.file("head"), want.Tenant, chain.Lineage{{Epoch: 1, Since: 1, Key: chain.Key(key)}})
 	if err != nil || kept.Hash.String() != line.Hash {
 		t.Errorf("it reads as %+v, %v", kept, err)
 	}

@@ -77,7 +77,7 @@ func (v *Vault) use(m *material) (err error) {
 	if v.tokens, err = newTokenKey(m.state.TokenKey, v.tenant, m.tokenKey); err != nil {
 		return err
 	}
-	v.heads = audit.NewHeadFile(v.cfg.headFile(), v.tenant, m.auditKey.Public().(ed25519.PublicKey))
+	v.heads = audit.NewHeadFile(v.cfg.headFile(), v.tenant)
 	return nil
 }
 

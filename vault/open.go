@@ -98,11 +98,11 @@ func (v *Vault) abandon() error {
 // compareHead refuses a database that is older than the head kept beside the
 // key file, or of another history.
 func (v *Vault) compareHead() error {
-	key, err := audit.ParseKey(v.log.VerifyKey())
+	keys, err := v.lineage()
 	if err != nil {
 		return err
 	}
-	kept, err := audit.ReadHeadFile(v.cfg.headFile(), v.tenant, key)
+	kept, err := audit.ReadHeadFile(v.cfg.headFile(), v.tenant, keys)
 	if errors.Is(err, audit.ErrNoHead) {
 		return v.firstHead(err)
 	}

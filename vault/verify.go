@@ -25,11 +25,7 @@ func Verify(ctx context.Context, cfg Config) (rep Report, err error) {
 	if rep.Report, err = verifyAll(ctx, db); err != nil || rep.Problem != "" {
 		return rep, err
 	}
-	key, err := audit.ParseKey(rep.VerifyKey)
-	if err != nil {
-		return rep, err
-	}
-	kept, err := audit.ReadHeadFile(cfg.headFile(), rep.Tenant, key)
+	kept, err := audit.ReadHeadFile(cfg.headFile(), rep.Tenant, rep.Lineage)
 	rep.HeadFile = !errors.Is(err, audit.ErrNoHead)
 	if !rep.HeadFile && (rep.Heads < 2 || !cfg.keyKept()) {
 		return rep, nil // a copy of the data file alone, or a vault just born
