@@ -18,7 +18,7 @@ func checkpointPlaces(a *app, p *api.Protection) (rows []row) {
 func checkpointState(a *app, c api.CheckpointPlace) string {
 	last := "none has left yet"
 	if c.SentAt != nil {
-		last = fmt.Sprintf("last one at %s UTC, of %d events", moment(*c.SentAt), c.Size)
+		last = "last one at " + moment(*c.SentAt) + " UTC, of " + plural(int(c.Size), "event")
 	}
 	if c.FailingSince == nil {
 		return a.good("✓") + " " + foreign(c.To+": "+last, maxMessage)
