@@ -34,6 +34,9 @@ func TestLastNote(t *testing.T) {
 		"half, then whole": {one[:60] + "\n\n" + two, two},
 		"something before": {"these are the checkpoints\n\n" + one, one},
 
+		"just within": {long + one + strings.Repeat("x", 8<<10-len(one)), one},
+
+		"just beyond":     {one + strings.Repeat("x", 8<<10-len(one)+1), ""},
 		"nothing":         {"", ""},
 		"empty lines":     {"\n\n", ""},
 		"no note":         {strings.Repeat("hello\n\n", 5000), ""},
