@@ -98,6 +98,9 @@ func (f *File) Send(ctx context.Context, c Checkpoint) error {
 		}
 		// O_NONBLOCK: what is a fifo now must not hold the attempt up.
 		o, err := os.OpenFile(f.path, os.O_RDWR|os.O_APPEND|os.O_CREATE|syscall.O_NONBLOCK, 0o600)
+		if errors.Is(err, fs.ErrPermission) {
+			return fmt.Errorf("opening it: %w; let uid %d, which assd runs as, write it, or restart assd if the device was plugged in anew", plain(err), os.Geteuid())
+		}
 		if err != nil {
 			return fmt.Errorf("opening it: %w", plain(err))
 		}
