@@ -18,6 +18,7 @@ var actions = []Action{
 	ApprovalRequest, ApprovalApprove, ApprovalDeny, ApprovalExpire, ApprovalList, ApprovalRevoke,
 	PolicyReload, PolicyRead, PolicyCheck, ConfigReload,
 	AuditRead, AuditRotateKey, MeRead,
+	CheckpointFailed,
 	WebhookConfigure, WebhookDelivered, WebhookFailed, WebhookTest, WebhookList,
 }
 

@@ -66,6 +66,8 @@ const (
 	WebhookTest      Action = "webhook.test"
 	WebhookList      Action = "webhook.list" // only when refused
 
+	CheckpointFailed Action = "audit.checkpoint_failed" // none arrives where they are sent
+
 	AgentList   Action = "agent.list" // these only when refused
 	OwnerList   Action = "owner.list"
 	TokenList   Action = "token.list"

@@ -29,6 +29,7 @@ func (v *Vault) protection(r store.Reader, c *caller) (*api.Protection, error) {
 	if err := v.tellWebhooks(r, p); err != nil {
 		return nil, err
 	}
+	v.tellCheckpoints(p)
 	p.Pending, err = v.countPending(r, m)
 	return p, err
 }

@@ -120,6 +120,7 @@ type Vault struct {
 	denials denials // owned by whoever the store lets write
 	outbox  outbox  // the same
 	hooks   webhooks
+	points  checkpoints
 	shed    shed
 	active  activity
 	news    news // of requests
@@ -195,13 +196,16 @@ func (v *Vault) committed() {
 func (v *Vault) Close() error {
 	v.rotations.close()
 	v.hooks.mu.Lock() // no courier is set off any more
+	v.points.mu.Lock()
 	v.stop()
+	v.points.mu.Unlock()
 	v.hooks.mu.Unlock()
 	v.done.Wait()
 	err := v.flushDenials(context.Background())
 	if errors.Is(err, store.ErrStopped) || errors.Is(err, store.ErrFull) {
 		err = nil // it has been reported where it happened
 	}
+	v.lastCheckpoints()
 	return errors.Join(err, v.db.Close(), v.heads.Close())
 }
 
@@ -209,7 +213,7 @@ func (v *Vault) Close() error {
 // minute, what is to be rotated on schedule, and the check of the whole chain.
 func (v *Vault) run() {
 	ctx, cancel := context.WithCancel(context.Background())
-	v.stop, v.hooks.ctx, v.rotations.ctx = cancel, ctx, ctx
+	v.stop, v.hooks.ctx, v.points.ctx, v.rotations.ctx = cancel, ctx, ctx, ctx
 	v.done.Go(func() { v.everyMinute(ctx, v.tidy) })
 	v.done.Go(func() { v.rotateOnSchedule(ctx) })
 	v.done.Go(func() { v.checkEvery(ctx, checkInterval) })

@@ -24,8 +24,7 @@ type Webhook struct {
 
 // same reports whether what is sent to w goes the way that it goes to other.
 func (w Webhook) same(other Webhook) bool {
-	roots := w.To.Roots == other.To.Roots || w.To.Roots != nil && other.To.Roots != nil && w.To.Roots.Equal(other.To.Roots)
-	return roots && w.Name == other.Name && w.To.URL.Equal(other.To.URL) && webhook.Equal(w.To.Secrets, other.To.Secrets)
+	return w.Name == other.Name && w.To.Same(other.To)
 }
 
 // webhooks are the receivers and the couriers that go to them.

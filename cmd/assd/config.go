@@ -31,11 +31,17 @@ type fileConfig struct {
 	values map[string]any
 	tables map[string]any // by name
 
-	receivers []vault.Webhook // once open has read what they need
-	later     bool            // that lies where a daemon gets to only after a new start
+	opened opened // once open has been called
+	later  bool   // that lies where a daemon gets to only after a new start
 
 	onDisk *seenConfig // what is in its place on disk, where that does not count
 	as     *runas.User // whom it was read as; nil: whoever started assd
+}
+
+// opened is what the tables come to with the files that they name.
+type opened struct {
+	receivers   []vault.Webhook
+	checkpoints []vault.Checkpoint
 }
 
 // contentError is something in a configuration file that is not as it should be.
@@ -148,7 +154,10 @@ func (c *fileConfig) open() error {
 	if err != nil {
 		return err
 	}
-	if c.receivers, err = openHooks(set.hooks); err != nil {
+	if c.opened.receivers, err = openHooks(set.hooks); err == nil {
+		c.opened.checkpoints, err = openCheckpoints(set.points)
+	}
+	if err != nil {
 		return &contentError{c.path, err}
 	}
 	return nil

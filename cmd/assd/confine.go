@@ -8,6 +8,7 @@ import (
 	"github.com/agent-secret-store/assd/internal/confine"
 	"github.com/agent-secret-store/assd/vault"
 	"github.com/agent-secret-store/assd/vault/api"
+	"github.com/agent-secret-store/assd/vault/away"
 )
 
 // confine keeps the daemon to its folders before anybody is answered, and lets the
@@ -55,5 +56,17 @@ func (s settings) folders() []confine.Folder {
 	for _, h := range s.hooks {
 		files = append(files, h.secretFile, h.caFile)
 	}
-	return confine.Files(files...)
+	for _, c := range s.points {
+		files = append(files, c.secretFile, c.caFile)
+	}
+	folders := confine.Files(files...)
+	for _, c := range s.points {
+		if c.file == "" {
+			continue
+		}
+		for _, dir := range away.NewFile(c.file).Folders() {
+			folders = append(folders, confine.Folder{Path: dir, Access: confine.Write})
+		}
+	}
+	return folders
 }

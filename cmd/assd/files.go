@@ -32,7 +32,7 @@ type files struct {
 	named  bool // the policy's path was given
 	config operator.File
 	app    *kong.Application
-	apply  func(settings, []vault.Webhook) // puts the tables in force
+	apply  func(settings, opened) // puts the tables in force
 	runs   *commands
 
 	mu    sync.Mutex // a look, and an owner's acceptance, one at a time
@@ -250,7 +250,7 @@ func (f *files) use(next *fileConfig) {
 		f.log.Warn("the configuration names files in a folder that is new, and counts from the next start of assd on: restart assd", "file", f.config.Path)
 		return
 	}
-	f.apply(set, next.receivers)
+	f.apply(set, next.opened)
 	var waiting []string
 	for _, name := range slices.Sorted(maps.Keys(union(f.inUse.values, next.values))) {
 		if !reflect.DeepEqual(f.inUse.values[name], next.values[name]) {
@@ -276,7 +276,7 @@ func (f *files) reopen() {
 		return
 	}
 	f.inUse = &next
-	f.apply(set, next.receivers)
+	f.apply(set, next.opened)
 }
 
 func union(a, b map[string]any) map[string]any {

@@ -70,6 +70,14 @@ and up to ten webhooks, each told of events of the audit trail by signed message
   secret_file = "/etc/assd/hook.secret"  # echo "whsec_$(openssl rand -base64 32)"
   ca_file = "/etc/assd/ca.pem"           # default: this system's issuers
 
+and places where signed checkpoints of the trail go when it has grown, so that it can
+be held against them later ("ass audit verify --checkpoint FILE"):
+  [[checkpoint]]
+  file = "/mnt/usb/checkpoints"          # appended to; better on another device
+  every = "1h"                           # at most so often; at least 1m
+  # or url = "https://log.example.com/ass", with secret_file and ca_file as above
+  # or syslog = "local", "udp://HOST:514", "tcp://HOST:601", "unix:///dev/log"
+
 and for each secret that "ass secrets rotate" makes the next value of:
   [[rotator]]
   path = "production/DB_PASSWORD"
@@ -134,7 +142,7 @@ func (c *serveCmd) Run(out output, set settings, file *fileConfig) error {
 		err = d.confine(append(c.folders(), set.folders()...))
 	}
 	if err == nil {
-		d.tell(ctx, d.files.inUse.receivers)
+		d.tell(ctx, set, d.files.inUse.opened)
 	}
 	if err != nil {
 		return errors.Join(err, d.close())
@@ -150,6 +158,7 @@ type daemon struct {
 	vault   *vault.Vault
 	srv     *server.Server
 	files   *files
+	dataDir string
 
 	commands *commands
 }
@@ -165,7 +174,7 @@ func (c *serveCmd) bind(log hclog.Logger) (*daemon, error) {
 	if err != nil {
 		return nil, errors.Join(err, c.as.AsRoot(l.Close))
 	}
-	return &daemon{log: log, socket: l, network: n}, nil
+	return &daemon{log: log, socket: l, network: n, dataDir: c.dataDir()}, nil
 }
 
 // open opens the vault, and then what lies in its locked data dir.
@@ -194,18 +203,20 @@ func (d *daemon) open(c *serveCmd, lim limits) (err error) {
 }
 
 // apply puts settings in force while serving.
-func (d *daemon) apply(s settings, receivers []vault.Webhook) {
+func (d *daemon) apply(s settings, o opened) {
 	d.srv.Limit(s.limits.failedAuth, s.limits.requests)
 	d.commands.use(s)
-	d.tell(context.Background(), receivers)
+	d.tell(context.Background(), s, o)
 }
 
-// tell makes these the receivers of webhooks. The vault goes on trying where that
-// fails.
-func (d *daemon) tell(ctx context.Context, receivers []vault.Webhook) {
-	if err := d.vault.SetWebhooks(ctx, receivers); err != nil {
+// tell makes these the receivers of webhooks, and the places that checkpoints go to.
+// The vault goes on trying where that fails.
+func (d *daemon) tell(ctx context.Context, s settings, o opened) {
+	if err := d.vault.SetWebhooks(ctx, o.receivers); err != nil {
 		d.log.Error("a change of the webhooks could not be noted yet", "error", err)
 	}
+	warnCheckpoints(s.points, d.dataDir, d.log)
+	d.vault.SetCheckpoints(o.checkpoints)
 }
 
 // close closes what is bound and open.

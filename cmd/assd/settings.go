@@ -13,6 +13,7 @@ type settings struct {
 	limits   limits
 	rotators []rotator
 	hooks    []hook
+	points   []checkpoint
 }
 
 // tables are those that a file may have, and what reads each; nil is one that is
@@ -25,6 +26,7 @@ var tables = []struct {
 	{"limits", "[limits]", func(s *settings, table any) (err error) { s.limits, err = readLimits(table); return err }},
 	{"rotator", "[[rotator]]", func(s *settings, table any) (err error) { s.rotators, err = readRotators(table); return err }},
 	{"webhook", "[[webhook]]", func(s *settings, table any) (err error) { s.hooks, err = readHooks(table); return err }},
+	{"checkpoint", "[[checkpoint]]", func(s *settings, table any) (err error) { s.points, err = readCheckpoints(table); return err }},
 }
 
 // tableForms lists the tables for a person.

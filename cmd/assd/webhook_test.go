@@ -38,7 +38,7 @@ func TestWebhookTables(t *testing.T) {
 		{named(11), "there are more than 10 tables [[webhook]]"},
 		{"[webhook]\n" + goodURL, "webhook is a list of tables, each below a line [[webhook]]"},
 		{"webhook = [1]\n", "webhook is a list of tables"},
-		{"[[webhooks]]\n" + goodURL, `knows no "webhooks"; the tables are [limits], [[rotator]], [[webhook]]`},
+		{"[[webhooks]]\n" + goodURL, `knows no "webhooks"; the tables are [limits], [[rotator]], [[webhook]], [[checkpoint]]`},
 		{hook(goodEvents, goodSecret), `[[webhook]] 1: url is missing: url = "https://`},
 		{goodHook + hook(goodURL, goodSecret), "[[webhook]] 2: events is missing"},
 		{hook(goodURL, goodEvents), "secret_file is missing"},

@@ -50,7 +50,12 @@ type State struct {
 }
 
 // kept are the folders that the process was confined to; nil: it is not confined.
-var kept atomic.Pointer[[]os.FileInfo]
+var kept atomic.Pointer[[]keptFolder]
+
+type keptFolder struct {
+	info  os.FileInfo
+	write bool
+}
 
 // Process confines the process that it runs in, for good. Where the system cannot,
 // that is no error but stands in the state.
@@ -63,41 +68,55 @@ func Process(cfg Config) (State, error) {
 }
 
 func remember(folders []Folder) {
-	var infos []os.FileInfo
+	var all []keptFolder
 	for _, f := range folders {
 		if info, err := os.Stat(f.Path); err == nil && f.Access != Remove {
-			infos = append(infos, info)
+			all = append(all, keptFolder{info, f.Access == Write})
 		}
 	}
-	kept.Store(&infos)
+	kept.Store(&all)
 }
 
 // Beyond reports whether the process is confined, and path leads to where it can
 // no longer read.
-func Beyond(path string) bool {
-	infos := kept.Load()
-	if infos == nil {
-		return false
-	}
+func Beyond(path string) bool { return beyond(filepath.Dir(real(path)), false) }
+
+// Unwritable reports whether the process is confined, and can make and change no files
+// in the folder at dir.
+func Unwritable(dir string) bool { return beyond(real(dir), true) }
+
+// real is the path that a path leads to, as far as that can be said.
+func real(path string) string {
 	at, err := filepath.Abs(path)
 	if err != nil {
-		return false
+		return path
 	}
 	if real, err := filepath.EvalSymlinks(at); err == nil {
-		at = real
+		return real
 	}
-	for at != filepath.Dir(at) {
-		at = filepath.Dir(at)
-		if info, err := os.Stat(at); err == nil && among(*infos, info) {
-			return false
-		}
-	}
-	return true
+	return at
 }
 
-func among(infos []os.FileInfo, one os.FileInfo) bool {
-	for _, info := range infos {
-		if os.SameFile(info, one) {
+// beyond reports whether neither the folder at nor one above it is kept.
+func beyond(at string, write bool) bool {
+	all := kept.Load()
+	if all == nil || !filepath.IsAbs(at) {
+		return false
+	}
+	for {
+		if info, err := os.Stat(at); err == nil && among(*all, info, write) {
+			return false
+		}
+		if at == filepath.Dir(at) {
+			return true
+		}
+		at = filepath.Dir(at)
+	}
+}
+
+func among(all []keptFolder, one os.FileInfo, write bool) bool {
+	for _, f := range all {
+		if os.SameFile(f.info, one) && (f.write || !write) {
 			return true
 		}
 	}

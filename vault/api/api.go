@@ -113,6 +113,8 @@ type Protection struct {
 	ConfigProblem string           `json:"config_problem,omitempty"`
 	// Webhooks are those that fail, or did not get all of the last week.
 	Webhooks []Webhook `json:"webhooks"`
+	// Checkpoints are the places that checkpoints of the trail are sent to.
+	Checkpoints []CheckpointPlace `json:"checkpoints"`
 
 	RotationProblem string           `json:"rotation_problem,omitempty"` // what keeps the commands of rotators from being run
 	FailedRotations []FailedRotation `json:"failed_rotations,omitempty"` // until one goes well

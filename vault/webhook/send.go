@@ -24,6 +24,12 @@ type Config struct {
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 }
 
+// Same reports whether what is sent by both goes the same way, with the same secrets.
+func (c Config) Same(other Config) bool {
+	roots := c.Roots == other.Roots || c.Roots != nil && other.Roots != nil && c.Roots.Equal(other.Roots)
+	return roots && c.URL.Equal(other.URL) && Equal(c.Secrets, other.Secrets)
+}
+
 // Sender sends to one receiver. It is safe for concurrent use.
 type Sender struct {
 	cfg  Config

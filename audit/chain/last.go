@@ -1,0 +1,84 @@
+package chain
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// tail is how much of a file of notes is looked at, from its end: room for the last
+// whole one behind half of another.
+const tail = 2 * MaxCheckpoint
+
+// LastNote is the last whole note of a file that checkpoints are appended to, with empty
+// lines between them; behind it may stand a note that was cut short. It reads r to its
+// end and keeps no more than 8 KiB. Without a whole note it is ErrGarbled. What the note
+// says is still to be read, by [ParseCheckpoint].
+func LastNote(r io.Reader) ([]byte, error) {
+	b, err := lastBytes(r)
+	if err != nil {
+		return nil, err
+	}
+	for end := len(b); ; {
+		i := lastOrigin(b[:end])
+		if i < 0 {
+			return nil, fmt.Errorf("%w: there is no whole one in it", ErrGarbled)
+		}
+		if n := noteLength(b[i:end]); n > 0 {
+			return bytes.Clone(b[i : i+n]), nil
+		}
+		end = i
+	}
+}
+
+// lastBytes is the end of what r has, at most tail bytes.
+func lastBytes(r io.Reader) ([]byte, error) {
+	b := make([]byte, 0, 2*tail)
+	for {
+		n, err := r.Read(b[len(b):cap(b)])
+		b = b[:len(b)+n]
+		if over := len(b) - tail; over > 0 && (len(b) == cap(b) || err != nil) {
+			b = b[:copy(b, b[over:])]
+		}
+		switch {
+		case errors.Is(err, io.EOF):
+			return b, nil
+		case err != nil:
+			return nil, fmt.Errorf("reading checkpoint: %w", err)
+		}
+	}
+}
+
+// lastOrigin is where the last line that a note can begin with begins; -1: nowhere.
+func lastOrigin(b []byte) int {
+	if i := bytes.LastIndex(b, []byte("\n"+origin)); i >= 0 {
+		return i + 1
+	}
+	if bytes.HasPrefix(b, []byte(origin)) {
+		return 0
+	}
+	return -1
+}
+
+// noteLength is how long the whole note is that b begins with; 0: there is none. Its
+// signatures are the lines behind its first empty one.
+func noteLength(b []byte) int {
+	at := bytes.Index(b, []byte("\n\n"))
+	if at < 0 {
+		return 0
+	}
+	begin := at + 2
+	n := begin
+	for bytes.HasPrefix(b[n:], []byte("— ")) {
+		line := bytes.IndexByte(b[n:], '\n')
+		if line < 0 {
+			break
+		}
+		n += line + 1
+	}
+	if n == begin {
+		return 0
+	}
+	return n
+}
