@@ -13,9 +13,9 @@ import (
 const pageSize = 1000
 
 type auditCmd struct {
-	List auditListCmd `cmd:"" default:"withargs" help:"Show the newest events. What ass audit does."`
+	List   auditListCmd   `cmd:"" default:"withargs" help:"Show the newest events. What ass audit does."`
+	Export auditExportCmd `cmd:"" help:"Print the whole trail, as jsonl to be proved or as csv."`
 }
-
 
 type auditListCmd struct {
 	Namespace string `placeholder:"NS" help:"Events in this namespace."`
