@@ -38,6 +38,7 @@ var guards = map[string]Guard{
 	"claim":            {StepUpNever, true},
 	"audit":            {StepUpNever, true},
 	"audit.export":     {StepUpNever, true},
+	"audit.follow":     {StepUpNever, true},
 	"token.list":       {StepUpNever, true},
 	"token.revoke":     {StepUpNever, true},
 	"agent.list":       {StepUpNever, true},

@@ -68,6 +68,7 @@ func (s *Server) table() []route {
 		{"POST", "/v1/webhooks/{id}/test", "webhook.test", s.testWebhook, 0},
 		{"GET", "/v1/audit", "audit", s.audit, 0},
 		{"GET", "/v1/audit/export", "audit.export", s.exportAudit, 0},
+		{"GET", "/v1/audit/follow", "audit.follow", s.followAudit, 0},
 	}
 }
 
