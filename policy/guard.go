@@ -39,6 +39,7 @@ var guards = map[string]Guard{
 	"audit":            {StepUpNever, true},
 	"audit.export":     {StepUpNever, true},
 	"audit.follow":     {StepUpNever, true},
+	"audit.stats":      {StepUpNever, true},
 	"token.list":       {StepUpNever, true},
 	"token.revoke":     {StepUpNever, true},
 	"agent.list":       {StepUpNever, true},

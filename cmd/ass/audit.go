@@ -15,6 +15,7 @@ const pageSize = 1000
 type auditCmd struct {
 	List   auditListCmd   `cmd:"" default:"withargs" help:"Show the newest events. What ass audit does."`
 	Export auditExportCmd `cmd:"" help:"Print the whole trail, as jsonl to be proved or as csv."`
+	Stats  auditStatsCmd  `cmd:"" help:"Count who did what how often."`
 }
 
 type auditListCmd struct {

@@ -407,6 +407,14 @@ var operationDocs = map[string]operationDoc{
 		gives: ok[api.AuditPage]("A page of events."),
 		codes: []api.Code{api.CodeConflict},
 	},
+	"audit.stats": {
+		tag: "audit", summary: "Who did what how often", who: owners,
+		text: "Over the last 7 days, where `since` says nothing else. An event that stands for several counts as several. Each table has the 20 most frequent. " +
+			"What cannot be counted in 30 seconds is left out, and `complete` is false.",
+		query: auditQuery[:len(filterQuery)],
+		gives: ok[api.AuditStats]("The counts."),
+		codes: []api.Code{api.CodeConflict},
+	},
 	"audit.follow": {
 		tag: "audit", summary: "Events as they are committed", who: owners,
 		text: "Server-sent events: of each the `id` is its number, and the data of an `audit` event is what `GET /v1/audit` has in its list. " +

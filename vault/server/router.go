@@ -69,6 +69,7 @@ func (s *Server) table() []route {
 		{"GET", "/v1/audit", "audit", s.audit, 0},
 		{"GET", "/v1/audit/export", "audit.export", s.exportAudit, 0},
 		{"GET", "/v1/audit/follow", "audit.follow", s.followAudit, 0},
+		{"GET", "/v1/audit/stats", "audit.stats", s.auditStats, 0},
 	}
 }
 
