@@ -420,7 +420,7 @@ var auditFields = map[string]fieldDoc{
 	"AuditEvent.resource":       says("The key of the secret, or the name or id of what was acted on; else empty."),
 	"AuditEvent.version":        says("The version that was really served or written.", from(1)),
 	"AuditEvent.reason":         says("Why, in words."),
-	"AuditEvent.source":         says("Where the request came from: `local uid 1000 pid 4242`, or an address."),
+	"AuditEvent.source":         says("Where the request came from: `local uid 1000 pid 4242`, with ` exe ` and the path of the program where the system tells it, or an address. Only the uid is a fact."),
 	"AuditEvent.request_id":     says("The `X-Request-Id` of the answer.", idOf("req")),
 	"AuditEvent.token_id":       says("The token that acted or was acted on.", idOf("tok")),
 	"AuditEvent.approval_id":    says("The approval that it belongs to.", isApproval),
