@@ -99,15 +99,25 @@ type Actor struct {
 }
 
 // Source is where a request came from: the peer of the Unix socket (UID is a
-// fact, PID a hint), or an address.
+// fact, PID and Exe are hints), or an address.
 type Source struct {
 	UID *int   `json:"uid,omitempty"`
 	PID int    `json:"pid,omitempty"`
 	IP  string `json:"ip,omitempty"`
+	Exe string `json:"exe,omitempty"` // path of the program when it connected, at most 256 bytes; "" where the system does not tell
 }
 
-// String is "local uid 1000 pid 4242", an address, or "" when nothing is known.
+// String is "local uid 1000 pid 4242", with the program behind it where it is known, an
+// address, or "" when nothing is known.
 func (s Source) String() string {
+	if s.Exe != "" {
+		return s.Place() + " exe " + s.Exe
+	}
+	return s.Place()
+}
+
+// Place is String without the program, which may have any name.
+func (s Source) Place() string {
 	switch {
 	case s.UID != nil && s.PID != 0:
 		return fmt.Sprintf("local uid %d pid %d", *s.UID, s.PID)

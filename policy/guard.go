@@ -41,6 +41,8 @@ var guards = map[string]Guard{
 	"audit.checkpoint": {StepUpNever, true},
 	"audit.verify":     {StepUpNever, true},
 	"audit.rotate_key": {StepUpAlways, true},
+	"audit.follow":     {StepUpNever, true},
+	"audit.stats":      {StepUpNever, true},
 	"token.list":       {StepUpNever, true},
 	"token.revoke":     {StepUpNever, true},
 	"agent.list":       {StepUpNever, true},

@@ -40,7 +40,7 @@ func (a *act) ask(t terms, acts ...unapproved) error {
 		return refused(acts, delayed.ID, "what an owner has approved has not begun", delayed.notYet())
 	}
 	r := &approval{
-		Kind: a.caller.kind, Agent: a.caller.ID, Name: a.caller.Name, Terms: t, Source: a.req.Source.String(),
+		Kind: a.caller.kind, Agent: a.caller.ID, Name: a.caller.Name, Terms: t, Source: a.req.Source.Place(),
 		Because: gravest(acts).reason, Claim: a.claim,
 	}
 	for _, u := range acts {

@@ -26,7 +26,7 @@ func (v *Vault) Claim(ctx context.Context, name string, from Origin, want api.Cl
 			return err
 		}
 		next := *st
-		next.ClaimedAt, next.ClaimedBy, next.Claimant = v.log.Now(), from.Source.String(), name
+		next.ClaimedAt, next.ClaimedBy, next.Claimant = v.log.Now(), from.Source.Place(), name
 		actor := audit.Actor{ID: owner.ID, Kind: string(kindOwner), Name: name}
 		ev := from.event(audit.OwnerCreate, actor)
 		ev.Subject = &audit.Subject{ID: owner.ID, Name: name}

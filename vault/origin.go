@@ -38,7 +38,7 @@ func (o Origin) event(action audit.Action, actor audit.Actor) audit.Event {
 func (o Origin) Class() string {
 	if o.Local {
 		src := audit.Source{UID: o.Source.UID}
-		return src.String()
+		return src.Place()
 	}
 	if o.Addr.Is6() {
 		if p, err := o.Addr.Prefix(64); err == nil {

@@ -3,10 +3,12 @@ package vault
 import (
 	"context"
 	"errors"
+	"math"
 	"time"
 
 	"github.com/agent-secret-store/assd/audit"
 	"github.com/agent-secret-store/assd/store"
+	"github.com/agent-secret-store/assd/vault/api"
 )
 
 // lookAtReader is how often a reader of the trail is looked up where the ledger is;
@@ -33,6 +35,24 @@ func (v *Vault) Trail(ctx context.Context, req Request, f audit.Filter) (*Trail,
 		return nil, v.asTrail(err)
 	}
 	return &Trail{v: v, req: req, f: f, walk: v.log.Forward(first, last), looked: v.cfg.Now()}, nil
+}
+
+// Follow is a walk without an end: over the events after the one with that number, or
+// from now on where after is nil. A number that the trail has not come to yet is
+// CONFLICT: whoever saw that one saw another trail.
+func (v *Vault) Follow(ctx context.Context, req Request, f audit.Filter, after *uint64) (*Trail, error) {
+	if err := v.lookAtTrail(ctx, req); err != nil {
+		return nil, err
+	}
+	from := v.log.Head().Seq
+	if after != nil && *after > from {
+		return nil, api.New(api.CodeConflict, "the trail ends before the event to go on from").
+			WithHint("it was put back to an older state, or is another vault's; compare it with: ass audit verify")
+	}
+	if after != nil {
+		from = *after
+	}
+	return &Trail{v: v, req: req, f: f, walk: v.log.Forward(from+1, math.MaxUint64), looked: v.cfg.Now()}, nil
 }
 
 func (v *Vault) lookAtTrail(ctx context.Context, req Request) error {
@@ -78,6 +98,32 @@ func (t *Trail) Next(ctx context.Context) (links []audit.Link, err error) {
 		return nil, t.v.asTrail(err)
 	}
 	return t.meant(links)
+}
+
+// Last is the number of the last event that was walked, meant or not.
+func (t *Trail) Last() uint64 { return t.walk.Last() }
+
+// Arrives waits for events to be committed beyond those that were walked, and reports
+// whether there are. When the time is over there are none, and the caller is looked up
+// again.
+func (t *Trail) Arrives(ctx context.Context, atMost time.Duration) (bool, error) {
+	timer := time.NewTimer(atMost)
+	defer timer.Stop()
+	for {
+		news := t.v.events.next()
+		if t.walk.Refresh(); !t.walk.Done() {
+			return true, nil
+		}
+		select {
+		case <-news:
+		case <-timer.C:
+			return false, t.look(ctx)
+		case <-ctx.Done():
+			return false, ctx.Err()
+		case <-t.v.dead:
+			return false, asAPI(t.v.Err())
+		}
+	}
 }
 
 // gone reports whether the caller may not read the trail any more.

@@ -124,6 +124,7 @@ type Vault struct {
 	shed    shed
 	active  activity
 	news    news // of requests
+	events  news // of the trail
 
 	rotations *rotations
 	slow      sync.Mutex // a key that takes seconds to make, one at a time
@@ -189,6 +190,7 @@ func (v *Vault) committed() {
 	if err := v.heads.Write(v.log.Head()); err != nil {
 		v.cfg.Log.Error("the head file could not be written; going on without it would let an older copy pass", "error", err)
 	}
+	v.events.tell()
 }
 
 // Close writes what was only counted, waits for the background work, and

@@ -17,6 +17,8 @@ type auditCmd struct {
 	Verify     auditVerifyCmd     `cmd:"" help:"Check the whole trail, without trusting the daemon."`
 	Checkpoint auditCheckpointCmd `cmd:"" help:"Print the signed head of the trail, to be kept elsewhere."`
 	RotateKey  auditRotateKeyCmd  `cmd:"" name:"rotate-key" help:"Have another key sign the trail from now on."`
+	Export     auditExportCmd     `cmd:"" help:"Print the whole trail, as jsonl to be proved or as csv."`
+	Stats      auditStatsCmd      `cmd:"" help:"Count who did what how often."`
 }
 
 type auditListCmd struct {
@@ -26,6 +28,7 @@ type auditListCmd struct {
 	Since     string `placeholder:"TIME" help:"From a date, a time (RFC 3339) or an age (1h, 7d) on."`
 	Until     string `placeholder:"TIME" help:"Up to a time or age, or to the end of a date."`
 	Limit     int    `default:"50" placeholder:"N" help:"At most so many events, the newest. Default 50."`
+	Follow    bool   `help:"Then go on, and print events as they come, until Ctrl-C: oldest first, with --json a line each."`
 }
 
 // Help shows examples.
@@ -39,6 +42,7 @@ Examples:
   ass audit --namespace production
   ass audit --agent deploy-bot --action secret.read
   ass audit --since 2026-03-01 --until 2026-03-14
+  ass audit --action secret.read.denied --follow
   ass audit --namespace production --action secret.read.denied --since 1h --json \
     | jq '.events | length'`
 }
@@ -52,6 +56,9 @@ func (c *auditListCmd) Run(a *app) error {
 	cl, err := a.connect()
 	if err != nil {
 		return err
+	}
+	if c.Follow {
+		return c.follow(a, cl, q)
 	}
 	events, err := a.events(cl, q, c.Limit)
 	if err != nil {
@@ -67,6 +74,9 @@ func (c *auditListCmd) Run(a *app) error {
 func (c *auditListCmd) query(now time.Time) (q client.AuditQuery, err error) {
 	if c.Limit < 1 {
 		return q, usage("--limit must be 1 or more", "--limit 50")
+	}
+	if c.Follow && c.Until != "" {
+		return q, usage("--follow has no end, and --until is one", "leave out one of the two")
 	}
 	if c.Namespace != "" {
 		if _, err := policy.ParseNamespace(c.Namespace); err != nil {

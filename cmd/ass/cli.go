@@ -95,6 +95,9 @@ func run(args []string) int {
 	if e, ok := errors.AsType[*ended](err); ok {
 		return e.finish()
 	}
+	if errors.Is(err, interrupted{}) {
+		return errInterrupted.exit
+	}
 	return a.fail(err)
 }
 

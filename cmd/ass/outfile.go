@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/signal"
@@ -46,6 +47,14 @@ func (o outFile) draft() (*os.File, error) {
 
 // write puts text there. An interrupt that comes meanwhile leaves nothing behind.
 func (o outFile) write(text []byte) error {
+	return o.fill(func(w io.Writer) error {
+		_, err := w.Write(text)
+		return err
+	})
+}
+
+// fill is write for what fn writes. Its own error is returned as it is.
+func (o outFile) fill(fn func(io.Writer) error) error {
 	interrupted := make(chan os.Signal, 1)
 	signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer signal.Stop(interrupted)
@@ -54,8 +63,12 @@ func (o outFile) write(text []byte) error {
 		return err
 	}
 	defer os.Remove(f.Name()) // gone, once it has its place
-	_, err = f.Write(text)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+	w := &drafting{file: f}
+	if err := fn(w); err != nil && w.err == nil {
+		f.Close()
+		return err
+	}
+	if err = errors.Join(w.err, f.Sync(), f.Close()); err != nil {
 		return o.fault(err)
 	}
 	select {
@@ -67,6 +80,18 @@ func (o outFile) write(text []byte) error {
 		return o.fault(err)
 	}
 	return nil
+}
+
+// drafting is a file being written, which keeps what went wrong with it.
+type drafting struct {
+	file *os.File
+	err  error
+}
+
+func (d *drafting) Write(b []byte) (int, error) {
+	n, err := d.file.Write(b)
+	d.err = errors.Join(d.err, err)
+	return n, err
 }
 
 // fault says what is wrong, without the names of files.

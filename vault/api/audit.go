@@ -17,7 +17,7 @@ type AuditEvent struct {
 	Resource   string         `json:"resource"` // the key of a secret, else the name or id acted on
 	Version    uint64         `json:"version,omitempty"`
 	Reason     string         `json:"reason,omitempty"`
-	Source     string         `json:"source,omitempty"` // "local uid 1000 pid 4242" or an address
+	Source     string         `json:"source,omitempty"` // "local uid 1000 pid 4242", maybe "exe PATH", or an address
 	RequestID  string         `json:"request_id,omitempty"`
 	TokenID    string         `json:"token_id,omitempty"`
 	ApprovalID string         `json:"approval_id,omitempty"`

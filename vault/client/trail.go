@@ -148,3 +148,9 @@ func (l *lines) readLine() (line []byte, err error) {
 		}
 	}
 }
+
+// AuditStats counts over a time; of q the filters count. Owners only.
+func (c *Client) AuditStats(ctx context.Context, q AuditQuery) (*api.AuditStats, error) {
+	var out api.AuditStats
+	return &out, c.asOwn(ctx, call{method: http.MethodGet, path: "/v1/audit/stats", query: q.values()}, &out)
+}

@@ -15,3 +15,6 @@ const MaxWaitingEach = maxWaitingEach
 
 // MaxConns is how many connections the socket takes at once.
 var MaxConns, _ = room()
+
+// CutText is cutText.
+var CutText = cutText

@@ -21,15 +21,16 @@ const (
 
 // How much of it at a time: of agents and again of owners, in all and of each.
 const (
-	maxLarge, maxLargeEach     = 16, 4 // bodies over smallBody
-	maxHuge, maxHugeEach       = 2, 1  // bodies over maxBody
-	maxImports, maxImportsEach = 4, 1
-	maxExports, maxExportsEach = 4, 1
-	maxFlight                  = 64       // requests of one bearer whose answers are not gone
-	maxStrangers               = 16       // the same, of one source without a key
-	maxWaiting, maxWaitingEach = 1024, 32 // answers that wait for news; one more comes at once
-	maxWalks, maxWalksEach     = 4, 2     // walks over the whole trail
-	walkRetry                  = 5        // seconds until one more may be tried
+	maxLarge, maxLargeEach         = 16, 4 // bodies over smallBody
+	maxHuge, maxHugeEach           = 2, 1  // bodies over maxBody
+	maxImports, maxImportsEach     = 4, 1
+	maxExports, maxExportsEach     = 4, 1
+	maxFlight                      = 64       // requests of one bearer whose answers are not gone
+	maxStrangers                   = 16       // the same, of one source without a key
+	maxWaiting, maxWaitingEach     = 1024, 32 // answers that wait for news; one more comes at once
+	maxWalks, maxWalksEach         = 4, 2     // walks over the whole trail
+	walkRetry                      = 5        // seconds until one more may be tried
+	maxFollowers, maxFollowersEach = 64, 8
 )
 
 // Connections at once.
@@ -57,6 +58,7 @@ const (
 	writeTimeout      = 90 * time.Second // from the end of the head
 	idleTimeout       = 2 * time.Minute
 	maxWait           = time.Minute            // for news, as the client asks
+	heartbeat         = 15 * time.Second       // of a stream that has nothing to tell
 	minIdle           = time.Second            // before a connection may be closed to make room
 	minIdleOwn        = 100 * time.Millisecond // the same, for one of the same source
 	lookForRoom       = 100 * time.Millisecond

@@ -407,6 +407,25 @@ var operationDocs = map[string]operationDoc{
 		gives: ok[api.AuditPage]("A page of events."),
 		codes: []api.Code{api.CodeConflict},
 	},
+	"audit.stats": {
+		tag: "audit", summary: "Who did what how often", who: owners,
+		text: "Over the last 7 days, where `since` says nothing else. An event that stands for several counts as several. Each table has the 20 most frequent. " +
+			"What cannot be counted in 30 seconds is left out, and `complete` is false.",
+		query: auditQuery[:len(filterQuery)],
+		gives: ok[api.AuditStats]("The counts."),
+		codes: []api.Code{api.CodeConflict},
+	},
+	"audit.follow": {
+		tag: "audit", summary: "Events as they are committed", who: owners,
+		text: "Server-sent events: of each the `id` is its number, and the data of an `audit` event is what `GET /v1/audit` has in its list. " +
+			"It begins behind the event in the header `Last-Event-ID`, else behind `after`, else with what comes from now on; `CONFLICT` when the trail does not go so far. " +
+			"Without news there is a comment every 15 seconds, with the number up to which nothing is left out. An `error` event ends it. " +
+			"Of one bearer 8 are let in at a time: one more is `RATE_LIMITED`.",
+		query:   followQuery,
+		gives:   []success{{status: http.StatusOK, text: "The events."}},
+		streams: streamDoc{plain: []string{typeSSE}},
+		codes:   []api.Code{api.CodeConflict},
+	},
 	"audit.export": {
 		tag: "audit", summary: "The trail, oldest first", who: owners,
 		text: "Up to what is the newest event when it begins. As jsonl each event has the bytes that were hashed, so that the chain can be proved without this vault; " +

@@ -38,6 +38,13 @@ var exportQuery = append([]docParameter{
 	query("heads", "Whether the signed heads are in it, each behind its event; of jsonl without filters alone. Absent: not.", "true", text(oneOf("true", "false"))),
 }, auditQuery[:len(filterQuery)]...)
 
+// followQuery is what the handler of those who follow the trail reads.
+var followQuery = append([]docParameter{
+	query("after", "The number of the event behind which to begin; 0 is the beginning. Absent: now.", 1, &schema{Type: "integer", Minimum: new(0)}),
+	query("wait", "How long it lasts, from `1s` to `60s`. Absent: until the client goes or the daemon stops.", "1s", waitQuery.Schema),
+	{Name: lastEventID, In: "header", Schema: text(longest(20)), Description: "The `id` of the event that came last: what a client sends that connects again."},
+}, auditQuery[:3]...)
+
 // maxTail is the longest last segment of a namespace that has another one.
 const maxTail = policy.MaxNamespace - len("n/")
 

@@ -398,7 +398,8 @@ func (c *contract) sampleQuery(op *documented, name string) string {
 	q := url.Values{}
 	for where, p := range c.parameters(op) {
 		at, ok := strings.CutPrefix(where, "query ")
-		if ok && (at == name || c.from(p, "required").value == true) {
+		ends := at == "wait" && c.name(op) == "auditFollow" // it has no end of its own
+		if ok && (at == name || ends || c.from(p, "required").value == true) {
 			q.Set(at, strings.Trim(asJSON(c.from(p, "example").value), `"`))
 		}
 	}

@@ -113,7 +113,11 @@ func reachable(t *testing.T, socket string) {
 func TestTrailNamesThePeer(t *testing.T) {
 	d := start(t)
 	d.put("a/K", "v")
-	want := fmt.Sprintf("local uid %d pid %d", os.Geteuid(), os.Getpid())
+	self, err := os.Readlink("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := fmt.Sprintf("local uid %d pid %d exe %s", os.Geteuid(), os.Getpid(), self)
 	if got := d.events()[0].Source; got != want {
 		t.Errorf("the event comes from %q; want %q", got, want)
 	}

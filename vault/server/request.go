@@ -60,7 +60,7 @@ func withOrigin(ctx context.Context, c net.Conn) context.Context {
 func originOf(c net.Conn) vault.Origin {
 	if l, ok := c.(*localConn); ok {
 		uid := l.cred.UID
-		return vault.Origin{Local: true, Source: audit.Source{UID: &uid, PID: l.cred.PID}, Hints: pidHints(l.cred.PID)}
+		return vault.Origin{Local: true, Source: audit.Source{UID: &uid, PID: l.cred.PID, Exe: exeOf(l.cred.PID)}, Hints: pidHints(l.cred.PID)}
 	}
 	ap, err := netip.ParseAddrPort(c.RemoteAddr().String())
 	if err != nil {

@@ -71,6 +71,8 @@ func (s *Server) table() []route {
 		{"POST", "/v1/audit/verify", "audit.verify", s.verifyTrail, 0},
 		{"POST", "/v1/audit/rotate-key", "audit.rotate_key", s.rotateAuditKey, smallBody},
 		{"GET", "/v1/audit/export", "audit.export", s.exportAudit, 0},
+		{"GET", "/v1/audit/follow", "audit.follow", s.followAudit, 0},
+		{"GET", "/v1/audit/stats", "audit.stats", s.auditStats, 0},
 	}
 }
 
