@@ -51,14 +51,14 @@ var RecordBuckets = []store.Bucket{
 // errBad stops a walk; the report says why.
 var errBad = errors.New("the trail is broken")
 
-// Verify checks the whole trail in db, every signature, and every record
+// Verify checks the whole trail in db, every signature, and every record and index
 // against the trail. It needs no key and writes nothing, and may run beside a
 // writer: it checks what was committed when it began. The error is about reading;
 // what is wrong with the vault stands in the report.
 func Verify(ctx context.Context, db *store.DB) (Report, error) {
 	v := verifier{ctx: ctx, db: db, live: map[Object]*liveRecord{}, gone: map[Object]uint64{}, seen: newHistory()}
 	v.rep.Ledger.Active = map[string]time.Time{}
-	for _, step := range []func() error{v.begin, v.loadRecords, v.walk, v.settle} {
+	for _, step := range []func() error{v.begin, v.loadRecords, v.walk, v.settle, v.checkIndexes} {
 		err := step()
 		if errors.Is(err, errBad) {
 			break
@@ -79,6 +79,8 @@ type verifier struct {
 	live map[Object]*liveRecord
 	gone map[Object]uint64 // written by this event, and not there
 	seen history
+
+	index *indexCheck
 
 	// where the walk is
 	seq  uint64
@@ -126,6 +128,7 @@ func (v *verifier) begin() error {
 			}
 			return v.bad(at+1, "inserted after the newest signed head, or the head is missing")
 		}
+		v.index = beginIndexCheck(v.ctx, v.db, s, v.end)
 		return nil
 	})
 }
@@ -211,6 +214,7 @@ func (v *verifier) event(k, val []byte) error {
 	}
 	v.seq, v.prev, v.time = e.Seq, e.Hash, ev.Time.Time
 	v.rep.Ledger.Active[ev.Actor.ID] = v.time
+	v.index.event(v.seq, &ev)
 	for name, text := range ev.Records {
 		if err := v.told(name, text); err != nil {
 			return err
@@ -253,6 +257,15 @@ func (v *verifier) head(seq uint64, val []byte) error {
 	v.rep.Heads++
 	v.rep.Head.Epoch = epoch
 	return nil
+}
+
+// checkIndexes compares the indexes with the events that were walked.
+func (v *verifier) checkIndexes() error {
+	seq, problem, err := v.index.end()
+	if err == nil && problem != "" {
+		err = v.bad(seq, "%s", problem)
+	}
+	return err
 }
 
 // settle compares the records found with what the trail says of them.

@@ -124,6 +124,8 @@ type Vault struct {
 	active  activity
 	news    news // of requests
 
+	indexing indexing
+
 	rotations *rotations
 	slow      sync.Mutex // a key that takes seconds to make, one at a time
 
@@ -177,6 +179,7 @@ func (v *Vault) die(err error) {
 // committed runs after each durable commit, before anyone else may write.
 func (v *Vault) committed() {
 	v.log.Committed()
+	v.indexing.committed(v.log.Head().Seq)
 	if v.outbox.fresh {
 		v.outbox.fresh = false
 		for _, c := range v.couriers() {
@@ -204,13 +207,14 @@ func (v *Vault) Close() error {
 }
 
 // run starts the background work: counted refusals and what has expired once a
-// minute, what is to be rotated on schedule, and the check of the whole chain.
+// minute, what is to be rotated on schedule, the check of the whole chain, and the indexes of the trail.
 func (v *Vault) run() {
 	ctx, cancel := context.WithCancel(context.Background())
 	v.stop, v.hooks.ctx, v.rotations.ctx = cancel, ctx, ctx
 	v.done.Go(func() { v.everyMinute(ctx, v.tidy) })
 	v.done.Go(func() { v.rotateOnSchedule(ctx) })
 	v.done.Go(func() { v.checkEvery(ctx, checkInterval) })
+	v.done.Go(func() { v.indexTrail(ctx) })
 	v.done.Go(func() {
 		select {
 		case <-v.db.Done():

@@ -423,10 +423,10 @@ var auditFields = map[string]fieldDoc{
 	"AuditEvent.ip_address":    says("The address that the request came from; null on the Unix socket."),
 	"AuditEvent.metadata":      says("Nothing yet."),
 	"AuditPage.events":         says("The events, newest first."),
-	"AuditPage.total":          says("How many events there are; absent when a filter would have to be counted."),
+	"AuditPage.total":          says("How many events there are, exactly; absent with `namespace`, `agent` or `action`, where they would have to be counted."),
 	"AuditPage.page":           says("Which page this is.", from(1)),
 	"AuditPage.limit":          says("How many events a page has at most.", from(1), upTo(maxEvents)),
-	"AuditPage.next_cursor":    says("To be sent as `cursor` for the next page; absent on the last.", matching(digitsPattern)),
+	"AuditPage.next_cursor":    says("To be sent as `cursor`, with the same filters, for the next page; absent on the last.", matching(cursorPattern)),
 }
 
 var otherFields = map[string]fieldDoc{

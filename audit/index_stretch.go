@@ -1,0 +1,75 @@
+package audit
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"slices"
+
+	"github.com/agent-secret-store/assd/store"
+)
+
+// stretchIndex is the index of one stretch while it is made.
+type stretchIndex struct {
+	stretch uint64
+	posts   map[term]*posting
+	known   map[facets][]*posting // many events are alike
+}
+
+// posting is which events of a stretch have a term: their offsets from the first, 2
+// bytes each, ascending.
+type posting struct {
+	term    term
+	offsets []byte
+}
+
+func newStretchIndex(stretch uint64) *stretchIndex {
+	return &stretchIndex{stretch, map[term]*posting{}, map[facets][]*posting{}}
+}
+
+// read takes in all events of the stretch.
+func (x *stretchIndex) read(ctx context.Context, s *store.Snapshot) error {
+	for seq := firstOf(x.stretch); seq <= lastOf(x.stretch) && ctx.Err() == nil; seq++ {
+		st, err := readStored(s, seq)
+		if err != nil {
+			return err
+		}
+		x.add(seq, &st.Event)
+	}
+	return ctx.Err()
+}
+
+// add takes in an event behind those it has.
+func (x *stretchIndex) add(seq uint64, e *Event) {
+	f := facetsOf(e)
+	posts, ok := x.known[f]
+	if !ok {
+		for _, t := range f.terms() {
+			posts = append(posts, x.posting(t))
+		}
+		x.known[f] = posts
+	}
+	offset := uint16(seq - firstOf(x.stretch))
+	for _, p := range posts {
+		p.offsets = binary.BigEndian.AppendUint16(p.offsets, offset)
+	}
+}
+
+func (x *stretchIndex) posting(t term) *posting {
+	p := x.posts[t]
+	if p == nil {
+		p = &posting{term: t}
+		x.posts[t] = p
+	}
+	return p
+}
+
+// sorted is all that is to be written, in the order of the keys.
+func (x *stretchIndex) sorted() []*posting {
+	all := make([]*posting, 0, len(x.posts))
+	for _, p := range x.posts {
+		all = append(all, p)
+	}
+	slices.SortFunc(all, func(a, b *posting) int { return bytes.Compare(a.term[:], b.term[:]) })
+	return all
+}
