@@ -5,15 +5,25 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/agent-secret-store/assd/store"
 )
 
-// stretchLen is how many events an index covers: the events 1 to 1024 are stretch 0.
-const stretchLen = 1024
+const (
+	stretchLen = 1024 // events that an index covers: 1 to 1024 are stretch 0
+	blockLen   = 64   // stretches that have a summary in common: which of them have a term
+)
 
-// progressKey is where it stands how many stretches are indexed. No other key is as
-// short.
+// The levels of an index, as they stand in a key.
+const (
+	ofStretch = 0
+	ofBlock   = 1 // it lies under the last stretch of the block
+)
+
+// progressKey is where it stands how many stretches are indexed. It lies behind all
+// other keys, which are written in ascending order.
 var progressKey = []byte("i")
 
 // Stretches is how many stretches a trail of so many events has that are complete.
@@ -23,18 +33,32 @@ func stretchOf(seq uint64) uint64   { return (seq - 1) / stretchLen }
 func firstOf(stretch uint64) uint64 { return stretch*stretchLen + 1 }
 func lastOf(stretch uint64) uint64  { return (stretch + 1) * stretchLen }
 
-// indexKey is where the events of a stretch stand that have the term.
-func indexKey(t term, stretch uint64) []byte {
-	return binary.BigEndian.AppendUint64(append(make([]byte, 0, len(t)+8), t[:]...), stretch)
+// endsBlock reports whether a stretch is the last one of its block.
+func endsBlock(stretch uint64) bool { return stretch%blockLen == blockLen-1 }
+
+// blockEnd is the last stretch of the block that a stretch is in.
+func blockEnd(stretch uint64) uint64 { return stretch | (blockLen - 1) }
+
+func indexKey(stretch uint64, level byte, t term) []byte {
+	return binary.BigEndian.AppendUint64(levelKey(stretch, level), uint64(t))
 }
 
-// parseIndexKey takes an index key apart.
-func parseIndexKey(k []byte) (t term, stretch uint64, ok bool) {
-	if len(k) != len(t)+8 {
-		return t, 0, false
+// levelKey is what the keys of one level of a stretch begin with.
+func levelKey(stretch uint64, level byte) []byte {
+	k := binary.BigEndian.AppendUint64(make([]byte, 0, 17), stretch)
+	return append(k, level)
+}
+
+// indexEntry is one key of an index and its value.
+type indexEntry struct{ key, value []byte }
+
+// entriesOf are those of one level, in the order of the keys.
+func entriesOf[V any](stretch uint64, level byte, terms map[term]V, value func(V) []byte) []indexEntry {
+	all := make([]indexEntry, 0, len(terms))
+	for _, t := range slices.Sorted(maps.Keys(terms)) {
+		all = append(all, indexEntry{indexKey(stretch, level, t), value(terms[t])})
 	}
-	copy(t[:], k)
-	return t, binary.BigEndian.Uint64(k[len(t):]), true
+	return all
 }
 
 // indexed is how many stretches of a trail of so many events are indexed.
@@ -60,44 +84,69 @@ func badIndexes(problem string) error {
 // operation: after a crash the stretch is indexed or is not. Only one goroutine may
 // call it. What was changed under the daemon is a *TamperError.
 func (l *Log) Index(ctx context.Context, db *store.DB) (bool, error) {
-	x, err := l.nextStretch(ctx, db)
-	if err != nil || x == nil {
+	stretch, err := l.nextStretch(db)
+	if err != nil || stretch == none {
 		return false, err
 	}
-	if err := db.Update(ctx, x.write); err != nil {
-		return false, fmt.Errorf("indexing events %d to %d: %w", firstOf(x.stretch), lastOf(x.stretch), err)
+	entries, err := l.makeIndex(ctx, db, stretch)
+	if err == nil {
+		err = db.Update(ctx, func(tx *store.Tx) error { return writeIndex(tx, stretch, entries) })
+	}
+	if err != nil {
+		return false, fmt.Errorf("indexing events %d to %d: %w", firstOf(stretch), lastOf(stretch), err)
 	}
 	return true, nil
 }
 
-// nextStretch is the index to be written next; nil: there is none.
-func (l *Log) nextStretch(ctx context.Context, db *store.DB) (x *stretchIndex, err error) {
+const none = ^uint64(0)
+
+// nextStretch is the one to be indexed next, or none.
+func (l *Log) nextStretch(db *store.DB) (n uint64, err error) {
 	events := l.Head().Seq
 	err = db.View(func(s *store.Snapshot) error {
-		n, err := indexed(s, events)
-		if err != nil || n == Stretches(events) {
-			return err
-		}
-		x = newStretchIndex(n)
-		return x.read(ctx, s)
+		n, err = indexed(s, events)
+		return err
 	})
-	if err != nil {
+	if n >= Stretches(events) {
+		n = none
+	}
+	return n, err
+}
+
+// makeIndex is all that the index of a stretch consists of.
+func (l *Log) makeIndex(ctx context.Context, db *store.DB, stretch uint64) ([]indexEntry, error) {
+	x := newStretchIndex(stretch, l.terms)
+	if err := db.View(func(s *store.Snapshot) error { return x.read(ctx, s) }); err != nil {
 		return nil, err
 	}
-	return x, ctx.Err()
+	entries := x.entries()
+	if !endsBlock(stretch) {
+		return entries, nil
+	}
+	b := newBlockIndex()
+	for n := stretch + 1 - blockLen; n < stretch; n++ {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if err := db.View(func(s *store.Snapshot) error { return b.read(s, n) }); err != nil {
+			return nil, err
+		}
+	}
+	b.add(x)
+	return append(entries, b.entries(stretch)...), nil
 }
 
 var errIndexMoved = errors.New("another one has indexed it meanwhile")
 
-// write puts the index into the file, and says so there.
-func (x *stretchIndex) write(tx *store.Tx) error {
-	if n, err := indexed(tx, lastOf(x.stretch)); err != nil || n != x.stretch {
+// writeIndex puts the index into the file, and says so there.
+func writeIndex(tx *store.Tx, stretch uint64, entries []indexEntry) error {
+	if n, err := indexed(tx, lastOf(stretch)); err != nil || n != stretch {
 		return errors.Join(err, errIndexMoved)
 	}
-	for _, p := range x.sorted() {
-		if err := tx.Put(store.Trail, indexKey(p.term, x.stretch), p.offsets); err != nil {
+	for _, e := range entries {
+		if err := tx.Put(store.Trail, e.key, e.value); err != nil {
 			return err
 		}
 	}
-	return tx.Put(store.Trail, progressKey, binary.BigEndian.AppendUint64(nil, x.stretch+1))
+	return tx.Put(store.Trail, progressKey, binary.BigEndian.AppendUint64(nil, stretch+1))
 }

@@ -3,6 +3,7 @@ package audit
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 
@@ -12,13 +13,13 @@ import (
 // indexCheck makes every index anew while the chain is walked, and compares it with
 // the one that is stored. It may run beside a writer: it judges the stretches that were
 // indexed when it began, and of the others only that the trail has them. It remembers
-// one stretch, and how many keys each has.
+// one stretch, and the terms of one block.
 type indexCheck struct {
 	ctx       context.Context
 	db        *store.DB
 	stretches uint64 // that were indexed when the check began
 	now       *stretchIndex
-	counts    []uint32 // keys of each stretch
+	block     blockIndex
 
 	seq     uint64 // first event of the stretch that is wrong
 	problem string
@@ -28,7 +29,7 @@ type indexCheck struct {
 // beginIndexCheck is a check of the indexes of a trail that ends with the event end
 // in s.
 func beginIndexCheck(ctx context.Context, db *store.DB, s *store.Snapshot, end uint64) *indexCheck {
-	c := &indexCheck{ctx: ctx, db: db, now: newStretchIndex(0)}
+	c := &indexCheck{ctx: ctx, db: db, now: newStretchIndex(0, termCache{}), block: newBlockIndex()}
 	c.stretches, c.err = indexed(s, end)
 	if tampered, ok := errors.AsType[*TamperError](c.err); ok {
 		c.err = nil
@@ -56,61 +57,64 @@ func (c *indexCheck) event(seq uint64, e *Event) {
 	}
 	c.now.add(seq, e)
 	if seq == lastOf(c.now.stretch) {
-		c.err = c.db.View(c.compare)
-		c.counts = append(c.counts, uint32(len(c.now.posts)))
-		c.now = newStretchIndex(c.now.stretch + 1)
+		c.err = c.compare()
+		c.now = newStretchIndex(c.now.stretch+1, c.now.terms)
 	}
 }
 
-// compare looks up what belongs into the index of the stretch just walked.
-func (c *indexCheck) compare(s *store.Snapshot) error {
-	for t, p := range c.now.posts {
-		stored := s.Get(store.Trail, indexKey(t, c.now.stretch))
-		switch {
-		case stored == nil:
-			c.badStretch(c.now.stretch, "an entry is missing")
-		case !bytes.Equal(stored, p.offsets):
-			c.badStretch(c.now.stretch, "changed, it does not name the events it should")
+// compare holds the stretch just walked against what is stored.
+func (c *indexCheck) compare() error {
+	n := c.now.stretch
+	want := c.now.entries()
+	c.block.add(c.now)
+	if endsBlock(n) {
+		want = append(want, c.block.entries(n)...)
+		c.block = newBlockIndex()
+	}
+	// What begins with the number of the stretch is of its index, but for the one key
+	// that lies behind all of them.
+	end := binary.BigEndian.AppendUint64(nil, n+1)
+	return c.db.View(func(s *store.Snapshot) error {
+		err := s.Scan(store.Trail, binary.BigEndian.AppendUint64(nil, n), func(k, v []byte) (bool, error) {
+			if bytes.Compare(k, end) >= 0 {
+				return false, nil
+			}
+			want = c.meet(k, v, want)
+			return c.problem == "", nil
+		})
+		if len(want) > 0 {
+			c.badStretch(n, "an entry is missing")
 		}
-	}
-	return nil
+		return err
+	})
 }
 
-// end looks for entries that do not belong there, and says what is wrong, and from
-// which event on; "" for nothing.
+// meet takes the entry that was met off those that are wanted next.
+func (c *indexCheck) meet(k, v []byte, want []indexEntry) []indexEntry {
+	switch {
+	case len(want) == 0 || bytes.Compare(k, want[0].key) < 0:
+		c.badStretch(c.now.stretch, "inserted, an entry that does not belong there")
+	case !bytes.Equal(k, want[0].key):
+		c.badStretch(c.now.stretch, "an entry is missing")
+	case !bytes.Equal(v, want[0].value):
+		c.badStretch(c.now.stretch, "changed, it does not name the events it should")
+	default:
+		return want[1:]
+	}
+	return want
+}
+
+// end looks for entries of stretches that are not indexed, and says what is wrong, and
+// from which event on; "" for nothing.
 func (c *indexCheck) end() (seq uint64, problem string, err error) {
 	if !c.over() {
-		c.err = c.findExtra()
+		c.err = c.db.View(c.beyond)
 	}
 	return c.seq, c.problem, c.err
 }
 
-// findExtra counts: what should be there has been found already.
-func (c *indexCheck) findExtra() error {
-	beyond, some := uint64(0), false // the last stretch with an entry that was not indexed when the check began
-	err := c.db.Chunks(store.Trail, nil, chunk, func(k, _ []byte) (bool, error) {
-		_, stretch, ok := parseIndexKey(k)
-		switch {
-		case bytes.Equal(k, progressKey):
-		case !ok:
-			c.bad(1, "the indexes of the audit trail: inserted, no entry of an index")
-		case stretch >= c.stretches:
-			beyond, some = max(beyond, stretch), true
-		case c.counts[stretch] == 0:
-			c.badStretch(stretch, "inserted, an entry that does not belong there")
-		default:
-			c.counts[stretch]--
-		}
-		return c.problem == "", c.ctx.Err()
-	})
-	if err != nil || !some || c.problem != "" {
-		return err
-	}
-	return c.db.View(func(s *store.Snapshot) error { return c.judgeBeyond(s, beyond) })
-}
-
-// judgeBeyond tells what the daemon indexed meanwhile from what somebody put there.
-func (c *indexCheck) judgeBeyond(s *store.Snapshot, stretch uint64) error {
+// beyond tells what the daemon has indexed meanwhile from what somebody put there.
+func (c *indexCheck) beyond(s *store.Snapshot) error {
 	last, err := lastEntry(s)
 	if err != nil {
 		return err
@@ -120,8 +124,13 @@ func (c *indexCheck) judgeBeyond(s *store.Snapshot, stretch uint64) error {
 		c.bad(last.Seq, tampered.Error())
 		return nil
 	}
-	if err == nil && stretch >= n {
-		c.bad(firstOf(n), "the indexes of the audit trail: inserted, an entry for events that are not indexed")
+	if err != nil {
+		return err
 	}
-	return err
+	return s.Scan(store.Trail, binary.BigEndian.AppendUint64(nil, n), func(k, _ []byte) (bool, error) {
+		if !bytes.Equal(k, progressKey) {
+			c.bad(firstOf(n), "the indexes of the audit trail: inserted, an entry for events that are not indexed")
+		}
+		return c.problem == "", nil
+	})
 }

@@ -1,10 +1,8 @@
 package audit
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
-	"slices"
 
 	"github.com/agent-secret-store/assd/store"
 )
@@ -14,17 +12,15 @@ type stretchIndex struct {
 	stretch uint64
 	posts   map[term]*posting
 	known   map[facets][]*posting // many events are alike
+	terms   termCache
 }
 
 // posting is which events of a stretch have a term: their offsets from the first, 2
 // bytes each, ascending.
-type posting struct {
-	term    term
-	offsets []byte
-}
+type posting struct{ offsets []byte }
 
-func newStretchIndex(stretch uint64) *stretchIndex {
-	return &stretchIndex{stretch, map[term]*posting{}, map[facets][]*posting{}}
+func newStretchIndex(stretch uint64, terms termCache) *stretchIndex {
+	return &stretchIndex{stretch, map[term]*posting{}, map[facets][]*posting{}, terms}
 }
 
 // read takes in all events of the stretch.
@@ -44,7 +40,7 @@ func (x *stretchIndex) add(seq uint64, e *Event) {
 	f := facetsOf(e)
 	posts, ok := x.known[f]
 	if !ok {
-		for _, t := range f.terms() {
+		for _, t := range x.terms.of(f) {
 			posts = append(posts, x.posting(t))
 		}
 		x.known[f] = posts
@@ -58,18 +54,13 @@ func (x *stretchIndex) add(seq uint64, e *Event) {
 func (x *stretchIndex) posting(t term) *posting {
 	p := x.posts[t]
 	if p == nil {
-		p = &posting{term: t}
+		p = &posting{}
 		x.posts[t] = p
 	}
 	return p
 }
 
-// sorted is all that is to be written, in the order of the keys.
-func (x *stretchIndex) sorted() []*posting {
-	all := make([]*posting, 0, len(x.posts))
-	for _, p := range x.posts {
-		all = append(all, p)
-	}
-	slices.SortFunc(all, func(a, b *posting) int { return bytes.Compare(a.term[:], b.term[:]) })
-	return all
+// entries is what is to be written, in the order of the keys.
+func (x *stretchIndex) entries() []indexEntry {
+	return entriesOf(x.stretch, ofStretch, x.posts, func(p *posting) []byte { return p.offsets })
 }

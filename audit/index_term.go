@@ -16,7 +16,7 @@ const maxDepth = 8
 // term is a whole filter but for its times: 8 bytes of a hash of namespace, actor and
 // action, each of which may be "". Two that meet by chance cost a look at events that
 // do not match, and nothing else.
-type term [8]byte
+type term uint64
 
 // makeTerm expects an actor that is folded, and a namespace and action that are cut.
 func makeTerm(namespace, actor, action string) term {
@@ -27,14 +27,14 @@ func makeTerm(namespace, actor, action string) term {
 		b = append(b, part...)
 	}
 	h := sha256.Sum256(b)
-	return term(h[:8])
+	return term(binary.BigEndian.Uint64(h[:]))
 }
 
 // term is the one under which all that matches f is indexed; ok is false where that
 // would be everything.
 func (f Filter) term() (t term, ok bool) {
 	if f.TimeOnly() {
-		return t, false
+		return 0, false
 	}
 	return makeTerm(cut(f.Namespace, '/'), fold(f.Actor), cut(f.Action, '.')), true
 }
@@ -47,6 +47,23 @@ type facets struct {
 
 func facetsOf(e *Event) facets {
 	return facets{e.Namespace, e.Actor.ID, e.Actor.Name, e.Action}
+}
+
+// termCache remembers terms: many events are alike.
+type termCache map[facets][]term
+
+const maxCached = 4096 // facets
+
+func (c termCache) of(f facets) []term {
+	all, ok := c[f]
+	if !ok {
+		if len(c) >= maxCached {
+			clear(c)
+		}
+		all = f.terms()
+		c[f] = all
+	}
+	return all
 }
 
 // terms are those of all filters that match f, each once.

@@ -3,6 +3,7 @@ package audit
 import (
 	"context"
 	"encoding/binary"
+	"math/bits"
 	"sort"
 	"strings"
 	"time"
@@ -119,41 +120,55 @@ func (w *queryWalk) more() bool { return !w.full && w.at >= w.least }
 // step looks at as many events as one read transaction may.
 func (w *queryWalk) step(s *store.Snapshot) error {
 	for end := w.looked + chunk; w.looked < end && w.more(); {
+		look := w.look
 		if w.at <= w.indexed {
-			return w.byIndex(s, end)
+			look = w.byIndex
 		}
-		if err := w.look(s, w.at); err != nil {
+		if err := look(s); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// byIndex looks at the events that the index names, stretch by stretch.
-func (w *queryWalk) byIndex(s *store.Snapshot, end int) error {
-	through := true
-	err := s.ScanBack(store.Trail, indexKey(w.term, stretchOf(w.at)), func(k, v []byte) (bool, error) {
-		t, stretch, ok := parseIndexKey(k)
-		if !ok || t != w.term || lastOf(stretch) < w.least {
-			return false, nil
+// byIndex looks at the events that the index names in the newest stretch that has any.
+func (w *queryWalk) byIndex(s *store.Snapshot) error {
+	stretch := stretchOf(w.at)
+	if end := blockEnd(stretch); lastOf(end) <= w.indexed {
+		var some bool
+		var err error
+		if stretch, some, err = w.inBlock(s, stretch, end); err != nil || !some {
+			return err
 		}
-		if w.looked >= end {
-			through = false
-			return false, nil
-		}
-		err := w.posting(s, stretch, v)
-		return err == nil && w.more(), err
-	})
-	if through {
-		w.at = 0
 	}
-	return err
+	w.looked++
+	return w.posting(s, stretch, s.Get(store.Trail, indexKey(stretch, ofStretch, w.term)))
+}
+
+// inBlock is the newest stretch of a block that has the term, from one of them back; if
+// there is none, the walk goes on before the block.
+func (w *queryWalk) inBlock(s *store.Snapshot, from, end uint64) (stretch uint64, some bool, err error) {
+	w.looked++
+	v := s.Get(store.Trail, indexKey(end, ofBlock, w.term))
+	if v != nil && len(v) != 8 {
+		return 0, false, badIndexes("an entry is malformed")
+	}
+	begin, set := end+1-blockLen, uint64(0)
+	if v != nil {
+		set = binary.BigEndian.Uint64(v) << (end - from) >> (end - from)
+	}
+	if set == 0 {
+		w.at = firstOf(begin) - 1
+		return 0, false, nil
+	}
+	stretch = begin + uint64(bits.Len64(set)) - 1
+	w.at = min(w.at, lastOf(stretch))
+	return stretch, true, nil
 }
 
 // posting looks at the events of one stretch that have the term.
 func (w *queryWalk) posting(s *store.Snapshot, stretch uint64, offsets []byte) error {
 	first := firstOf(stretch)
-	w.looked++
 	for i := len(offsets) - 2; i >= 0 && !w.full; i -= 2 {
 		seq := first + uint64(binary.BigEndian.Uint16(offsets[i:]))
 		if seq < w.least {
@@ -162,7 +177,8 @@ func (w *queryWalk) posting(s *store.Snapshot, stretch uint64, offsets []byte) e
 		if seq > w.at { // before the page, or the index is not in order
 			continue
 		}
-		if err := w.look(s, seq); err != nil {
+		w.at = seq
+		if err := w.look(s); err != nil {
 			return err
 		}
 	}
@@ -170,13 +186,13 @@ func (w *queryWalk) posting(s *store.Snapshot, stretch uint64, offsets []byte) e
 	return nil
 }
 
-// look takes an event if it matches.
-func (w *queryWalk) look(s *store.Snapshot, seq uint64) error {
-	st, err := readStored(s, seq)
+// look takes the event it is at if it matches, and goes on to the one before.
+func (w *queryWalk) look(s *store.Snapshot) error {
+	st, err := readStored(s, w.at)
 	if err != nil {
 		return err
 	}
-	w.at, w.looked = seq-1, w.looked+1
+	w.at, w.looked = w.at-1, w.looked+1
 	switch {
 	case !w.f.matches(st.Event):
 	case len(w.Events) == w.limit:

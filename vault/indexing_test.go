@@ -151,7 +151,7 @@ func TestATamperedIndexEndsTheDaemon(t *testing.T) {
 		var key []byte
 		c := b.Cursor()
 		for k, _ := c.First(); k != nil; k, _ = c.Next() {
-			if len(k) == 16 && k[15] == 1 {
+			if len(k) == 17 && k[7] == 1 {
 				key = append(key[:0], k...)
 			}
 		}
