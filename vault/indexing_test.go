@@ -2,21 +2,29 @@ package vault_test
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
 	bolt "go.etcd.io/bbolt"
 
 	"github.com/agent-secret-store/assd/audit"
 	"github.com/agent-secret-store/assd/vault"
 )
 
-func init() { children["index"] = indexChild }
+func init() {
+	children["index"] = indexChild
+	children["indexfull"] = indexFullChild
+}
 
 // indexChild opens a vault, which begins to index its trail, and waits to be killed.
 func indexChild(dir string) error {
@@ -33,13 +41,18 @@ func indexChild(dir string) error {
 func longHouse(t *testing.T) *house {
 	t.Helper()
 	h := newHouse(t)
+	h.fillTrail()
+	return h
+}
+
+func (h *house) fillTrail() {
+	h.t.Helper()
 	var text strings.Builder
 	for i := range 3300 {
 		fmt.Fprintf(&text, "K%d=v\n", i)
 	}
 	h.mustImport(h.owner, text.String())
 	h.mustPut(h.owner, "elsewhere/K", "v")
-	return h
 }
 
 // forgetIndexes makes the file of the closed vault one from before there were indexes.
@@ -49,28 +62,31 @@ func (h *house) forgetIndexes() {
 	h.tampered = false
 }
 
-// stretches is how many stretches are indexed in the file.
+// stretches is how many stretches are indexed in the file of the closed vault.
 func (h *house) stretches() (n uint64) {
 	h.t.Helper()
 	h.inspect(func(tx *bolt.Tx) {
-		if b := tx.Bucket([]byte("trail")); b != nil {
-			if v := b.Get([]byte("i")); v != nil {
-				n = binary.BigEndian.Uint64(v)
-			}
+		if b := tx.Bucket([]byte("trail")); b != nil && b.Get([]byte("i")) != nil {
+			n = binary.BigEndian.Uint64(b.Get([]byte("i")))
 		}
 	})
 	return n
 }
 
-func (h *house) waitIndexed(n uint64) {
+func (h *house) waitIndexed(want uint64) {
 	h.t.Helper()
-	for range 1000 {
-		if h.stretches() == n {
+	var n uint64
+	for range 2000 {
+		var err error
+		if n, err = h.v.Indexed(); err != nil {
+			h.t.Fatal(err)
+		}
+		if n == want {
 			return
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	h.t.Fatalf("%d stretches are indexed, want %d", h.stretches(), n)
+	h.t.Fatalf("%d stretches are indexed, want %d", n, want)
 }
 
 func (h *house) wantFound() {
@@ -168,5 +184,76 @@ func TestATamperedIndexEndsTheDaemon(t *testing.T) {
 	}
 	if err := h.v.Err(); err == nil || !strings.Contains(err.Error(), "index of events 1025 to 2048") {
 		t.Errorf("it ended with %v", err)
+	}
+}
+
+// TestNoSpaceForIndexes: without space for them the daemon goes on, and queries walk.
+func TestNoSpaceForIndexes(t *testing.T) {
+	if out, err := command(t, "indexfull", t.TempDir()).CombinedOutput(); err != nil {
+		t.Errorf("child: %v\n%s", err, out)
+	}
+}
+
+func indexFullChild(dir string) error {
+	h := houseIn(inChild{}, filepath.Join(dir, "data"))
+	h.claimIt()
+	h.fillTrail()
+	h.close()
+	h.edit(func(tx *bolt.Tx) error {
+		if err := tx.DeleteBucket([]byte("trail")); err != nil {
+			return err
+		}
+		_, err := tx.CreateBucket([]byte("trail"))
+		return err
+	})
+	h.tampered = false
+	h.squeeze()
+	var size int64
+	h.inspect(func(tx *bolt.Tx) { size = tx.Size() })
+	limitFiles(h.t, uint64(size))
+	var logged bytes.Buffer
+	var mu sync.Mutex
+	h.cfg.Log = hclog.New(&hclog.LoggerOptions{Output: &logged, Mutex: &mu})
+	said := func() int {
+		mu.Lock()
+		defer mu.Unlock()
+		return strings.Count(logged.String(), "could not be indexed")
+	}
+	h.open()
+	for range 500 {
+		if said() > 0 {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if n := said(); n != 1 {
+		h.t.Errorf("it was said %d times", n)
+	}
+	h.wantFound()
+	if err := h.v.Alive(); err != nil {
+		h.t.Errorf("without space for indexes: %v", err)
+	}
+	h.close()
+	limitFiles(h.t, noLimit)
+	h.open()
+	h.waitIndexed(3)
+	h.wantFound()
+	h.close()
+	return nil
+}
+
+// squeeze leaves no free page in the file of the closed vault.
+func (h *house) squeeze() {
+	h.t.Helper()
+	from, err := bolt.Open(h.file("vault.db"), 0o600, &bolt.Options{ReadOnly: true})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	to, err := bolt.Open(h.file("squeezed"), 0o600, nil)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	if err := errors.Join(bolt.Compact(to, from, 0), to.Close(), from.Close(), os.Rename(h.file("squeezed"), h.file("vault.db"))); err != nil {
+		h.t.Fatal(err)
 	}
 }
