@@ -22,6 +22,12 @@ var actions = []Action{
 	WebhookConfigure, WebhookDelivered, WebhookFailed, WebhookTest, WebhookList,
 }
 
+// toCome are actions that nothing writes yet: whoever asks for them is told that there
+// are no such events, and not that there is no such action.
+var toCome = []Action{
+	"vault.unseal", "vault.seal", "vault.backup", "vault.slot_add", "vault.slot_remove", "kek.rotate",
+}
+
 // Actions returns all actions, sorted; each has a refusal, [Action.Denied], too.
 func Actions() []Action {
 	all := slices.Clone(actions)

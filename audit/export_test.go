@@ -5,3 +5,6 @@ func (l *Log) Remembered() int { return len(l.ledger.last) }
 
 // Len is how many objects a walk over the trail has told of.
 func (l Ledger) Len() int { return len(l.last) }
+
+// Looked is how many events and index entries a page took.
+func (p Page) Looked() int { return p.looked }

@@ -202,11 +202,11 @@ func TestAClockThatWentBack(t *testing.T) {
 		t.Error("Now went back")
 	}
 	tr.append(event(audit.SecretRead, "a", "K"))
-	events, _, err := tr.log.Query(context.Background(), tr.db, audit.Filter{}, 1)
+	page, err := tr.log.Query(context.Background(), tr.db, audit.Filter{}, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if e := events[0]; !e.Time.Equal(before) || e.Clock == nil || !e.Clock.Equal(tr.clock) {
+	if e := page.Events[0]; !e.Time.Equal(before) || e.Clock == nil || !e.Clock.Equal(tr.clock) {
 		t.Errorf("time %v, clock %v", e.Time, e.Clock)
 	}
 	if rep := tr.verify(); rep.Problem != "" {

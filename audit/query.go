@@ -2,6 +2,8 @@ package audit
 
 import (
 	"context"
+	"encoding/binary"
+	"math/bits"
 	"sort"
 	"strings"
 	"time"
@@ -26,57 +28,180 @@ type Stored struct {
 	Event
 }
 
-// Query is the newest limit events that match, newest first, and the cursor for
-// the ones before them (0: there are none). It looks at a bounded stretch in
-// each read transaction. Each event is held against its link, and the committed
-// head against the file: what was changed under the daemon is a *TamperError.
-//
-// BUG(audit): a filter that matches little walks the trail back to Since; there
-// are no indexes yet.
-func (l *Log) Query(ctx context.Context, db *store.DB, f Filter, limit int) (events []Stored, next uint64, err error) {
+// Page is what was asked for, newest first.
+type Page struct {
+	Events []Stored
+	Next   uint64 // what Before has to be for the next page; 0: there is none
+	InTime uint64 // how many events there are from Since until Until, whatever else is asked for
+	looked int    // events and index entries that it took
+}
+
+// Query is the newest limit events that match. What is indexed it finds by the index,
+// so a page costs as much as it shows; the events behind, less than a stretch unless
+// the indexes lag, it walks. It looks at a bounded number in each read transaction.
+// Each event is held against its link, and the committed head against the file: what
+// was changed under the daemon is a *TamperError.
+func (l *Log) Query(ctx context.Context, db *store.DB, f Filter, limit int) (Page, error) {
 	w := queryWalk{f: f, limit: limit}
-	w.at, err = start(db, f, l.Head().Head)
-	for err == nil && w.at > 0 && !w.done {
+	err := db.View(func(s *store.Snapshot) error { return w.begin(s, l.Head().Head) })
+	for err == nil && w.more() {
 		if err = ctx.Err(); err == nil {
-			err = db.View(w.stretch)
+			err = db.View(w.step)
 		}
 	}
-	return w.events, w.next, err
+	return w.Page, err
 }
 
 // queryWalk goes back from event to event.
 type queryWalk struct {
-	f      Filter
-	limit  int
-	at     uint64 // the next event to look at
-	done   bool
-	events []Stored
-	next   uint64
+	Page
+	f       Filter
+	limit   int
+	at      uint64 // the newest event that has not been looked at
+	least   uint64 // the oldest that may match
+	indexed uint64 // up to this one term finds what matches
+	term    term
+	full    bool
 }
 
-// stretch looks at as many events as one read transaction may.
-func (w *queryWalk) stretch(s *store.Snapshot) error {
-	for left := chunk; left > 0 && w.at > 0 && !w.done; left-- {
-		st, err := readStored(s, w.at)
+// begin finds the times by bisection, since times never fall.
+func (w *queryWalk) begin(s *store.Snapshot, head Head) error {
+	if e, err := readEntry(s, head.Seq); err != nil || e.Hash != head.Hash {
+		return brokenAt(head.Seq, "it is not the one that was committed")
+	}
+	last, err := lastEntry(s)
+	if err != nil {
+		return err
+	}
+	w.at, w.least = last.Seq, 1
+	if !w.f.Until.IsZero() {
+		if w.at, err = countUntil(s, w.at, func(t time.Time) bool { return t.After(w.f.Until) }); err != nil {
+			return err
+		}
+	}
+	if !w.f.Since.IsZero() {
+		older, err := countUntil(s, w.at, func(t time.Time) bool { return !t.Before(w.f.Since) })
 		if err != nil {
 			return err
 		}
-		w.look(st)
-		w.at--
+		w.least = older + 1
+	}
+	w.InTime = w.at + 1 - w.least
+	if w.f.Before > 0 {
+		w.at = min(w.at, w.f.Before-1)
+	}
+	return w.beginIndex(s, last.Seq)
+}
+
+func (w *queryWalk) beginIndex(s *store.Snapshot, events uint64) error {
+	t, ok := w.f.term()
+	if !ok {
+		return nil
+	}
+	n, err := indexed(s, events)
+	w.term, w.indexed = t, n*stretchLen
+	return err
+}
+
+// countUntil is how many of the first n events come before the first one that is late.
+func countUntil(s *store.Snapshot, n uint64, late func(time.Time) bool) (uint64, error) {
+	var failed error
+	before := sort.Search(int(n), func(i int) bool {
+		st, err := readStored(s, uint64(i)+1)
+		if err != nil {
+			failed = err
+		}
+		return late(st.Time.Time)
+	})
+	return uint64(before), failed
+}
+
+func (w *queryWalk) more() bool { return !w.full && w.at >= w.least }
+
+// step looks at as many events as one read transaction may.
+func (w *queryWalk) step(s *store.Snapshot) error {
+	for end := w.looked + chunk; w.looked < end && w.more(); {
+		look := w.look
+		if w.at <= w.indexed {
+			look = w.byIndex
+		}
+		if err := look(s); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-func (w *queryWalk) look(st Stored) {
-	switch {
-	case st.Time.Before(w.f.Since): // times never fall: all before it are older
-		w.done = true
-	case !w.f.matches(st.Event):
-	case len(w.events) == w.limit:
-		w.next, w.done = w.events[w.limit-1].Seq, true
-	default:
-		w.events = append(w.events, st)
+// byIndex looks at the events that the index names in the newest stretch that has any.
+func (w *queryWalk) byIndex(s *store.Snapshot) error {
+	stretch := stretchOf(w.at)
+	if end := blockEnd(stretch); lastOf(end) <= w.indexed {
+		var some bool
+		var err error
+		if stretch, some, err = w.inBlock(s, stretch, end); err != nil || !some {
+			return err
+		}
 	}
+	w.looked++
+	return w.posting(s, stretch, s.Get(store.Trail, indexKey(stretch, ofStretch, w.term)))
+}
+
+// inBlock is the newest stretch of a block that has the term, from one of them back; if
+// there is none, the walk goes on before the block.
+func (w *queryWalk) inBlock(s *store.Snapshot, from, end uint64) (stretch uint64, some bool, err error) {
+	w.looked++
+	v := s.Get(store.Trail, indexKey(end, ofBlock, w.term))
+	if v != nil && len(v) != 8 {
+		return 0, false, badIndexes("an entry is malformed")
+	}
+	begin, set := end+1-blockLen, uint64(0)
+	if v != nil {
+		set = binary.BigEndian.Uint64(v) << (end - from) >> (end - from)
+	}
+	if set == 0 {
+		w.at = firstOf(begin) - 1
+		return 0, false, nil
+	}
+	stretch = begin + uint64(bits.Len64(set)) - 1
+	w.at = min(w.at, lastOf(stretch))
+	return stretch, true, nil
+}
+
+// posting looks at the events of one stretch that have the term.
+func (w *queryWalk) posting(s *store.Snapshot, stretch uint64, offsets []byte) error {
+	first := firstOf(stretch)
+	for i := len(offsets) - 2; i >= 0 && !w.full; i -= 2 {
+		seq := first + uint64(binary.BigEndian.Uint16(offsets[i:]))
+		if seq < w.least {
+			break
+		}
+		if seq > w.at { // before the page, or the index is not in order
+			continue
+		}
+		w.at = seq
+		if err := w.look(s); err != nil {
+			return err
+		}
+	}
+	w.at = first - 1
+	return nil
+}
+
+// look takes the event it is at if it matches, and goes on to the one before.
+func (w *queryWalk) look(s *store.Snapshot) error {
+	st, err := readStored(s, w.at)
+	if err != nil {
+		return err
+	}
+	w.at, w.looked = w.at-1, w.looked+1
+	switch {
+	case !w.f.matches(st.Event):
+	case len(w.Events) == w.limit:
+		w.Next, w.full = w.Events[w.limit-1].Seq, true
+	default:
+		w.Events = append(w.Events, st)
+	}
+	return nil
 }
 
 // Read is the event of that sequence number, held against its link; what was changed
@@ -120,36 +245,8 @@ func decodeStored(k, v []byte) (Stored, error) {
 	return Stored{e.Seq, ev}, err
 }
 
-// start is the newest sequence number that can match: the cursor, or the last
-// event not after Until, found by bisection since times never fall.
-func start(db *store.DB, f Filter, head Head) (at uint64, err error) {
-	err = db.View(func(s *store.Snapshot) error {
-		if e, err := readEntry(s, head.Seq); err != nil || e.Hash != head.Hash {
-			return brokenAt(head.Seq, "it is not the one that was committed")
-		}
-		last, err := lastEntry(s)
-		if err != nil {
-			return err
-		}
-		at = last.Seq
-		if f.Before > 0 && f.Before-1 < at {
-			at = f.Before - 1
-		}
-		if f.Until.IsZero() {
-			return nil
-		}
-		n := sort.Search(int(at), func(i int) bool {
-			st, e := readStored(s, uint64(i)+1)
-			if e != nil {
-				err = e
-			}
-			return st.Time.After(f.Until)
-		})
-		at = uint64(n)
-		return err
-	})
-	return at, err
-}
+// TimeOnly reports whether nothing but times is asked for.
+func (f Filter) TimeOnly() bool { return f.Namespace == "" && f.Actor == "" && f.Action == "" }
 
 func (f Filter) matches(e Event) bool {
 	return below(e.Namespace, f.Namespace, "/") &&
@@ -161,12 +258,6 @@ func (f Filter) matches(e Event) bool {
 // above everything.
 func below(s, root, sep string) bool {
 	return root == "" || s == root || strings.HasPrefix(s, root+sep)
-}
-
-// Count is how many events the trail has.
-func Count(r store.Reader) (uint64, error) {
-	last, err := lastEntry(r)
-	return last.Seq, err
 }
 
 // Walk calls fn with each event, oldest first, until it returns false. It holds

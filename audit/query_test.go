@@ -48,12 +48,12 @@ func TestQuery(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			events, next, err := tr.log.Query(context.Background(), tr.db, tt.f, 100)
-			if err != nil || next != 0 {
-				t.Fatal(next, err)
+			page, err := tr.log.Query(context.Background(), tr.db, tt.f, 100)
+			if err != nil || page.Next != 0 {
+				t.Fatal(page.Next, err)
 			}
 			var got []uint64
-			for _, e := range events {
+			for _, e := range page.Events {
 				got = append(got, e.Seq)
 			}
 			if fmt.Sprint(got) != fmt.Sprint(tt.want) {
@@ -74,21 +74,21 @@ func TestQueryPages(t *testing.T) {
 	seen, f := 0, audit.Filter{Action: "secret"}
 	want := uint64(n + 1)
 	for {
-		events, next, err := tr.log.Query(context.Background(), tr.db, f, 333)
+		page, err := tr.log.Query(context.Background(), tr.db, f, 333)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, e := range events {
+		for _, e := range page.Events {
 			if e.Seq != want {
 				t.Fatalf("got event %d, want %d", e.Seq, want)
 			}
 			want--
 			seen++
 		}
-		if next == 0 {
+		if page.Next == 0 {
 			break
 		}
-		f.Before = next
+		f.Before = page.Next
 		addMany(tr, 1)
 	}
 	if seen != n {
@@ -102,12 +102,12 @@ func TestQueryStops(t *testing.T) {
 	tr := filled(t, 4)
 	tr.edit(func(tx *store.Tx) error { return tx.Delete(store.Audit, seq(1)) })
 	var tampered *audit.TamperError
-	if _, _, err := tr.log.Query(context.Background(), tr.db, audit.Filter{}, 10); !errors.As(err, &tampered) {
+	if _, err := tr.log.Query(context.Background(), tr.db, audit.Filter{}, 10); !errors.As(err, &tampered) {
 		t.Errorf("event 1 removed: %v", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, _, err := tr.log.Query(ctx, tr.db, audit.Filter{}, 10); !errors.Is(err, context.Canceled) {
+	if _, err := tr.log.Query(ctx, tr.db, audit.Filter{}, 10); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
 }
@@ -125,7 +125,7 @@ func TestQueryChecksLinks(t *testing.T) {
 				t.Fatal(err)
 			}
 			var tampered *audit.TamperError
-			if _, _, err := tr.log.Query(context.Background(), tr.db, audit.Filter{}, 10); !errors.As(err, &tampered) {
+			if _, err := tr.log.Query(context.Background(), tr.db, audit.Filter{}, 10); !errors.As(err, &tampered) {
 				t.Errorf("got %v", err)
 			}
 		})
@@ -149,7 +149,7 @@ func TestQueryKnowsTheHead(t *testing.T) {
 		t.Fatal(err)
 	}
 	var tampered *audit.TamperError
-	if _, _, err := tr.log.Query(context.Background(), tr.db, audit.Filter{}, 10); !errors.As(err, &tampered) {
+	if _, err := tr.log.Query(context.Background(), tr.db, audit.Filter{}, 10); !errors.As(err, &tampered) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -53,7 +53,7 @@ var RecordBuckets = []store.Bucket{
 // errBad stops a walk; the report says why.
 var errBad = errors.New("the trail is broken")
 
-// Verify checks the whole trail in db, every signature, and every record
+// Verify checks the whole trail in db, every signature, and every record and index
 // against the trail. It needs no key and writes nothing, and may run beside a
 // writer: it checks what was committed when it began. The error is about reading;
 // what is wrong with the vault stands in the report.
@@ -90,7 +90,7 @@ func (v *verifier) conclude() {
 }
 
 func (v *verifier) run() error {
-	for _, step := range []func() error{v.begin, v.loadRecords, v.walk, v.settle} {
+	for _, step := range []func() error{v.begin, v.loadRecords, v.walk, v.settle, v.checkIndexes} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -110,6 +110,7 @@ type verifier struct {
 	seen   history
 	active map[string]*chain.Time
 	time   time.Time // of the event just walked
+	index  *indexCheck
 }
 
 // liveRecord is a record as found, and what the trail says of it.
@@ -132,6 +133,9 @@ func (v *verifier) begin() error {
 		ok := false
 		if v.end, _, ok = parseKey(k); !ok {
 			v.end = math.MaxUint64 // the walk comes upon what is there
+		}
+		v.index = beginIndexCheck(v.ctx, v.db, s, v.end)
+		if !ok {
 			return nil
 		}
 		if s.Get(store.Audit, headKey(v.end)) == nil {
@@ -199,6 +203,7 @@ func (v *verifier) event(k, val []byte) error {
 		return err
 	}
 	v.acted()
+	v.index.event(e.Seq, &v.walker.Last)
 	if !v.walker.Last.Records {
 		return nil
 	}
@@ -254,6 +259,15 @@ func (v *verifier) seq() uint64 { return v.walker.Head.Seq }
 func (v *verifier) head(seq uint64, val []byte) error {
 	signed, _ := chain.ParseSignatures(val) // none of a malformed one
 	return v.walker.SignedHead(seq, signed)
+}
+
+// checkIndexes compares the indexes with the events that were walked.
+func (v *verifier) checkIndexes() error {
+	seq, problem, err := v.index.end()
+	if err == nil && problem != "" {
+		err = v.bad(seq, "%s", problem)
+	}
+	return err
 }
 
 // settle compares the records found with what the trail says of them.

@@ -32,6 +32,7 @@ const (
 	Passphrases Bucket = "passphrases"
 	Due         Bucket = "due"
 	Outbox      Bucket = "outbox"
+	Trail       Bucket = "trail"
 )
 
 // buckets are those that exist in every vault file.
@@ -42,7 +43,7 @@ var buckets = []Bucket{
 
 // later are those that came after the first files of this format were written.
 // Opening a file for writing makes the missing ones; read-only they are empty.
-var later = []Bucket{Approvals, Wishes, Grants, Passphrases, Due, Outbox}
+var later = []Bucket{Approvals, Wishes, Grants, Passphrases, Due, Outbox, Trail}
 
 // formatKey is the key in Meta whose value is the format, a uint32.
 var formatKey = []byte("format")

@@ -12,7 +12,7 @@ import (
 
 // What stands here stands in every vault ever made: it is never changed, only
 // added to, under a new format.
-const goldenBuckets = "agents approvals audit credentials due expiry grants keys meta names namespaces outbox owners passphrases secrets slots tokens values vault wishes"
+const goldenBuckets = "agents approvals audit credentials due expiry grants keys meta names namespaces outbox owners passphrases secrets slots tokens trail values vault wishes"
 
 func TestFormatOnDisk(t *testing.T) {
 	path := newPath(t)

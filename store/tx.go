@@ -106,7 +106,7 @@ func (tx *Tx) mayChange(b Bucket) error {
 
 func (tx *Tx) put(b Bucket, key, value []byte) error {
 	bucket := tx.bucket(b)
-	if b == Audit {
+	if b == Audit || b == Trail {
 		bucket.FillPercent = 1 // keys only ever grow: no page will be split again
 	}
 	defer markDamage()

@@ -126,6 +126,8 @@ type Vault struct {
 	news    news // of requests
 	events  news // of the trail
 
+	indexing indexing
+
 	rotations *rotations
 	slow      sync.Mutex // a key that takes seconds to make, one at a time
 
@@ -181,6 +183,7 @@ func (v *Vault) die(err error) {
 // committed runs after each durable commit, before anyone else may write.
 func (v *Vault) committed() {
 	v.log.Committed()
+	v.indexing.committed(v.log.Head().Seq)
 	if v.outbox.fresh {
 		v.outbox.fresh = false
 		for _, c := range v.couriers() {
@@ -212,13 +215,14 @@ func (v *Vault) Close() error {
 }
 
 // run starts the background work: counted refusals and what has expired once a
-// minute, what is to be rotated on schedule, and the check of the whole chain.
+// minute, what is to be rotated on schedule, the check of the whole chain, and the indexes of the trail.
 func (v *Vault) run() {
 	ctx, cancel := context.WithCancel(context.Background())
 	v.stop, v.hooks.ctx, v.points.ctx, v.rotations.ctx = cancel, ctx, ctx, ctx
 	v.done.Go(func() { v.everyMinute(ctx, v.tidy) })
 	v.done.Go(func() { v.rotateOnSchedule(ctx) })
 	v.done.Go(func() { v.checkEvery(ctx, checkInterval) })
+	v.done.Go(func() { v.indexTrail(ctx) })
 	v.done.Go(func() {
 		select {
 		case <-v.db.Done():

@@ -27,11 +27,13 @@ func (t Time) When() time.Time {
 // Glance is what a check wants to know of every event. Its slices are parts of the
 // event, or copies.
 type Glance struct {
-	Time    Time
-	Actor   []byte // id
-	Action  []byte
-	Outcome []byte
-	Records bool // it may name records
+	Time      Time
+	Actor     []byte // id
+	Name      []byte // of the actor
+	Action    []byte
+	Outcome   []byte
+	Namespace []byte
+	Records   bool // it may name records
 
 	id, kind []byte
 }
@@ -51,6 +53,8 @@ func (g *Glance) at(event []byte, before Time) error {
 
 var errGlance = errors.New("decoding event: id, time, actor, action or outcome is missing")
 
+const namespaceMember = `,"namespace":"`
+
 // quick reports whether event could be read the short way.
 func (g *Glance) quick(event []byte, before Time) bool {
 	s := scanner{event}
@@ -58,11 +62,18 @@ func (g *Glance) quick(event []byte, before Time) bool {
 	at := s.after(`,"time":"`)
 	g.Actor = s.after(`,"actor":{"id":"`)
 	g.kind = s.after(`,"kind":"`)
-	_ = s.after(`,"name":"`)
+	g.Name = s.after(`,"name":"`)
 	s.skip(`}`)
 	g.Action = s.after(`,"action":"`)
 	g.Outcome = s.after(`,"outcome":"`)
 	if s.rest == nil || len(g.id) == 0 || len(g.kind) == 0 || len(g.Action) == 0 || len(g.Outcome) == 0 || !isTime(at, before[:]) {
+		return false
+	}
+	g.Namespace = nil
+	if bytes.HasPrefix(s.rest, []byte(namespaceMember)) {
+		g.Namespace = s.after(namespaceMember)
+	}
+	if bytes.Contains(s.rest, []byte(`"namespace":`)) { // it comes twice, or inside of something
 		return false
 	}
 	copy(g.Time[:], at)
@@ -99,10 +110,12 @@ func (g *Glance) slow(event []byte) error {
 		Actor struct {
 			ID   string `json:"id"`
 			Kind string `json:"kind"`
+			Name string `json:"name"`
 		} `json:"actor"`
-		Action  string          `json:"action"`
-		Outcome string          `json:"outcome"`
-		Records json.RawMessage `json:"records"`
+		Action    string          `json:"action"`
+		Outcome   string          `json:"outcome"`
+		Namespace string          `json:"namespace"`
+		Records   json.RawMessage `json:"records"`
 	}
 	if err := json.Unmarshal(event, &e); err != nil {
 		return fmt.Errorf("decoding event: %w", err)
@@ -114,7 +127,7 @@ func (g *Glance) slow(event []byte) error {
 		return errGlance
 	}
 	copy(g.Time[:], e.Time)
-	g.Actor, g.Action, g.Outcome = []byte(e.Actor.ID), []byte(e.Action), []byte(e.Outcome)
+	g.Actor, g.Name, g.Action, g.Outcome, g.Namespace = []byte(e.Actor.ID), []byte(e.Actor.Name), []byte(e.Action), []byte(e.Outcome), []byte(e.Namespace)
 	g.Records = e.Records != nil
 	return nil
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/agent-secret-store/assd/policy"
@@ -22,9 +23,9 @@ type auditCmd struct {
 }
 
 type auditListCmd struct {
-	Namespace string `placeholder:"NS" help:"Events in this namespace."`
+	Namespace string `placeholder:"NS" help:"Events in this namespace and below it."`
 	Agent     string `placeholder:"NAME" help:"Events of this agent or owner."`
-	Action    string `placeholder:"ACTION" help:"Events of this kind, like secret.read or secret.read.denied."`
+	Action    string `placeholder:"ACTION" help:"Events of this kind, like secret.read, secret.read.denied or secret."`
 	Since     string `placeholder:"TIME" help:"From a date, a time (RFC 3339) or an age (1h, 7d) on."`
 	Until     string `placeholder:"TIME" help:"Up to a time or age, or to the end of a date."`
 	Limit     int    `default:"50" placeholder:"N" help:"At most so many events, the newest. Default 50."`
@@ -60,12 +61,15 @@ func (c *auditListCmd) Run(a *app) error {
 	if c.Follow {
 		return c.follow(a, cl, q)
 	}
-	events, err := a.events(cl, q, c.Limit)
+	events, older, err := a.events(cl, q, c.Limit)
 	if err != nil {
 		return err
 	}
 	if a.JSON {
 		return a.json(map[string]any{"events": events})
+	}
+	if older {
+		a.note(fmt.Sprintf("there are older events; to see more of them: --limit %d", 10*min(c.Limit, math.MaxInt/10)))
 	}
 	return a.answer(c.table(events).String())
 }
@@ -96,21 +100,22 @@ func (c *auditListCmd) query(now time.Time) (q client.AuditQuery, err error) {
 	return q, nil
 }
 
-// events fetches at most limit events, page by page.
-func (a *app) events(cl *client.Client, q client.AuditQuery, limit int) ([]api.AuditEvent, error) {
-	events := []api.AuditEvent{}
+// events fetches at most limit events, page by page, and tells whether there are
+// older ones.
+func (a *app) events(cl *client.Client, q client.AuditQuery, limit int) (events []api.AuditEvent, older bool, err error) {
+	events = []api.AuditEvent{}
 	for len(events) < limit {
 		q.Limit = min(limit-len(events), pageSize)
 		page, err := cl.Audit(a.ctx, q)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		events = append(events, page.Events...)
 		if q.Cursor = page.NextCursor; q.Cursor == "" || len(page.Events) == 0 {
-			break
+			return events, false, nil
 		}
 	}
-	return events[:min(limit, len(events))], nil
+	return events[:limit], true, nil
 }
 
 func (c *auditListCmd) table(events []api.AuditEvent) sheet {

@@ -63,7 +63,7 @@ func (c *auditListCmd) recent(a *app, cl *client.Client, q client.AuditQuery) (u
 	for _, e := range newest.Events {
 		last = e.Seq
 	}
-	events, err := a.events(cl, q, c.Limit)
+	events, _, err := a.events(cl, q, c.Limit)
 	if err != nil {
 		return 0, err
 	}

@@ -104,13 +104,13 @@ func (t *trail) page(ctx context.Context, f audit.Filter) (float64, error) {
 	var took []time.Duration
 	for range pageTries {
 		begin := time.Now()
-		events, _, err := t.log.Query(ctx, t.db, f, pageLength)
+		page, err := t.log.Query(ctx, t.db, f, pageLength)
 		took = append(took, time.Since(begin))
 		if err != nil {
 			return 0, err
 		}
-		if len(events) != pageLength {
-			return 0, fmt.Errorf("a page has %d events", len(events))
+		if len(page.Events) != pageLength {
+			return 0, fmt.Errorf("a page has %d events", len(page.Events))
 		}
 	}
 	slices.Sort(took)

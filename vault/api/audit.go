@@ -33,7 +33,7 @@ type AuditEvent struct {
 // AuditPage answers GET /v1/audit, newest first.
 type AuditPage struct {
 	Events     []AuditEvent `json:"events"`
-	Total      *uint64      `json:"total,omitempty"` // exact, or absent when a filter would have to be counted
+	Total      *uint64      `json:"total,omitempty"` // exact, or absent with a filter for anything but time
 	Page       int          `json:"page"`
 	Limit      int          `json:"limit"`
 	NextCursor string       `json:"next_cursor,omitempty"`

@@ -1,7 +1,9 @@
 package server
 
 import (
+	"errors"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/agent-secret-store/assd/audit"
@@ -42,16 +44,16 @@ func (s *Server) audit(rq *request) (any, error) {
 // auditPage is one page. Pages before it are passed over: the cursor is the way
 // to go far.
 func (s *Server) auditPage(rq *request, f audit.Filter, limit, page int) (any, error) {
-	unfiltered := f == audit.Filter{}
+	counted := f.TimeOnly()
 	who := rq.who()
 	out := api.AuditPage{Events: []api.AuditEvent{}, Page: page, Limit: limit}
 	for at := 1; ; at++ {
-		events, next, total, err := s.cfg.Vault.Audit(rq.ctx(), who, f, limit)
+		events, next, inTime, err := s.cfg.Vault.Audit(rq.ctx(), who, f, limit)
 		if err != nil {
 			return nil, err
 		}
-		if unfiltered && out.Total == nil {
-			out.Total = &total
+		if counted {
+			out.Total = &inTime
 		}
 		if at < page && next != 0 {
 			f.Before = next
@@ -62,7 +64,7 @@ func (s *Server) auditPage(rq *request, f audit.Filter, limit, page int) (any, e
 				out.Events = append(out.Events, vault.DescribeEvent(e))
 			}
 			if next != 0 {
-				out.NextCursor = strconv.FormatUint(next, 10)
+				out.NextCursor = f.Cursor(next)
 			}
 		}
 		return out, nil
@@ -77,9 +79,11 @@ func filterOf(q map[string]string) (f audit.Filter, err error) {
 		}
 		f.Namespace = parsed.String()
 	}
-	f.Actor, f.Action = q["agent"], q["action"]
-	if len(f.Actor) > maxSegment || len(f.Action) > maxSegment {
-		return f, bad("agent, action: longer than 128 bytes")
+	if f.Actor = q["agent"]; len(f.Actor) > maxSegment {
+		return f, bad("agent: longer than 128 bytes")
+	}
+	if f.Action, err = actionOf(q); err != nil {
+		return f, err
 	}
 	if f.Since, err = instant(q, "since"); err != nil {
 		return f, err
@@ -90,12 +94,37 @@ func filterOf(q map[string]string) (f audit.Filter, err error) {
 	if !f.Since.IsZero() && !f.Until.IsZero() && f.Until.Before(f.Since) {
 		return f, bad("until: before since")
 	}
-	if text, ok := q["cursor"]; ok {
-		if f.Before, err = strconv.ParseUint(text, 10, 63); err != nil || f.Before == 0 {
-			return f, bad("cursor: not one that this vault gave")
-		}
+	return cursorOf(q, f)
+}
+
+// actionOf is what the events are to be of.
+func actionOf(q map[string]string) (string, error) {
+	text, ok := q["action"]
+	if !ok {
+		return "", nil
 	}
-	return f, nil
+	if len(text) > maxSegment {
+		return "", bad("action: longer than 128 bytes")
+	}
+	action, err := audit.ParseActionFilter(text)
+	if unknown, ok := errors.AsType[*audit.UnknownActionError](err); ok {
+		return "", api.New(api.CodeValidation, "action: "+err.Error()).WithHint("there is " + strings.Join(unknown.Nearest, ", "))
+	}
+	return action, err
+}
+
+// cursorOf is f from the cursor on.
+func cursorOf(q map[string]string, f audit.Filter) (audit.Filter, error) {
+	text, ok := q["cursor"]
+	if !ok {
+		return f, nil
+	}
+	from, err := f.From(text)
+	if err != nil {
+		return f, api.New(api.CodeValidation, "cursor: "+err.Error()).
+			WithHint("send next_cursor with the same namespace, agent, action, since and until, or begin anew without a cursor")
+	}
+	return from, nil
 }
 
 func instant(q map[string]string, name string) (time.Time, error) {

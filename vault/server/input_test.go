@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/agent-secret-store/assd/audit"
 	"github.com/agent-secret-store/assd/vault/api"
 )
 
@@ -248,7 +249,10 @@ func TestQueries(t *testing.T) {
 		"/v1/secrets/a?version=1",
 		"/v1/namespaces?x=1", "/v1/agents?x=1", "/v1/tokens?x=1", "/v1/me?x=1",
 		"/v1/audit?limit=0", "/v1/audit?limit=1001", "/v1/audit?limit=x", "/v1/audit?limit=%2B1", "/v1/audit?limit=", "/v1/audit?page=0",
-		"/v1/audit?page=1000001", "/v1/audit?page=2&cursor=3", "/v1/audit?cursor=0", "/v1/audit?cursor=-1", "/v1/audit?cursor=99999999999999999999",
+		"/v1/audit?page=1000001", "/v1/audit?page=2&cursor=" + audit.Filter{}.Cursor(3), "/v1/audit?cursor=3", "/v1/audit?cursor=" + audit.Filter{}.Cursor(0), "/v1/audit?cursor=",
+		"/v1/audit?cursor=" + audit.Filter{Namespace: "a"}.Cursor(3), "/v1/audit?agent=ci&cursor=" + audit.Filter{}.Cursor(3), "/v1/audit?cursor=" + audit.Filter{}.Cursor(3) + "A",
+		"/v1/audit?action=secret.rea", "/v1/audit?action=Secret.read", "/v1/audit?action=secret.", "/v1/audit?action=*", "/v1/audit?action=secret.read.denied.*", "/v1/audit?action=",
+		"/v1/audit?cursor=-1", "/v1/audit?cursor=99999999999999999999",
 		"/v1/audit?since=yesterday", "/v1/audit?since=2026-01-01", "/v1/audit?until=1h", "/v1/audit?since=2026-02-01T00:00:00Z&until=2026-01-01T00:00:00Z",
 		"/v1/audit?namespace=a*", "/v1/audit?agent=" + strings.Repeat("a", 129), "/v1/audit?order=asc", "/v1/audit?limit=1&limit=1",
 	} {

@@ -3,6 +3,7 @@ package server
 import (
 	"strings"
 
+	"github.com/agent-secret-store/assd/audit"
 	"github.com/agent-secret-store/assd/policy"
 	"github.com/agent-secret-store/assd/vault/api"
 )
@@ -22,14 +23,14 @@ var waitQuery = query("wait", "How long the answer may wait for news: a whole nu
 
 // auditQuery is what the handler of the trail reads.
 var auditQuery = []docParameter{
-	query("namespace", "Only events on this namespace.", "production/openai", text(isNamespace)),
+	query("namespace", "Only events on this namespace and those below it.", "production/openai", text(isNamespace)),
 	query("agent", "Only events of the agent or owner of this name, in any case, or id.", "ci-deploy", text(notEmpty, longest(maxSegment))),
-	query("action", "Only events of this action, like `secret.read`, or of this kind, like `secret`.", "secret.read", text(notEmpty, longest(maxSegment))),
+	query("action", "Only events of this action and its refusals, like `secret.read`, of refusals alone, like `secret.read.denied`, or of this kind, like `secret` or `secret.*`. An action that there is not is an error.", "secret.read", text(notEmpty, longest(maxSegment))),
 	query("since", "Only events from then on.", "2026-03-14T13:00:00Z", text(isTime)),
 	query("until", "Only events until then.", "2026-03-15T13:00:00Z", text(isTime)),
 	query("limit", "How many events the page has at most.", 50, count(upTo(maxEvents), absent(defaultEvents))),
 	query("page", "Which page. To go far there is the cursor.", 1, count(upTo(maxPage), absent(1))),
-	query("cursor", "The `next_cursor` of the page before; not together with a page beyond the first.", "1000", text(matching(digitsPattern))),
+	query("cursor", "The `next_cursor` of the page before, of a query with the same filters; not together with a page beyond the first.", audit.Filter{}.Cursor(1000), text(matching(cursorPattern))),
 }
 
 // exportQuery is what the handler of an export of the trail reads.

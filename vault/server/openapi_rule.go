@@ -22,8 +22,8 @@ const (
 	askedPattern       = `^(secrets:(read|write|delete|rotate):` + segmentPattern + `(/` + segmentPattern + `)+|owner\.(create|revoke):[A-Za-z0-9][A-Za-z0-9._-]*|policy\.accept:sha256:[0-9a-f]{64})$`
 	digestPattern      = `^sha256:[0-9a-f]{64}$`
 	maybeDigestPattern = `^(sha256:[0-9a-f]{64})?$`
-	digitsPattern      = `^[1-9][0-9]*$`
 	hashPattern        = `^[0-9a-f]{64}$`
+	cursorPattern      = `^[A-Za-z0-9_-]{21}[AQgw]$` // 16 bytes
 )
 
 // text is a string narrowed by rules.

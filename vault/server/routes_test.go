@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	bolt "go.etcd.io/bbolt"
 
+	"github.com/agent-secret-store/assd/audit"
 	"github.com/agent-secret-store/assd/vault"
 	"github.com/agent-secret-store/assd/vault/api"
 )
@@ -384,12 +385,13 @@ func TestAudit(t *testing.T) {
 		"namespace=b":                         {"secret.read.denied", "secret.write"},
 		"agent=ci":                            {"secret.read", "token.create", "secret.read.denied"},
 		"agent=CI&action=secret.read":         {"secret.read", "secret.read.denied"},
-		"action=secret.rea":                   {},
+		"action=secret.*&namespace=a":         {"secret.read", "secret.write"},
+		"action=vault.seal":                   {},
 		"action=secret.read.denied":           {"secret.read.denied"},
 		"since=2999-01-01T00:00:00Z":          {},
 		"until=2001-01-01T00:00:00%2B01:00":   {},
-		"cursor=3":                            {"owner.create", "vault.init"},
-		"cursor=1":                            {},
+		"cursor=" + audit.Filter{}.Cursor(3):  {"owner.create", "vault.init"},
+		"cursor=" + audit.Filter{}.Cursor(1):  {},
 		"limit=1&page=2&action=secret.read":   {"secret.read.denied"},
 		"limit=1&page=9&action=secret.read":   {},
 		"limit=1000&namespace=a&agent=nobody": {},

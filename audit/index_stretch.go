@@ -1,0 +1,65 @@
+package audit
+
+import (
+	"context"
+	"encoding/binary"
+
+	"github.com/agent-secret-store/assd/store"
+)
+
+// stretchIndex is the index of one stretch while it is made.
+type stretchIndex struct {
+	stretch uint64
+	posts   map[term]*posting
+	known   map[facets][]*posting // many events are alike
+	terms   termCache
+}
+
+// posting is which events of a stretch have a term: their offsets from the first, 2
+// bytes each, ascending.
+type posting struct{ offsets []byte }
+
+func newStretchIndex(stretch uint64, terms termCache) *stretchIndex {
+	return &stretchIndex{stretch, map[term]*posting{}, map[facets][]*posting{}, terms}
+}
+
+// read takes in all events of the stretch.
+func (x *stretchIndex) read(ctx context.Context, s *store.Snapshot) error {
+	for seq := firstOf(x.stretch); seq <= lastOf(x.stretch) && ctx.Err() == nil; seq++ {
+		st, err := readStored(s, seq)
+		if err != nil {
+			return err
+		}
+		x.add(seq, facetsOf(&st.Event))
+	}
+	return ctx.Err()
+}
+
+// add takes in an event behind those it has.
+func (x *stretchIndex) add(seq uint64, f facets) {
+	posts, ok := x.known[f]
+	if !ok {
+		for _, t := range x.terms.of(f) {
+			posts = append(posts, x.posting(t))
+		}
+		x.known[f] = posts
+	}
+	offset := uint16(seq - firstOf(x.stretch))
+	for _, p := range posts {
+		p.offsets = binary.BigEndian.AppendUint16(p.offsets, offset)
+	}
+}
+
+func (x *stretchIndex) posting(t term) *posting {
+	p := x.posts[t]
+	if p == nil {
+		p = &posting{}
+		x.posts[t] = p
+	}
+	return p
+}
+
+// entries is what is to be written, in the order of the keys.
+func (x *stretchIndex) entries() []indexEntry {
+	return entriesOf(x.stretch, ofStretch, x.posts, func(p *posting) []byte { return p.offsets })
+}

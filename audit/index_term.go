@@ -1,0 +1,122 @@
+package audit
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"strings"
+	"unicode"
+)
+
+const termLabel = "ass-trail-v1\n"
+
+// maxDepth is how many parts of a namespace or an action are indexed: so an event has
+// a bounded number of terms. What is asked for deeper is found under its beginning.
+const maxDepth = 8
+
+// term is a whole filter but for its times: 8 bytes of a hash of namespace, actor and
+// action, each of which may be "". Two that meet by chance cost a look at events that
+// do not match, and nothing else.
+type term uint64
+
+// makeTerm expects an actor that is folded, and a namespace and action that are cut.
+func makeTerm(namespace, actor, action string) term {
+	b := make([]byte, 0, 256)
+	b = append(b, termLabel...)
+	for _, part := range [...]string{namespace, actor, action} {
+		b = binary.BigEndian.AppendUint32(b, uint32(len(part)))
+		b = append(b, part...)
+	}
+	h := sha256.Sum256(b)
+	return term(binary.BigEndian.Uint64(h[:]))
+}
+
+// term is the one under which all that matches f is indexed; ok is false where that
+// would be everything.
+func (f Filter) term() (t term, ok bool) {
+	if f.TimeOnly() {
+		return 0, false
+	}
+	return makeTerm(cut(f.Namespace, '/'), fold(f.Actor), cut(f.Action, '.')), true
+}
+
+// facets are what an event is found by.
+type facets struct {
+	namespace, id, name string
+	action              Action
+}
+
+func facetsOf(e *Event) facets {
+	return facets{e.Namespace, e.Actor.ID, e.Actor.Name, e.Action}
+}
+
+// termCache remembers terms: many events are alike.
+type termCache map[facets][]term
+
+const maxCached = 4096 // facets
+
+func (c termCache) of(f facets) []term {
+	all, ok := c[f]
+	if !ok {
+		if len(c) >= maxCached {
+			clear(c)
+		}
+		all = f.terms()
+		c[f] = all
+	}
+	return all
+}
+
+// terms are those of all filters that match f, each once.
+func (f facets) terms() (all []term) {
+	actors := []string{""}
+	id, name := fold(f.id), fold(f.name)
+	if id != "" {
+		actors = append(actors, id)
+	}
+	if name != "" && name != id {
+		actors = append(actors, name)
+	}
+	actions := beginnings(string(f.action), '.')
+	for _, namespace := range beginnings(f.namespace, '/') {
+		for _, actor := range actors {
+			for _, action := range actions {
+				if namespace != "" || actor != "" || action != "" {
+					all = append(all, makeTerm(namespace, actor, action))
+				}
+			}
+		}
+	}
+	return all
+}
+
+// beginnings are "" and the beginnings of s at sep, up to s or maxDepth parts of it.
+func beginnings(s string, sep byte) []string {
+	all := []string{""}
+	for i := range len(s) {
+		if s[i] == sep && i > 0 && len(all) <= maxDepth {
+			all = append(all, s[:i])
+		}
+	}
+	if s != "" && len(all) <= maxDepth {
+		all = append(all, s)
+	}
+	return all
+}
+
+// cut is s, or the longest of its beginnings that is indexed.
+func cut(s string, sep byte) string {
+	all := beginnings(s, sep)
+	return all[len(all)-1]
+}
+
+// fold makes the same of all texts that are equal regardless of case, in the sense of
+// strings.EqualFold.
+func fold(s string) string {
+	return strings.Map(func(r rune) rune {
+		least := r
+		for f := unicode.SimpleFold(r); f != r; f = unicode.SimpleFold(f) {
+			least = min(least, f)
+		}
+		return least
+	}, s)
+}
