@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/agent-secret-store/assd/audit/chain"
 	"github.com/agent-secret-store/assd/store"
@@ -14,14 +15,22 @@ import (
 // indexCheck makes every index anew while the chain is walked, and compares it with
 // the one that is stored. It may run beside a writer: it judges the stretches that were
 // indexed when it began, and of the others only that the trail has them. It remembers
-// one stretch, and the terms of one block.
+// a few stretches, and the terms of one block. The work is done beside the walk.
 type indexCheck struct {
 	ctx       context.Context
 	db        *store.DB
-	stretches uint64 // that were indexed when the check began
-	now       *stretchIndex
-	block     blockIndex
-	texts     map[string]string
+	stretches uint64 // that were indexed when the check began; 0: nothing is to be judged
+
+	// The walk's.
+	pending []facets // of the stretch that it is in
+	texts   map[string]string
+	walked  chan []facets
+	stop    func() // says that nothing follows, and waits
+	done    chan struct{}
+
+	// Of the goroutine beside it, until it is done.
+	now   *stretchIndex
+	block blockIndex
 
 	seq     uint64 // first event of the stretch that is wrong
 	problem string
@@ -31,13 +40,39 @@ type indexCheck struct {
 // beginIndexCheck is a check of the indexes of a trail that ends with the event end
 // in s.
 func beginIndexCheck(ctx context.Context, db *store.DB, s *store.Snapshot, end uint64) *indexCheck {
-	c := &indexCheck{ctx: ctx, db: db, now: newStretchIndex(0, termCache{}), block: newBlockIndex(), texts: map[string]string{}}
+	c := &indexCheck{
+		ctx: ctx, db: db, texts: map[string]string{}, walked: make(chan []facets, 2), done: make(chan struct{}),
+		now: newStretchIndex(0, termCache{}), block: newBlockIndex(),
+	}
 	c.stretches, c.err = indexed(s, end)
 	if tampered, ok := errors.AsType[*TamperError](c.err); ok {
 		c.err = nil
 		c.bad(end, tampered.Error())
 	}
+	if c.over() {
+		c.stretches = 0
+	}
+	c.stop = sync.OnceFunc(func() {
+		close(c.walked)
+		<-c.done
+	})
+	go c.work()
 	return c
+}
+
+// work makes and compares the index of each stretch that was walked.
+func (c *indexCheck) work() {
+	defer close(c.done)
+	for all := range c.walked {
+		if c.over() {
+			continue
+		}
+		for i, f := range all {
+			c.now.add(firstOf(c.now.stretch)+uint64(i), f)
+		}
+		c.err = c.compare()
+		c.now = newStretchIndex(c.now.stretch+1, c.now.terms)
+	}
 }
 
 func (c *indexCheck) bad(seq uint64, problem string) {
@@ -54,13 +89,13 @@ func (c *indexCheck) over() bool { return c.problem != "" || c.err != nil }
 
 // event takes in the event that was just walked.
 func (c *indexCheck) event(seq uint64, e *chain.Glance) {
-	if c.over() || stretchOf(seq) >= c.stretches {
+	if stretchOf(seq) >= c.stretches {
 		return
 	}
-	c.now.add(seq, facets{c.text(e.Namespace), c.text(e.Actor), c.text(e.Name), Action(c.text(e.Action))})
-	if seq == lastOf(c.now.stretch) {
-		c.err = c.compare()
-		c.now = newStretchIndex(c.now.stretch+1, c.now.terms)
+	c.pending = append(c.pending, facets{c.text(e.Namespace), c.text(e.Actor), c.text(e.Name), Action(c.text(e.Action))})
+	if len(c.pending) == stretchLen {
+		c.walked <- c.pending
+		c.pending = make([]facets, 0, stretchLen)
 	}
 }
 
@@ -122,6 +157,7 @@ func (c *indexCheck) meet(k, v []byte, want []indexEntry) []indexEntry {
 // end looks for entries of stretches that are not indexed, and says what is wrong, and
 // from which event on; "" for nothing.
 func (c *indexCheck) end() (seq uint64, problem string, err error) {
+	c.stop()
 	if !c.over() {
 		c.err = c.db.View(c.beyond)
 	}

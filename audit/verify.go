@@ -61,6 +61,9 @@ func Verify(ctx context.Context, db *store.DB) (Report, error) {
 	v := verifier{ctx: ctx, db: db, live: map[Object]*liveRecord{}, gone: map[Object]uint64{}, seen: newHistory()}
 	v.walker, v.active = chain.NewWalker(), map[string]*chain.Time{}
 	err := v.run()
+	if v.index != nil {
+		v.index.stop()
+	}
 	v.conclude()
 	if err != nil && v.rep.Problem == "" {
 		return v.rep, fmt.Errorf("verifying: %w", err)

@@ -59,14 +59,15 @@ func newTrail(ctx context.Context, dir string) (*trail, error) {
 	})
 }
 
-// event is the n-th: a read by one of twenty agents of one of a thousand secrets, with
-// all that a read's event says.
+// event is the n-th: a read by one of twenty agents, each of which uses 5 of 50
+// namespaces with twenty secrets each, with all that a read's event says.
 func event(n int) audit.Event {
-	uid := 1000
+	uid, agent := 1000, n%20
+	service := (agent*3 + n/20%5) % 50
 	e := audit.Event{
-		Actor:  audit.Actor{ID: fmt.Sprintf("agt_%026d", n%20), Kind: "agent", Name: fmt.Sprintf("agent-%d", n%20)},
+		Actor:  audit.Actor{ID: fmt.Sprintf("agt_%026d", agent), Kind: "agent", Name: fmt.Sprintf("agent-%d", agent)},
 		Action: audit.SecretRead, Outcome: audit.OK, Version: 1,
-		Namespace: fmt.Sprintf("team-%d/service-%d", n%7, n%50), Key: fmt.Sprintf("API_KEY_%d", n%1000),
+		Namespace: fmt.Sprintf("team-%d/service-%d", service%7, service), Key: fmt.Sprintf("API_KEY_%d", n/100%20),
 		Source:    &audit.Source{UID: &uid, PID: 40000 + n%1000},
 		RequestID: fmt.Sprintf("req_%026d", n), TokenID: fmt.Sprintf("tok_%026d", n/100),
 	}
