@@ -63,11 +63,8 @@ func csvRow(e audit.Stored, hash audit.Hash) []string {
 // what begins with one of a few characters, also behind blanks and quotes, which some
 // take off; an apostrophe before it makes it text.
 func plainCell(s string) string {
-	if strings.HasPrefix(s, "\t") || strings.HasPrefix(s, "\r") || strings.HasPrefix(s, "\n") {
-		return "'" + s
-	}
-	bare := strings.TrimLeft(s, " \t\r\n\v\f\u00a0\"'")
-	if strings.HasPrefix(bare, "=") || strings.HasPrefix(bare, "+") || strings.HasPrefix(bare, "-") || strings.HasPrefix(bare, "@") {
+	bare := strings.TrimLeft(s, " \u00a0\v\f\"'")
+	if bare != "" && strings.ContainsRune("=+-@\t\r\n", rune(bare[0])) {
 		return "'" + s
 	}
 	return s

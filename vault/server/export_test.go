@@ -18,3 +18,9 @@ var MaxConns, _ = room()
 
 // CutText is cutText.
 var CutText = cutText
+
+// PlainCell is plainCell.
+var PlainCell = plainCell
+
+// MaxFollowersEach is how often one bearer may follow the trail.
+const MaxFollowersEach = maxFollowersEach

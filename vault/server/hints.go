@@ -20,12 +20,7 @@ type pidHints int
 
 // exeOf is the program that a process runs, as far as the system tells. It is asked once
 // for a connection.
-func exeOf(pid int) string {
-	for _, p := range peer.Ancestry(pid, 1) {
-		return cutText(p.Exe, maxExe)
-	}
-	return ""
-}
+func exeOf(pid int) string { return cutText(peer.Exe(pid), maxExe) }
 
 // cutText is s as valid UTF-8 of at most so many bytes.
 func cutText(s string, most int) string {

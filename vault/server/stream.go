@@ -65,6 +65,7 @@ func (s *Server) stream(w http.ResponseWriter, rq *request, st *stream) {
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // else it would end at that
 	w.Header().Set("Content-Type", st.typ)
 	w.WriteHeader(http.StatusOK)
+	_ = http.NewResponseController(w).Flush() // that it has begun shows, whatever comes of it
 	out := newOutlet(w)
 	err := st.send(ctx, out)
 	if err == nil {
