@@ -133,9 +133,11 @@ func TestRotationIsProof(t *testing.T) {
 // Whoever has the old key alone, or a key of their own, takes over nothing.
 func TestVerifyFindsForeignRotations(t *testing.T) {
 	for name, edit := range map[string]func(tr *trail, signed []byte) []byte{
-		"the old key's signature is missing":    func(_ *trail, s []byte) []byte { return s[72:] },
-		"the new key's signature is missing":    func(_ *trail, s []byte) []byte { return s[:72] },
-		"the old key's signature is another's":  func(_ *trail, s []byte) []byte { return append(bytes.Clone(s[:8]), append(s[80:144:144], s[72:]...)...) },
+		"the old key's signature is missing": func(_ *trail, s []byte) []byte { return s[72:] },
+		"the new key's signature is missing": func(_ *trail, s []byte) []byte { return s[:72] },
+		"the old key's signature is another's": func(_ *trail, s []byte) []byte {
+			return append(bytes.Clone(s[:8]), append(s[80:144:144], s[72:]...)...)
+		},
 		"the signatures in the other order":     func(_ *trail, s []byte) []byte { return append(bytes.Clone(s[72:]), s[:72]...) },
 		"the head of the rotation is not there": nil,
 	} {
