@@ -99,6 +99,9 @@ func (l *Log) resumeAnchors(r store.Reader, newest uint64) error {
 	return nil
 }
 
+// Next is the sequence number that the next event gets; inside write operations only.
+func (l *Log) Next() uint64 { return l.head.Seq + 1 }
+
 // At is Now for those who look at what is committed, safe from any
 // goroutine.
 func (l *Log) At() time.Time {

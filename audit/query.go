@@ -83,6 +83,15 @@ func (w *queryWalk) look(st Stored) {
 // under the daemon is a *TamperError.
 func Read(r store.Reader, seq uint64) (Stored, error) { return readStored(r, seq) }
 
+// HashAt is the hash of that event, held against its bytes.
+func HashAt(r store.Reader, seq uint64) (Hash, error) {
+	if _, err := readStored(r, seq); err != nil {
+		return Hash{}, err
+	}
+	e, err := readEntry(r, seq)
+	return e.Hash, err
+}
+
 // readStored reads one event by its sequence number and checks its link.
 func readStored(r store.Reader, seq uint64) (Stored, error) {
 	e, err := readEntry(r, seq)

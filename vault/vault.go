@@ -128,6 +128,8 @@ type Vault struct {
 	rotations *rotations
 	slow      sync.Mutex // a key that takes seconds to make, one at a time
 
+	checking sync.Mutex // a check of the whole trail that somebody has asked for
+
 	claimed atomic.Bool // goes from false to true and never back
 	chain   atomic.Pointer[string]
 
@@ -336,10 +338,7 @@ func (v *Vault) checkChain(ctx context.Context) {
 		v.cfg.Log.Error("the audit chain could not be checked; stopping", "error", err)
 		v.die(fmt.Errorf("checking the audit chain: %w", err))
 	case rep.Problem != "":
-		broken := brokenChain(rep)
-		v.setChain("broken: " + broken.Error())
-		v.cfg.Log.Error("the audit chain is broken; stopping", "error", broken)
-		v.die(broken)
+		v.broken(rep)
 	default:
 		v.active.adopt(rep.Ledger.Active)
 		// It changes nothing in the file, so a full disk is no reason to refuse it.
@@ -357,6 +356,14 @@ func (v *Vault) checkChain(ctx context.Context) {
 }
 
 func (v *Vault) setChain(s string) { v.chain.Store(&s) }
+
+// broken stops the vault for what a check of the whole chain has found.
+func (v *Vault) broken(rep audit.Report) {
+	broken := brokenChain(rep)
+	v.setChain("broken: " + broken.Error())
+	v.cfg.Log.Error("the audit chain is broken; stopping", "error", broken)
+	v.die(broken)
+}
 
 func brokenChain(rep audit.Report) error {
 	return fmt.Errorf("audit event %d: %s (run assd verify)", rep.FirstBad, rep.Problem)

@@ -7,15 +7,16 @@ import (
 	"fmt"
 
 	"github.com/agent-secret-store/assd/audit"
+	"github.com/agent-secret-store/assd/audit/chain"
 	"github.com/agent-secret-store/assd/store"
 	"github.com/agent-secret-store/assd/vault/envelope"
 )
 
 // Verify checks the vault in cfg.Dir from its files alone: the chain, every
 // signature, every record against the chain, every value against its record, and
-// the head kept beside the key file if there is one. It needs no key, writes
-// nothing and starts nothing.
-func Verify(ctx context.Context, cfg Config) (rep Report, err error) {
+// the head kept beside the key file if there is one; the trail has to go on from each
+// known checkpoint. It needs no key, writes nothing and starts nothing.
+func Verify(ctx context.Context, cfg Config, known ...chain.Checkpoint) (rep Report, err error) {
 	cfg.fill()
 	db, err := store.Open(store.Config{Path: cfg.dbFile(), ReadOnly: true, MustExist: true})
 	if err != nil {
@@ -24,6 +25,11 @@ func Verify(ctx context.Context, cfg Config) (rep Report, err error) {
 	defer db.Close()
 	if rep.Report, err = verifyAll(ctx, db); err != nil || rep.Problem != "" {
 		return rep, err
+	}
+	for _, c := range known {
+		if err := rep.compare(db, c); err != nil || rep.Problem != "" {
+			return rep, err
+		}
 	}
 	kept, err := audit.ReadHeadFile(cfg.headFile(), rep.Tenant, rep.Lineage)
 	rep.HeadFile = !errors.Is(err, audit.ErrNoHead)
@@ -43,6 +49,24 @@ func Verify(ctx context.Context, cfg Config) (rep Report, err error) {
 type Report struct {
 	audit.Report
 	HeadFile bool `json:"head_file"` // there is a head file, and the trail holds its head
+}
+
+// compare holds a trail that verifies against a checkpoint.
+func (rep *Report) compare(db *store.DB, c chain.Checkpoint) error {
+	if err := c.Verify(rep.Tenant, rep.Lineage); err != nil {
+		rep.FirstBad, rep.Problem = 1, err.Error()
+		return nil
+	}
+	return db.View(func(s *store.Snapshot) (err error) {
+		var at audit.Hash
+		if c.Seq <= rep.Head.Seq {
+			at, err = audit.HashAt(s, c.Seq)
+		}
+		if bad := c.Compare(rep.Head.Seq, at); err == nil && bad != nil {
+			rep.FirstBad, rep.Problem = bad.Seq, bad.Problem
+		}
+		return err
+	})
 }
 
 // verifyAll is audit.Verify and, beyond it, that each version a header lists is

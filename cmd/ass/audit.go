@@ -13,9 +13,11 @@ import (
 const pageSize = 1000
 
 type auditCmd struct {
-	List auditListCmd `cmd:"" default:"withargs" help:"Show the newest events. What ass audit does."`
+	List       auditListCmd       `cmd:"" default:"withargs" help:"Show the newest events. What ass audit does."`
+	Verify     auditVerifyCmd     `cmd:"" help:"Check the whole trail, without trusting the daemon."`
+	Checkpoint auditCheckpointCmd `cmd:"" help:"Print the signed head of the trail, to be kept elsewhere."`
+	RotateKey  auditRotateKeyCmd  `cmd:"" name:"rotate-key" help:"Have another key sign the trail from now on."`
 }
-
 
 type auditListCmd struct {
 	Namespace string `placeholder:"NS" help:"Events in this namespace."`

@@ -43,7 +43,21 @@ func (c *loginCmd) claim(a *app, t *target) error {
 			hint:    "move that file to ~/.assrc; the daemon tells the key only once",
 		}
 	}
+	a.rememberClaim(t, l)
 	return a.printLogin(l)
+}
+
+// rememberClaim keeps the first checkpoint. That it could not be had is no reason to
+// fail: the vault is claimed.
+func (a *app) rememberClaim(t *target, l *login) {
+	cl, err := a.dial(t, l.key)
+	if err != nil {
+		return
+	}
+	defer cl.Close()
+	if _, err := a.recallIfOwner(cl, l.Kind); err != nil {
+		a.note("Note: " + foreign(err.Error(), maxMessage))
+	}
 }
 
 func claimRequest(passphrase []byte) (want api.ClaimRequest) {

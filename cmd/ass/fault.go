@@ -28,7 +28,14 @@ type fault struct {
 	whole   bool // the message is as long as it has to be: it names things
 }
 
-func (f *fault) Error() string  { return f.message }
+func (f *fault) Error() string { return f.message }
+
+// Is makes errors.Is compare faults by their codes alone.
+func (f *fault) Is(target error) bool {
+	other, ok := target.(*fault)
+	return ok && other.code == f.code
+}
+
 func (f *fault) Code() api.Code { return f.code }
 func (f *fault) Hint() string   { return f.hint }
 

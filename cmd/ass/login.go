@@ -132,6 +132,9 @@ func (a *app) identify(t *target, key string) (*login, error) {
 	if err != nil {
 		return nil, err
 	}
+	if _, err := a.recallIfOwner(c, me.Kind); err != nil {
+		return nil, err
+	}
 	return &login{
 		Name: me.Name, Tenant: me.Tenant, Kind: me.Kind, APIURL: c.URL(), VerifyKey: me.VerifyKey, key: key,
 	}, nil

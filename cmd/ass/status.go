@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/agent-secret-store/assd/audit/chain"
 	"github.com/agent-secret-store/assd/vault/api"
+	"github.com/agent-secret-store/assd/vault/client"
 )
 
 type statusCmd struct{}
@@ -43,6 +45,8 @@ type health struct {
 	Lockdown      *api.Lockdown   `json:"lockdown,omitempty"`   // absent when the daemon did not say
 	Protection    *api.Protection `json:"protection,omitempty"` // owners only
 	tls           string          // what vouches for the daemon, "" without TLS
+	// TrailProblem is what contradicts what was seen of the trail before.
+	TrailProblem string `json:"trail_problem,omitempty"`
 }
 
 // Run asks for health first, which needs no key, then for what the key sees.
@@ -74,7 +78,9 @@ func (statusCmd) Run(a *app) error {
 	default:
 		me, err := c.Me(a.ctx)
 		wrong = err
-		s.see(me, err, t.verifyKey)
+		if s.see(me, err, t.verifyKey); err == nil {
+			wrong = s.remember(a, c, me, t.verifyKey)
+		}
 	}
 	if err := s.print(a); err != nil {
 		return err
@@ -101,6 +107,22 @@ func (s *health) see(me *api.Me, err error, kept string) {
 		same := kept == me.VerifyKey
 		s.SameVerifyKey = &same
 	}
+}
+
+// remember holds the trail against what was seen of it before. A key that the one kept
+// at login has signed for is as good.
+func (s *health) remember(a *app, c *client.Client, me *api.Me, kept string) error {
+	seen, err := a.recallIfOwner(c, me.Kind)
+	if err != nil {
+		if errors.Is(err, &fault{code: codeTampered}) {
+			s.TrailProblem = err.Error()
+		}
+		return err
+	}
+	if key, err := chain.ParseKey(kept); err == nil && seen != nil && s.SameVerifyKey != nil && seen.lineage.Has(key) {
+		*s.SameVerifyKey = true
+	}
+	return nil
 }
 
 // failing reports whether the daemon answers and is not well.
@@ -147,6 +169,8 @@ func (s *health) print(a *app) error {
 // chain says how the audit chain is, as far as the daemon has checked it.
 func (s *health) chain(a *app) string {
 	switch {
+	case s.TrailProblem != "":
+		return a.bad("✗") + " not the one that was seen before"
 	case s.SameVerifyKey != nil && !*s.SameVerifyKey:
 		return a.bad("✗") + " signed by another key than at login"
 	case s.Chain == "ok":

@@ -7,9 +7,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"github.com/agent-secret-store/assd/audit"
+	"github.com/agent-secret-store/assd/audit/chain"
 	"github.com/agent-secret-store/assd/store"
 	"github.com/agent-secret-store/assd/vault"
 )
@@ -17,6 +19,7 @@ import (
 type verifyCmd struct {
 	dataFlags      `embed:""`
 	Key            string `placeholder:"ed25519:KEY" help:"The verification key that init or login printed; the vault must be signed by it."`
+	Checkpoint     string `placeholder:"FILE" help:"A checkpoint kept earlier, as ass audit checkpoint printed it, or - for stdin: the trail must go on from it."`
 	AcceptRollback bool   `help:"Accept a data file older than the kept head, after putting a copy back on purpose. Leaves an event."`
 	JSON           bool   `name:"json" help:"Print one JSON document."`
 }
@@ -31,23 +34,31 @@ file lies. Only --accept-rollback, which writes an event, opens the key file.
 Examples:
   assd verify --data-dir /srv/vault
   assd verify --data-dir /srv/vault --key "$VERIFY_KEY"
+  assd verify --data-dir /srv/vault --checkpoint checkpoint.txt
 
-VERIFY_KEY is "ed25519:" and 44 characters of base64, as "assd init" and
-"ass login" print it.`
+VERIFY_KEY is "ed25519:" and 44 characters of base64, as "assd init",
+"ass login" and "ass audit rotate-key" print it: any key that this vault's trail
+was ever signed by. A checkpoint is what "ass audit checkpoint" printed: with one,
+a trail that was cut, put back or made anew after it was kept is found.`
 }
 
 // verdict is what verify prints as JSON.
 type verdict struct {
 	OK bool `json:"ok"`
 	vault.Report
-	Compared string `json:"compared"`             // "key", or "nothing"
+	Compared string `json:"compared"`             // "key", "checkpoint", "key, checkpoint", or "nothing"
 	KeyHash  string `json:"key_sha256,omitempty"` // of the verification key, "sha256:" and hex; "": none was found
 }
 
 // Run verifies the vault.
 func (c *verifyCmd) Run(out output) error {
-	if _, err := audit.ParseKey(c.Key); c.Key != "" && err != nil {
+	key, err := audit.ParseKey(c.Key)
+	if c.Key != "" && err != nil {
 		return &exitError{2, fmt.Errorf("--key: %w", err)}
+	}
+	known, err := c.known()
+	if err != nil {
+		return &exitError{2, err}
 	}
 	if _, err := os.Lstat(c.KeyFile); c.KeyFile != "" && err != nil {
 		return &exitError{2, fmt.Errorf("--key-file: %w", err)}
@@ -57,19 +68,16 @@ func (c *verifyCmd) Run(out output) error {
 			return err
 		}
 	}
-	rep, err := vault.Verify(context.Background(), c.vault())
+	rep, err := vault.Verify(context.Background(), c.vault(), known...)
 	if errors.Is(err, store.ErrMissing) {
 		return fmt.Errorf("%w; --data-dir says where the vault is", err)
 	}
 	if err != nil {
 		return stillServed(err)
 	}
-	v := verdict{OK: rep.Problem == "", Report: rep, Compared: "nothing", KeyHash: keyHash(rep.VerifyKey)}
-	if c.Key != "" {
-		v.Compared = "key"
-		if c.Key != rep.VerifyKey && v.OK {
-			v.OK, v.FirstBad, v.Problem = false, 1, "signed by another key than the one given"
-		}
+	v := verdict{OK: rep.Problem == "", Report: rep, Compared: c.compared(), KeyHash: keyHash(rep.VerifyKey)}
+	if c.Key != "" && v.OK && !rep.Lineage.Has(key) {
+		v.OK, v.FirstBad, v.Problem = false, 1, "foreign signature: signed by another key than the one given"
 	}
 	if err := c.print(out, v); err != nil {
 		return err
@@ -80,6 +88,43 @@ func (c *verifyCmd) Run(out output) error {
 	return nil
 }
 
+// known is the checkpoint given, if there is one.
+func (c *verifyCmd) known() ([]chain.Checkpoint, error) {
+	if c.Checkpoint == "" {
+		return nil, nil
+	}
+	in := io.ReadCloser(os.Stdin)
+	if c.Checkpoint != "-" {
+		var err error
+		if in, err = os.Open(c.Checkpoint); err != nil {
+			return nil, fmt.Errorf("--checkpoint: %w", err)
+		}
+		defer in.Close()
+	}
+	b, err := io.ReadAll(io.LimitReader(in, chain.MaxCheckpoint+1))
+	if err != nil {
+		return nil, fmt.Errorf("--checkpoint: %w", err)
+	}
+	cp, err := chain.ParseCheckpoint(b)
+	if err != nil {
+		return nil, fmt.Errorf("--checkpoint: %w; give it whole, as ass audit checkpoint printed it", err)
+	}
+	return []chain.Checkpoint{cp}, nil
+}
+
+// compared says with what the vault was compared.
+func (c *verifyCmd) compared() string {
+	switch {
+	case c.Key != "" && c.Checkpoint != "":
+		return "key, checkpoint"
+	case c.Key != "":
+		return "key"
+	case c.Checkpoint != "":
+		return "checkpoint"
+	}
+	return "nothing"
+}
+
 func (c *verifyCmd) print(out output, v verdict) error {
 	if c.JSON {
 		return json.NewEncoder(out.stdout).Encode(v)
@@ -87,10 +132,12 @@ func (c *verifyCmd) print(out output, v verdict) error {
 	if !v.OK {
 		return nil
 	}
-	how := "consistent with itself, key " + v.KeyHash + ", compared with nothing (--key K compares)"
-	if c.Key != "" {
-		how = "signed by the key given"
-	}
+	how := map[string]string{
+		"nothing":         "consistent with itself, key " + v.KeyHash + ", compared with nothing (--key K or --checkpoint FILE compares)",
+		"key":             "signed by the key given",
+		"checkpoint":      "goes on from the checkpoint given",
+		"key, checkpoint": "signed by the key given, goes on from the checkpoint given",
+	}[v.Compared]
 	kept := "agrees"
 	if !v.HeadFile {
 		kept = "none beside the key file (--key-file says where that is)"

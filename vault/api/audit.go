@@ -38,3 +38,24 @@ type AuditPage struct {
 	Limit      int          `json:"limit"`
 	NextCursor string       `json:"next_cursor,omitempty"`
 }
+
+// Formats of an export of the trail.
+const (
+	AuditJSONL = "jsonl"
+	AuditCSV   = "csv"
+)
+
+// AuditLine is an event in an export: what it takes to prove it without the vault.
+type AuditLine struct {
+	Seq   uint64 `json:"seq"`
+	Prev  string `json:"prev"`  // hash of the event before, 64 hex digits
+	Hash  string `json:"hash"`  // its own
+	Event string `json:"event"` // the bytes that were hashed, as text
+}
+
+// AuditHead is a signature of the head that the event before it in an export is.
+type AuditHead struct {
+	Head      uint64 `json:"head"`
+	Epoch     uint64 `json:"epoch"`     // of the key
+	Signature []byte `json:"signature"` // Ed25519, in base64
+}

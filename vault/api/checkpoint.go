@@ -9,6 +9,7 @@ type Checkpoint struct {
 	Hash       string     `json:"hash"`  // of the newest one, 64 hex digits
 	Epoch      uint64     `json:"epoch"` // of the key that signed it
 	VerifyKey  string     `json:"verify_key"`
+	FirstKey   string     `json:"first_key"`         // the one that event 1 names
 	HashAt     string     `json:"hash_at,omitempty"` // of the event asked for
 	Rotations  []Rotation `json:"rotations"`         // of the signing key, the oldest first
 }

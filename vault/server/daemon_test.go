@@ -225,6 +225,9 @@ var codeStatus = map[string]int{
 	"RATE_LIMITED": 429, "STORAGE_FULL": 507, "INTERNAL": 500,
 }
 
+// streams are the types of what is no JSON document.
+var streams = []string{"application/jsonl; charset=utf-8", "text/csv; charset=utf-8; header=present", "text/event-stream; charset=utf-8"}
+
 // faultOf says which of the rules for all answers r breaks, or "".
 func faultOf(r reply) string {
 	switch {
@@ -236,6 +239,8 @@ func faultOf(r reply) string {
 		if len(r.body) > 0 || r.header.Get("Content-Type") != "" {
 			return "204 with a body or a Content-Type"
 		}
+		return ""
+	case r.status == http.StatusOK && slices.Contains(streams, r.header.Get("Content-Type")):
 		return ""
 	case r.header.Get("Content-Type") != "application/json; charset=utf-8":
 		return "it is not JSON by its type"

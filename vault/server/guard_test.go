@@ -65,7 +65,8 @@ func (d *daemon) samples() map[string]sample {
 	list := map[string]sample{
 		"health": {"GET", "/v1/health", ""}, "jwks": {"GET", "/.well-known/jwks.json", ""}, "openapi": {"GET", "/v1/openapi.json", ""},
 		"certificate": {"GET", "/v1/vault/certificate", ""}, "claim": {"POST", "/v1/vault/claim", ""},
-		"me": {"GET", "/v1/me", ""}, "audit": {"GET", "/v1/audit", ""},
+		"me": {"GET", "/v1/me", ""}, "audit": {"GET", "/v1/audit", ""}, "audit.export": {"GET", "/v1/audit/export?heads=true", ""},
+		"audit.checkpoint": {"GET", "/v1/audit/checkpoint", ""}, "audit.verify": {"POST", "/v1/audit/verify", ""}, "audit.rotate_key": {"POST", "/v1/audit/rotate-key", ""},
 		"token.list": {"GET", "/v1/tokens", ""}, "token.issue": {"POST", "/v1/tokens", `{"scopes":["secrets:read:a/TOKEN"]}`},
 		"secret.list": {"GET", "/v1/secrets?namespace=a", ""}, "secret.get": {"GET", "/v1/secrets/a/HOT", ""},
 		"secret.history": {"GET", "/v1/secrets/a/HOT/versions", ""}, "secret.rollback": {"POST", "/v1/secrets/a/BACK/rollback", `{"version":1}`},
@@ -210,7 +211,7 @@ func (d *daemon) stepUpToken(scopes ...string) string {
 }
 
 // goesOn are the routes that a lockdown leaves open: to look, and to stop more.
-var goesOn = strings.Fields(`health jwks openapi certificate claim me audit token.list token.revoke agent.list agent.revoke owner.list owner.revoke
+var goesOn = strings.Fields(`health jwks openapi certificate claim me audit audit.export audit.checkpoint audit.verify audit.rotate_key token.list token.revoke agent.list agent.revoke owner.list owner.revoke
 approval.list approval.get approval.deny approval.revoke policy.get policy.check vault.lockdown vault.lift webhook.list webhook.test`)
 
 // TestLockdownAtEveryRoute: what does not go on in a lockdown is LOCKED_DOWN to

@@ -28,6 +28,8 @@ const (
 	maxFlight                  = 64       // requests of one bearer whose answers are not gone
 	maxStrangers               = 16       // the same, of one source without a key
 	maxWaiting, maxWaitingEach = 1024, 32 // answers that wait for news; one more comes at once
+	maxWalks, maxWalksEach     = 4, 2     // walks over the whole trail
+	walkRetry                  = 5        // seconds until one more may be tried
 )
 
 // Connections at once.

@@ -95,6 +95,9 @@ func (d *document) operation(doc operationDoc, at place, guard policy.Guard) *op
 	for _, s := range doc.gives {
 		op.Responses[strconv.Itoa(s.status)] = d.success(s)
 	}
+	if ok := op.Responses["200"]; ok != nil {
+		d.addStreams(ok, doc.streams)
+	}
 	return op
 }
 
@@ -141,6 +144,23 @@ func (d *document) success(s success) *docResponse {
 		r.Content = asJSON(bodies[0])
 	}
 	return r
+}
+
+// addStreams adds to r the bodies that are no JSON.
+func (d *document) addStreams(r *docResponse, s streamDoc) {
+	if r.Content == nil && len(s.lines)+len(s.plain) > 0 {
+		r.Content = map[string]mediaType{}
+	}
+	if len(s.lines) > 0 {
+		line := &schema{Description: "One line."}
+		for _, t := range s.lines {
+			line.OneOf = append(line.OneOf, d.Components.Schemas.of(t, inAnswer))
+		}
+		r.Content[typeJSONL] = mediaType{Schema: line}
+	}
+	for _, typ := range s.plain {
+		r.Content[typ] = mediaType{Schema: &schema{Type: "string"}}
+	}
 }
 
 func asJSON(s *schema) map[string]mediaType {

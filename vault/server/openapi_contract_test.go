@@ -262,11 +262,25 @@ func (c *contract) checkBody(response node, r reply) string {
 	if media.value == nil {
 		return "a body of a type that is not described: " + typ
 	}
-	x, err := jsonschema.UnmarshalJSON(bytes.NewReader(r.body))
-	if err != nil {
-		return err.Error()
+	documents := [][]byte{r.body}
+	switch {
+	case c.from(media, "type").text() == "string":
+		return c.fault(media, string(r.body))
+	case typ == "application/jsonl" && len(r.body) == 0:
+		return ""
+	case typ == "application/jsonl":
+		documents = bytes.SplitAfter(bytes.TrimSuffix(r.body, []byte("\n")), []byte("\n"))
 	}
-	return c.fault(media, x)
+	for _, text := range documents {
+		x, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+		if err != nil {
+			return err.Error()
+		}
+		if problem := c.fault(media, x); problem != "" {
+			return problem
+		}
+	}
+	return ""
 }
 
 // checkRequest checks a request that was let pass: it is one that is described.

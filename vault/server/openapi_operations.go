@@ -19,7 +19,14 @@ type operationDoc struct {
 	query              []docParameter
 	takes              reflect.Type // its body; nil: none
 	gives              []success
+	streams            streamDoc  // what its 200 may be instead of JSON
 	codes              []api.Code // in which it can end, besides those that all like it share
+}
+
+// streamDoc is a body that is no JSON document.
+type streamDoc struct {
+	lines []reflect.Type // of jsonl: each line is one of these
+	plain []string       // types of a body that is text
 }
 
 // success is a way in which an operation can end well.
@@ -398,6 +405,39 @@ var operationDocs = map[string]operationDoc{
 		tag: "audit", summary: "Events of the trail, newest first", who: owners,
 		query: auditQuery,
 		gives: ok[api.AuditPage]("A page of events."),
+		codes: []api.Code{api.CodeConflict},
+	},
+	"audit.export": {
+		tag: "audit", summary: "The trail, oldest first", who: owners,
+		text: "Up to what is the newest event when it begins. As jsonl each event has the bytes that were hashed, so that the chain can be proved without this vault; " +
+			"that takes all of it, so not with a filter. One that is cut short ends without the end of its body, as jsonl after a line with an error. " +
+			"Few are made at a time: one more is `RATE_LIMITED`.",
+		query:   exportQuery,
+		gives:   []success{{status: http.StatusOK, text: "The events: as jsonl, of which each line is one of these, or as csv with a header row."}},
+		streams: streamDoc{lines: []reflect.Type{typeOf[api.AuditLine](), typeOf[api.AuditHead](), typeOf[api.ErrorBody]()}, plain: []string{typeCSV}},
+		codes:   []api.Code{api.CodeConflict},
+	},
+	"audit.checkpoint": {
+		tag: "audit", summary: "The signed head of the chain", who: owners,
+		text: "A signed note over the number of events and the hash of the newest, to be kept elsewhere: whoever has it can tell a trail that was cut, rolled back or made anew. " +
+			"With `Accept: text/plain` the answer is the note alone. `NOT_FOUND` where the trail ends before `size`.",
+		query:   []docParameter{query("size", "The number of an older event, whose hash is to be told as well.", 1, count(from(1)))},
+		gives:   ok[api.Checkpoint]("The newest checkpoint."),
+		streams: streamDoc{plain: []string{typeNote}},
+		codes:   []api.Code{api.CodeNotFound, api.CodeConflict},
+	},
+	"audit.verify": {
+		tag: "audit", summary: "Check the whole vault now", who: owners,
+		text: "Chain, signatures, records and values, by the daemon itself; the chain can be checked without trusting it, from an export with the signed heads. " +
+			"`CONFLICT` while another one is under way. What is found stops the daemon, after the answer.",
+		gives: ok[api.TrailCheck]("What was found."),
+		codes: []api.Code{api.CodeConflict},
+	},
+	"audit.rotate_key": {
+		tag: "audit", summary: "Have another key sign the trail", who: owners,
+		text:  "The old key signs for the new one, and what it has signed stays verifiable. Tokens are not affected.",
+		takes: typeOf[api.KeyRotation](),
+		gives: ok[api.KeyRotated]("The key that signs from now on."),
 		codes: []api.Code{api.CodeConflict},
 	},
 }

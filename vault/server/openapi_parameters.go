@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/agent-secret-store/assd/policy"
+	"github.com/agent-secret-store/assd/vault/api"
 )
 
 func query(name, says string, example any, s *schema) docParameter {
@@ -30,6 +31,12 @@ var auditQuery = []docParameter{
 	query("page", "Which page. To go far there is the cursor.", 1, count(upTo(maxPage), absent(1))),
 	query("cursor", "The `next_cursor` of the page before; not together with a page beyond the first.", "1000", text(matching(digitsPattern))),
 }
+
+// exportQuery is what the handler of an export of the trail reads.
+var exportQuery = append([]docParameter{
+	query("format", "How it is written. Absent: `jsonl`.", api.AuditJSONL, text(oneOf(api.AuditJSONL, api.AuditCSV))),
+	query("heads", "Whether the signed heads are in it, each behind its event; of jsonl without filters alone. Absent: not.", "true", text(oneOf("true", "false"))),
+}, auditQuery[:len(filterQuery)]...)
 
 // maxTail is the longest last segment of a namespace that has another one.
 const maxTail = policy.MaxNamespace - len("n/")

@@ -23,6 +23,7 @@ const (
 	digestPattern      = `^sha256:[0-9a-f]{64}$`
 	maybeDigestPattern = `^(sha256:[0-9a-f]{64})?$`
 	digitsPattern      = `^[1-9][0-9]*$`
+	hashPattern        = `^[0-9a-f]{64}$`
 )
 
 // text is a string narrowed by rules.

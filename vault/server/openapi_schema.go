@@ -33,6 +33,9 @@ func (all schemas) of(t reflect.Type, dir direction) *schema {
 	case reflect.TypeFor[api.Code]():
 		return schemaRef(errorCode)
 	}
+	if t == reflect.TypeFor[[]byte]() {
+		return &schema{Type: "string", Format: "byte"}
+	}
 	switch t.Kind() {
 	case reflect.Pointer:
 		return all.of(t.Elem(), dir)

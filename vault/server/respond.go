@@ -39,6 +39,10 @@ func (a answer) status() int {
 // client is told no more than where to look.
 func (s *Server) write(w http.ResponseWriter, rq *request, a answer) {
 	body := a.body
+	if st, ok := body.(*stream); ok && a.err == nil {
+		s.stream(w, rq, st)
+		return
+	}
 	if waits, ok := body.(accepted); ok {
 		body = waits.body
 	}
@@ -86,12 +90,18 @@ func encode(body any) ([]byte, error) {
 	return buf.Bytes(), err
 }
 
-func (s *Server) errorBody(w http.ResponseWriter, rq *request, err error) any {
+// wireError is err as it may be told. What is not meant for the wire is logged.
+func (s *Server) wireError(rq *request, err error) *api.Error {
 	e, ok := errors.AsType[*api.Error](err)
 	if !ok {
 		s.cfg.Log.Error("a request failed", "error", err, "request_id", rq.origin.RequestID)
 		e = api.New(api.CodeInternal, "internal error; the daemon's log says more under "+rq.origin.RequestID)
 	}
+	return e
+}
+
+func (s *Server) errorBody(w http.ResponseWriter, rq *request, err error) any {
+	e := s.wireError(rq, err)
 	if e.Code == api.CodeUnauthorized {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="assd"`)
 	}

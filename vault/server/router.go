@@ -67,6 +67,10 @@ func (s *Server) table() []route {
 		{"GET", "/v1/webhooks", "webhook.list", s.listWebhooks, 0},
 		{"POST", "/v1/webhooks/{id}/test", "webhook.test", s.testWebhook, 0},
 		{"GET", "/v1/audit", "audit", s.audit, 0},
+		{"GET", "/v1/audit/checkpoint", "audit.checkpoint", s.checkpoint, 0},
+		{"POST", "/v1/audit/verify", "audit.verify", s.verifyTrail, 0},
+		{"POST", "/v1/audit/rotate-key", "audit.rotate_key", s.rotateAuditKey, smallBody},
+		{"GET", "/v1/audit/export", "audit.export", s.exportAudit, 0},
 	}
 }
 

@@ -61,6 +61,7 @@ type Server struct {
 	failures          atomic.Pointer[limiter] // of authentication, by source
 	perKey            atomic.Pointer[limiter] // requests, by holder of the key
 	waiting           *gate                   // answers that wait for news, of each bearer
+	walks             *gate                   // over the whole trail, of each bearer
 	http              *http.Server
 	open              context.Context // ends when the server is to stop
 	stop              context.CancelFunc
@@ -74,7 +75,7 @@ func New(cfg Config) *Server {
 		cfg.Now = time.Now
 	}
 	s := &Server{cfg: cfg, agents: newGates(), owners: newGates(), flight: newGate(0, maxFlight), strangers: newGate(0, maxStrangers)}
-	s.waiting = newGate(maxWaiting, maxWaitingEach)
+	s.waiting, s.walks = newGate(maxWaiting, maxWaitingEach), newGate(maxWalks, maxWalksEach)
 	s.open, s.stop = context.WithCancel(context.Background())
 	s.Limit(cfg.FailedAuthPerMinute, cfg.RequestsPerSecond)
 	s.routes = s.table()

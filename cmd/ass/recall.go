@@ -1,0 +1,150 @@
+package main
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+
+	"github.com/agent-secret-store/assd/audit/chain"
+	"github.com/agent-secret-store/assd/vault/api"
+	"github.com/agent-secret-store/assd/vault/client"
+)
+
+// codeTampered: what is told of the trail contradicts what was seen or signed before.
+const codeTampered = api.Code("TAMPERED")
+
+const tamperedHint = "if an older copy of the vault was put back on purpose: ass audit checkpoint --forget; else find out who did, before you trust what it says; " +
+	"on the daemon's machine: assd verify"
+
+func tampered(format string, args ...any) error {
+	return &fault{code: codeTampered, message: fmt.Sprintf(format, args...), hint: tamperedHint}
+}
+
+// seen is what the daemon says of its trail, checked as far as it goes without the
+// trail itself.
+type seen struct {
+	*api.Checkpoint
+	note    chain.Checkpoint
+	lineage chain.Lineage
+	before  *chain.Checkpoint // the highest that was seen from here; nil: none
+}
+
+// see asks for the newest checkpoint, and checks that it is one.
+func (a *app) see(cl *client.Client) (*seen, error) {
+	c, err := cl.Checkpoint(a.ctx, 0)
+	if err != nil {
+		return nil, err
+	}
+	s := &seen{Checkpoint: c}
+	if s.note, err = chain.ParseCheckpoint([]byte(c.Checkpoint)); err != nil {
+		return nil, tampered("the daemon's checkpoint is none: %v", err)
+	}
+	if s.lineage, err = lineageOf(c, s.note); err != nil {
+		return nil, tampered("the daemon's checkpoint does not verify: %v", err)
+	}
+	if err := s.note.Verify(c.Tenant, s.lineage); err != nil {
+		return nil, tampered("the daemon's checkpoint does not verify: %v", err)
+	}
+	return s, nil
+}
+
+// lineageOf follows the keys from the first one on, as far as the daemon proves it.
+func lineageOf(c *api.Checkpoint, note chain.Checkpoint) (chain.Lineage, error) {
+	first, err := chain.ParseKey(c.FirstKey)
+	if err != nil {
+		return nil, err
+	}
+	if uint64(len(c.Rotations)) >= note.Epoch {
+		return nil, errors.New("it names more keys than there were")
+	}
+	l := chain.Lineage{{Epoch: note.Epoch - uint64(len(c.Rotations)), Since: 1, Key: first}}
+	for _, r := range c.Rotations {
+		rot := chain.Rotation{Seq: r.Seq, Event: r.Event}
+		err := rot.Prev.UnmarshalText([]byte(r.Prev))
+		if err == nil {
+			rot.Signatures, err = base64.StdEncoding.DecodeString(r.Signatures)
+		}
+		if err == nil {
+			l, err = l.Extend(c.Tenant, rot)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return l, nil
+}
+
+// recall holds what the daemon says of its trail against the highest checkpoint that
+// was seen from here, and keeps the higher one. A shorter trail and another history are
+// refused.
+func (a *app) recall(cl *client.Client) (*seen, error) {
+	s, err := a.see(cl)
+	if err != nil {
+		return nil, err
+	}
+	m, err := newMemory()
+	if err != nil {
+		return nil, err
+	}
+	if s.before, err = m.of(s.note.Tenant); err != nil {
+		return nil, err
+	}
+	if s.before != nil {
+		if err := a.extends(cl, s); err != nil {
+			return s, err
+		}
+	}
+	if s.before == nil || s.note.Seq > s.before.Seq {
+		if err := m.keep(s.note); err != nil {
+			a.note("Note: " + foreign(err.Error(), maxMessage))
+		}
+	}
+	return s, nil
+}
+
+// extends fails when the trail is not one that goes on from what was seen.
+func (a *app) extends(cl *client.Client, s *seen) error {
+	at := s.note.Hash
+	if s.before.Seq < s.note.Seq {
+		c, err := cl.Checkpoint(a.ctx, s.before.Seq)
+		if errors.Is(err, &api.Error{Code: api.CodeNotFound}) {
+			return tampered("the trail has no event %d any more, which was seen from here", s.before.Seq)
+		}
+		if err != nil {
+			return err
+		}
+		if err := at.UnmarshalText([]byte(c.HashAt)); err != nil {
+			return tampered("the daemon does not say what event %d was", s.before.Seq)
+		}
+	}
+	if bad := s.before.Compare(s.note.Seq, at); bad != nil {
+		return tampered("the trail has %d events now and had %d when it was seen last from here: %s", s.note.Seq, s.before.Seq, bad.Problem)
+	}
+	return nil
+}
+
+// forgetSeen forgets what was seen of the vault behind cl.
+func (a *app) forgetSeen(cl *client.Client) error {
+	s, err := a.see(cl)
+	if err != nil {
+		return err
+	}
+	m, err := newMemory()
+	if err != nil {
+		return err
+	}
+	return m.forget(s.note.Tenant)
+}
+
+// recallIfOwner is recall for what is about something else: nil without an error where
+// the daemon is too old to know of checkpoints, or the caller is no owner.
+func (a *app) recallIfOwner(cl *client.Client, kind string) (*seen, error) {
+	if kind != api.KindOwner {
+		return nil, nil
+	}
+	s, err := a.recall(cl)
+	if errors.Is(err, &api.Error{Code: api.CodeNotFound}) {
+		return nil, nil
+	}
+	return s, err
+}

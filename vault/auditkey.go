@@ -1,0 +1,85 @@
+package vault
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"fmt"
+
+	"github.com/agent-secret-store/assd/audit"
+	"github.com/agent-secret-store/assd/audit/chain"
+	"github.com/agent-secret-store/assd/store"
+	"github.com/agent-secret-store/assd/vault/api"
+	"github.com/agent-secret-store/assd/vault/seal"
+)
+
+// maxSigners is how many keys may have signed one trail: each answer with a checkpoint
+// has them all.
+const maxSigners = 1000
+
+// RotateAuditKey has another key sign the trail from now on, for owners. One event
+// names it, signed for by both, and takes the old private key out of the file; it is
+// there still in older copies, and in freed pages until they are used again.
+func (v *Vault) RotateAuditKey(ctx context.Context, req Request, want api.KeyRotation) (out api.KeyRotated, err error) {
+	if req, err = v.stepUp(ctx, req, want.Passphrase); err != nil {
+		return out, err
+	}
+	public, next, _ := ed25519.GenerateKey(rand.Reader)
+	defer clear(next)
+	kept := append(ed25519.PrivateKey(nil), next...) // the log's own
+	err = v.do(ctx, on("audit.rotate_key"), req, func(a *act) error {
+		if err := a.ownerOnly(audit.AuditRotateKey); err != nil {
+			return err
+		}
+		st, err := v.state(a.tx)
+		if err != nil {
+			return err
+		}
+		changes, err := v.newSigner(a.tx, st, next)
+		if err != nil {
+			return err
+		}
+		out = api.KeyRotated{VerifyKey: chain.Key(public).String(), Epoch: st.Epoch + 1, Seq: v.log.Next()}
+		return v.log.Rotate(a.tx, a.event(audit.AuditRotateKey), kept, changes...)
+	})
+	return out, err
+}
+
+// newSigner are the records that change with the signing key.
+func (v *Vault) newSigner(tx *store.Tx, old *state, next ed25519.PrivateKey) ([]audit.Change, error) {
+	keys, err := v.lineageIn(tx)
+	if err != nil {
+		return nil, err
+	}
+	if len(keys) >= maxSigners {
+		return nil, api.New(api.CodeConflict, fmt.Sprintf("the signing key was changed %d times, and no oftener is possible", maxSigners-1)).
+			WithHint("keep the key there is")
+	}
+	st := *old
+	st.AuditKey, st.Epoch = newID("aud"), old.Epoch+1
+	blob, err := v.sealNow(tx, seal.RoleAudit, st.AuditKey, next.Seed())
+	if err != nil {
+		return nil, err
+	}
+	signer := chain.Signer{Epoch: st.Epoch, Since: v.log.Next(), Key: chain.Key(next.Public().(ed25519.PublicKey))}
+	return []audit.Change{
+		put(store.Vault, stateKey, st),
+		put(store.Vault, signersKey, signers{append(keys[:len(keys):len(keys)], signer)}),
+		put(store.Keys, auditKeyName(st), sealedKey{blob}),
+		remove(store.Keys, auditKeyName(*old)),
+	}, nil
+}
+
+// sealNow seals a key under the root key, which is had from its slot for just that.
+func (v *Vault) sealNow(r store.Reader, role seal.Role, id string, secret []byte) ([]byte, error) {
+	key, err := seal.ReadKeyFile(v.cfg.keyFile())
+	if err != nil {
+		return nil, fmt.Errorf("sealing %s key: %w", role, err)
+	}
+	root, err := unlockRoot(r, key, v.tenant)
+	if err != nil {
+		return nil, fmt.Errorf("sealing %s key: %w", role, err)
+	}
+	defer root.Wipe()
+	return root.Seal(role, v.tenant, id, secret)
+}

@@ -1,0 +1,85 @@
+package server
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/agent-secret-store/assd/vault/api"
+)
+
+// stream is a body that is made as it is sent, for as long as the client takes it. It
+// ends when the client has gone, and when the daemon stops.
+type stream struct {
+	typ  string // Content-Type
+	send func(ctx context.Context, out *outlet) error
+	// failed writes, where the form has a place for it, why the stream ends before
+	// its end; nil: there is none.
+	failed func(out *outlet, err *api.Error)
+	// unending says that it has no end of its own, so that to stop is no failure.
+	unending bool
+}
+
+// streamBuffer is how much of a stream is sent at once, in bytes.
+const streamBuffer = 32 << 10
+
+// outlet is where a stream goes. What is written waits until there is enough of it, or
+// Flush. A client that does not take it in time ends the stream, and holds up nobody
+// else.
+type outlet struct {
+	*bufio.Writer
+}
+
+func newOutlet(w http.ResponseWriter) *outlet {
+	return &outlet{bufio.NewWriterSize(&taking{w, http.NewResponseController(w)}, streamBuffer)}
+}
+
+// taking is a client that takes an answer piece by piece.
+type taking struct {
+	w http.ResponseWriter
+	c *http.ResponseController
+}
+
+// Write sends one piece. Between two pieces there is no deadline: HTTP/2 would end
+// the stream at it.
+func (t *taking) Write(b []byte) (int, error) {
+	_ = t.c.SetWriteDeadline(time.Now().Add(answerTimeout + time.Duration(len(b)/answerRate)*time.Second))
+	n, err := t.w.Write(b)
+	if err == nil {
+		err = t.c.Flush()
+	}
+	_ = t.c.SetWriteDeadline(time.Time{})
+	return n, err
+}
+
+var errStopping = errors.New("the daemon is stopping")
+
+// stream sends st. One that fails is cut off, so that no client takes what came for
+// the whole.
+func (s *Server) stream(w http.ResponseWriter, rq *request, st *stream) {
+	ctx, cancel := context.WithCancelCause(rq.ctx())
+	defer cancel(nil)
+	defer context.AfterFunc(s.open, func() { cancel(errStopping) })()
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // else it would end at that
+	w.Header().Set("Content-Type", st.typ)
+	w.WriteHeader(http.StatusOK)
+	out := newOutlet(w)
+	err := st.send(ctx, out)
+	if err == nil {
+		err = out.Flush()
+	}
+	stopping := context.Cause(ctx) == errStopping
+	if err == nil || stopping && st.unending && out.Flush() == nil {
+		return
+	}
+	if stopping {
+		err = api.New(api.CodeInternal, errStopping.Error()).WithHint("try again when it runs")
+	}
+	if e := s.wireError(rq, err); st.failed != nil && rq.ctx().Err() == nil {
+		st.failed(out, e)
+		_ = out.Flush() // it is cut off now, whether that has arrived or not
+	}
+	panic(http.ErrAbortHandler)
+}
