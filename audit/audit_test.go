@@ -28,13 +28,19 @@ const tenant = "ten_aaaaaaaaaaaaaaaaaaaaaaaaaa"
 
 func newTrail(t *testing.T) *trail {
 	t.Helper()
+	return newTrailOf(t, ed25519.NewKeyFromSeed(bytes.Repeat([]byte{7}, ed25519.SeedSize)))
+}
+
+// newTrailOf is newTrail, signed by that key.
+func newTrailOf(t *testing.T, key ed25519.PrivateKey) *trail {
+	t.Helper()
 	tr := &trail{
 		t: t, path: filepath.Join(t.TempDir(), "vault.db"),
 		clock: time.Date(2026, 3, 14, 13, 0, 0, 0, time.UTC),
 	}
 	tr.cfg = audit.Config{
 		Tenant: tenant, Epoch: 1,
-		Signer: ed25519.NewKeyFromSeed(bytes.Repeat([]byte{7}, ed25519.SeedSize)),
+		Signer: key,
 		MACKey: bytes.Repeat([]byte{9}, 32),
 		Now:    func() time.Time { return tr.clock },
 		NewID:  func() string { tr.ids++; return fmt.Sprintf("evt_%026d", tr.ids) },

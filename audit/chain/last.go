@@ -20,6 +20,24 @@ func LastNote(r io.Reader) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	return lastNote(b)
+}
+
+// ReadCheckpoint reads what a person gives as a checkpoint: one note, or a file of them,
+// of which the last whole one counts.
+func ReadCheckpoint(r io.Reader) (Checkpoint, error) {
+	b, err := lastBytes(r)
+	if err != nil {
+		return Checkpoint{}, err
+	}
+	c, err := ParseCheckpoint(b)
+	if note, none := lastNote(b); err != nil && none == nil {
+		return ParseCheckpoint(note)
+	}
+	return c, err
+}
+
+func lastNote(b []byte) ([]byte, error) {
 	for end := len(b); ; {
 		i := lastOrigin(b[:end])
 		if i < 0 {

@@ -59,6 +59,23 @@ func TestLastNote(t *testing.T) {
 	}
 }
 
+// TestReadCheckpoint: one note or a file of them, and what is wrong with one alone.
+func TestReadCheckpoint(t *testing.T) {
+	one, two := noteOf(t, 1), noteOf(t, 2)
+	for text, want := range map[string]uint64{one: 1, one + "\n" + two: 2, one + "\n" + two[:50]: 1, strings.Repeat(one+"\n", 99) + two: 2} {
+		if c, err := chain.ReadCheckpoint(strings.NewReader(text)); err != nil || c.Seq != want {
+			t.Errorf("%d, %v; want %d", c.Seq, err, want)
+		}
+	}
+	for text, want := range map[string]string{
+		"": "no text and signature", one[:50]: "no text and signature", strings.Replace(one, "\n1\n", "\n01\n", 1): "not written as", strings.Replace(one, "epoch", "epok", 1): "line 4",
+	} {
+		if _, err := chain.ReadCheckpoint(strings.NewReader(text)); !errors.Is(err, chain.ErrGarbled) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v; want %q", text, err, want)
+		}
+	}
+}
+
 // TestLastNoteCut: cut at any byte, it is the whole one before, or the one that is whole.
 func TestLastNoteCut(t *testing.T) {
 	one, two := noteOf(t, 1), noteOf(t, 2)

@@ -1,8 +1,8 @@
 package main
 
 import (
+	"errors"
 	"fmt"
-	"io"
 	"os"
 	"slices"
 	"strings"
@@ -97,27 +97,27 @@ func (c *auditVerifyCmd) given() (note *chain.Checkpoint, key chain.Key, err err
 	if c.Checkpoint == "" {
 		return nil, key, nil
 	}
-	b, err := readCheckpoint(c.Checkpoint)
-	if err != nil {
+	n, err := readCheckpoint(c.Checkpoint)
+	if err != nil && !errors.Is(err, chain.ErrGarbled) {
 		return nil, nil, &fault{code: codeUsage, message: fmt.Sprintf("the file of --checkpoint cannot be read: %v", bareError(err)), hint: "name a file that ass audit checkpoint has printed, or - for stdin"}
 	}
-	n, err := chain.ParseCheckpoint(b)
 	if err != nil {
 		return nil, nil, usage("--checkpoint: "+err.Error(), "give it whole, as ass audit checkpoint printed it")
 	}
 	return &n, key, nil
 }
 
-func readCheckpoint(name string) ([]byte, error) {
+// readCheckpoint reads a note, or the last one of a file that [[checkpoint]] appends to.
+func readCheckpoint(name string) (chain.Checkpoint, error) {
 	if name == "-" {
-		return io.ReadAll(io.LimitReader(os.Stdin, chain.MaxCheckpoint+1))
+		return chain.ReadCheckpoint(os.Stdin)
 	}
 	f, err := os.Open(name)
 	if err != nil {
-		return nil, err
+		return chain.Checkpoint{}, err
 	}
 	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, chain.MaxCheckpoint+1))
+	return chain.ReadCheckpoint(f)
 }
 
 // verifyTrail walks the daemon's export, and holds it against what is known of it.
