@@ -188,6 +188,9 @@ func (v *verifier) walk() error {
 		}
 		return true, v.event(k, val)
 	})
+	if err == nil && v.seq() < v.end {
+		err = v.walker.Malformed("missing")
+	}
 	if err == nil {
 		err = v.walker.End()
 	}

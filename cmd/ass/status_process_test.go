@@ -24,8 +24,13 @@ func TestStatusOfTheProcess(t *testing.T) {
 		"older":   {api.Protection{}, nil, []string{"Confined", "Runs as root"}},
 	} {
 		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if r.URL.Path == "/v1/health" {
+			switch r.URL.Path {
+			case "/v1/health":
 				json.NewEncoder(w).Encode(api.Health{Status: "ok"})
+				return
+			case "/v1/audit/checkpoint": // a daemon that is too old to know of it
+				w.WriteHeader(http.StatusNotFound)
+				json.NewEncoder(w).Encode(api.ErrorBody{Error: *api.New(api.CodeNotFound, "there is no such route")})
 				return
 			}
 			json.NewEncoder(w).Encode(api.Me{Kind: api.KindOwner, Chain: "ok", Protection: &tc.told})
