@@ -363,6 +363,9 @@ func TestTamperedIndexes(t *testing.T) {
 		"an entry too many": {1025, "does not belong", func(_ *trail, tx *store.Tx) error {
 			return tx.Put(store.Trail, append(progress(1), "\x00oneterm"...), []byte{0, 1})
 		}},
+		"an entry behind the last one": {1025, "does not belong", func(_ *trail, tx *store.Tx) error {
+			return tx.Put(store.Trail, append(progress(1), "\x01oneterm!"...), []byte{0, 1})
+		}},
 		"an entry for what is not indexed": {2049, "not indexed", func(_ *trail, tx *store.Tx) error {
 			return tx.Put(store.Trail, append(progress(1<<60), "\x00oneterm!"...), []byte{0, 1})
 		}},
