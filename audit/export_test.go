@@ -8,3 +8,10 @@ func (l Ledger) Len() int { return len(l.last) }
 
 // Looked is how many events and index entries a page took.
 func (p Page) Looked() int { return p.looked }
+
+// FewTerms has blocks hold at most n terms until the test ends.
+func FewTerms(t interface{ Cleanup(func()) }, n int) {
+	was := maxBlockTerms
+	maxBlockTerms = n
+	t.Cleanup(func() { maxBlockTerms = was })
+}

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -75,8 +76,11 @@ func indexed(r store.Reader, events uint64) (uint64, error) {
 	return binary.BigEndian.Uint64(v), nil
 }
 
+// indexHint stands behind what is wrong with indexes alone.
+const indexHint = " (assd verify --reindex removes them all, to be made anew from the events)"
+
 func badIndexes(problem string) error {
-	return &TamperError{What: "the indexes of the audit trail", Problem: problem}
+	return &TamperError{What: "the indexes of the audit trail", Problem: problem + indexHint}
 }
 
 // Index makes the index of the oldest complete stretch that has none, and reports
@@ -149,4 +153,30 @@ func writeIndex(tx *store.Tx, stretch uint64, entries []indexEntry) error {
 		}
 	}
 	return tx.Put(store.Trail, progressKey, binary.BigEndian.AppendUint64(nil, stretch+1))
+}
+
+// dropAtOnce is how many entries go in one operation.
+const dropAtOnce = 10_000
+
+// DropIndexes removes all indexes of the trail in db; they are made anew by Index.
+func DropIndexes(ctx context.Context, db *store.DB) error {
+	for more := true; more; {
+		more = false
+		err := db.Update(ctx, func(tx *store.Tx) error {
+			var keys [][]byte
+			err := tx.ScanBack(store.Trail, nil, func(k, _ []byte) (bool, error) {
+				keys = append(keys, bytes.Clone(k))
+				return len(keys) < dropAtOnce, nil
+			})
+			for _, k := range keys { // how far they go comes first, so a crash leaves nothing that counts
+				err = errors.Join(err, tx.Delete(store.Trail, k))
+			}
+			more = len(keys) > 0
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("removing the indexes of the audit trail: %w", err)
+		}
+	}
+	return nil
 }

@@ -7,27 +7,45 @@ import (
 	"github.com/agent-secret-store/assd/store"
 )
 
+// maxBlockTerms is how many terms a block has at most: whoever makes a new namespace for
+// each request is to cost neither memory nor a long commit. A block with more only says
+// that any of its stretches may have any term.
+var maxBlockTerms = 1 << 16 // a test has fewer
+
 // blockIndex is which stretches of a block have a term: a bit each, the lowest for the
 // first. By it a query passes over 64 stretches at once.
-type blockIndex map[term]uint64
+type blockIndex struct {
+	terms map[term]uint64
+	any   bool // there were too many
+}
 
-func newBlockIndex() blockIndex { return blockIndex{} }
+func newBlockIndex() *blockIndex { return &blockIndex{terms: map[term]uint64{}} }
+
+// anyKey is where it stands that a block has too many terms.
+func anyKey(last uint64) []byte { return levelKey(last, ofBlock) }
 
 // add takes in a stretch.
-func (b blockIndex) add(x *stretchIndex) {
+func (b *blockIndex) add(x *stretchIndex) {
 	for t := range x.posts {
 		b.set(t, x.stretch)
 	}
 }
 
-func (b blockIndex) set(t term, stretch uint64) { b[t] |= 1 << (stretch % blockLen) }
+func (b *blockIndex) set(t term, stretch uint64) {
+	if b.any {
+		return
+	}
+	if b.terms[t] |= 1 << (stretch % blockLen); len(b.terms) > maxBlockTerms {
+		b.terms, b.any = nil, true
+	}
+}
 
 // read takes in a stretch that is indexed in s.
-func (b blockIndex) read(s *store.Snapshot, stretch uint64) error {
+func (b *blockIndex) read(s *store.Snapshot, stretch uint64) error {
 	prefix := levelKey(stretch, ofStretch)
 	return s.Scan(store.Trail, prefix, func(k, _ []byte) (bool, error) {
 		t, ok := bytes.CutPrefix(k, prefix)
-		if !ok {
+		if !ok || b.any {
 			return false, nil
 		}
 		if len(t) != 8 {
@@ -40,6 +58,23 @@ func (b blockIndex) read(s *store.Snapshot, stretch uint64) error {
 
 // entries is what is to be written with the last stretch of the block, in the order of the
 // keys.
-func (b blockIndex) entries(last uint64) []indexEntry {
-	return entriesOf(last, ofBlock, b, func(bits uint64) []byte { return binary.BigEndian.AppendUint64(nil, bits) })
+func (b *blockIndex) entries(last uint64) []indexEntry {
+	if b.any {
+		return []indexEntry{{anyKey(last), []byte{1}}}
+	}
+	return entriesOf(last, ofBlock, b.terms, func(bits uint64) []byte { return binary.BigEndian.AppendUint64(nil, bits) })
+}
+
+// blockBits is which stretches of a block may have the term.
+func blockBits(s *store.Snapshot, last uint64, t term) (uint64, error) {
+	v := s.Get(store.Trail, indexKey(last, ofBlock, t))
+	switch {
+	case v == nil && s.Get(store.Trail, anyKey(last)) != nil:
+		return ^uint64(0), nil
+	case v == nil:
+		return 0, nil
+	case len(v) != 8:
+		return 0, badIndexes("an entry is malformed")
+	}
+	return binary.BigEndian.Uint64(v), nil
 }

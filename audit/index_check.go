@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/agent-secret-store/assd/audit/chain"
@@ -30,7 +31,7 @@ type indexCheck struct {
 
 	// Of the goroutine beside it, until it is done.
 	now   *stretchIndex
-	block blockIndex
+	block *blockIndex
 
 	seq     uint64 // first event of the stretch that is wrong
 	problem string
@@ -77,7 +78,7 @@ func (c *indexCheck) work() {
 
 func (c *indexCheck) bad(seq uint64, problem string) {
 	if c.problem == "" {
-		c.seq, c.problem = seq, problem
+		c.seq, c.problem = seq, strings.TrimSuffix(problem, indexHint)+indexHint
 	}
 }
 

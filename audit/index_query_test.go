@@ -390,7 +390,60 @@ func TestTamperedIndexes(t *testing.T) {
 				t.Errorf("found %d %q, want %d %q", rep.FirstBad, rep.Problem, tt.want, tt.says)
 			}
 			checkNothingWrong(t, tr)
+			tr.reindexed()
 		})
+	}
+}
+
+// reindexed sees that a trail is sound again once its indexes were made anew.
+func (tr *trail) reindexed() {
+	tr.t.Helper()
+	if err := audit.DropIndexes(context.Background(), tr.db); err != nil {
+		tr.t.Fatal(err)
+	}
+	if keys := tr.indexKeys(); len(keys) > 0 {
+		tr.t.Errorf("%d entries of indexes are left", len(keys))
+	}
+	for range 2 {
+		if rep := tr.verify(); rep.Problem != "" {
+			tr.t.Errorf("with indexes made anew: %d %s", rep.FirstBad, rep.Problem)
+		}
+		tr.index(-1)
+	}
+}
+
+// TestBlocksOfManyTerms: a block with too many terms says that it may have any, and
+// what it has is found all the same.
+func TestBlocksOfManyTerms(t *testing.T) {
+	audit.FewTerms(t, 100)
+	tr := newTrail(t)
+	for i := range 14 {
+		tr.appendAll(append(bulk(4999), event(audit.SecretRollback, fmt.Sprintf("rare/%d", i), "K")))
+	}
+	tr.index(-1)
+	last := []byte{0, 0, 0, 0, 0, 0, 0, 63, 1}
+	if tr.get(store.Trail, last) == nil {
+		t.Fatal("the block does not say that it has too many terms")
+	}
+	for _, k := range tr.indexKeys() {
+		if len(k) > len(last) && k[8] == 1 {
+			t.Fatalf("the block has an entry for a term: %x", k)
+		}
+	}
+	for i := range 14 {
+		page, err := tr.log.Query(context.Background(), tr.db, audit.Filter{Namespace: fmt.Sprintf("rare/%d", i)}, 50)
+		if err != nil || len(page.Events) != 1 {
+			t.Errorf("rare/%d: %d events, %v", i, len(page.Events), err)
+		}
+	}
+	if rep := tr.verify(); rep.Problem != "" {
+		t.Fatalf("%d %s", rep.FirstBad, rep.Problem)
+	}
+	if err := tr.update(func(tx *store.Tx) error { return tx.Delete(store.Trail, last) }); err != nil {
+		t.Fatal(err)
+	}
+	if rep := tr.verify(); !strings.Contains(rep.Problem, "missing") {
+		t.Errorf("without it: %d %q", rep.FirstBad, rep.Problem)
 	}
 }
 

@@ -11,7 +11,7 @@ const termLabel = "ass-trail-v1\n"
 
 // maxDepth is how many parts of a namespace or an action are indexed: so an event has
 // a bounded number of terms. What is asked for deeper is found under its beginning.
-const maxDepth = 8
+const maxDepth = 4
 
 // term is a whole filter but for its times: 8 bytes of a hash of namespace, actor and
 // action, each of which may be "". Two that meet by chance cost a look at events that

@@ -150,14 +150,12 @@ func (w *queryWalk) byIndex(s *store.Snapshot) error {
 // there is none, the walk goes on before the block.
 func (w *queryWalk) inBlock(s *store.Snapshot, from, end uint64) (stretch uint64, some bool, err error) {
 	w.looked++
-	v := s.Get(store.Trail, indexKey(end, ofBlock, w.term))
-	if v != nil && len(v) != 8 {
-		return 0, false, badIndexes("an entry is malformed")
+	set, err := blockBits(s, end, w.term)
+	if err != nil {
+		return 0, false, err
 	}
-	begin, set := end+1-blockLen, uint64(0)
-	if v != nil {
-		set = binary.BigEndian.Uint64(v) << (end - from) >> (end - from)
-	}
+	begin := end + 1 - blockLen
+	set = set << (end - from) >> (end - from)
 	if set == 0 {
 		w.at = firstOf(begin) - 1
 		return 0, false, nil

@@ -45,6 +45,17 @@ func Verify(ctx context.Context, cfg Config, known ...chain.Checkpoint) (rep Rep
 	return rep, nil
 }
 
+// Reindex removes the indexes of the trail in cfg.Dir, which a daemon then makes anew. It
+// needs no key: the events alone say what is in an index.
+func Reindex(ctx context.Context, cfg Config) error {
+	cfg.fill()
+	db, err := store.Open(store.Config{Path: cfg.dbFile(), MustExist: true})
+	if err != nil {
+		return err
+	}
+	return errors.Join(audit.DropIndexes(ctx, db), db.Close())
+}
+
 // Report is what Verify found.
 type Report struct {
 	audit.Report

@@ -21,6 +21,7 @@ type verifyCmd struct {
 	Key            string `placeholder:"ed25519:KEY" help:"The verification key that init or login printed; the vault must be signed by it."`
 	Checkpoint     string `placeholder:"FILE" help:"A checkpoint kept earlier, as ass audit checkpoint printed it, or - for stdin: the trail must go on from it."`
 	AcceptRollback bool   `help:"Accept a data file older than the kept head, after putting a copy back on purpose. Leaves an event."`
+	Reindex        bool   `help:"First remove the indexes of the audit trail, when they were found wrong; the daemon makes them anew. They hold nothing that the events do not."`
 	JSON           bool   `name:"json" help:"Print one JSON document."`
 }
 
@@ -66,6 +67,11 @@ func (c *verifyCmd) Run(out output) error {
 	if c.AcceptRollback {
 		if err := vault.AcceptRollback(c.vault()); err != nil {
 			return err
+		}
+	}
+	if c.Reindex {
+		if err := vault.Reindex(context.Background(), c.vault()); err != nil {
+			return stillServed(err)
 		}
 	}
 	rep, err := vault.Verify(context.Background(), c.vault(), known...)
