@@ -64,9 +64,9 @@ func (c *auditVerifyCmd) Run(a *app) error {
 	if t.key == "" {
 		return a.noKey()
 	}
-	if key == nil && t.verifyKey != "" {
-		if key, err = chain.ParseKey(t.verifyKey); err != nil {
-			return &fault{code: codeFailed, message: "the verification key in ~/.assrc is malformed", hint: "ass login"}
+	if key == nil {
+		if key, err = t.trustedKey(); err != nil {
+			return err
 		}
 	}
 	cl, err := a.dial(t, t.key)
@@ -85,6 +85,18 @@ func (c *auditVerifyCmd) Run(a *app) error {
 		return err
 	}
 	return refused
+}
+
+// trustedKey is the verification key that was kept at login, or nil.
+func (t *target) trustedKey() (chain.Key, error) {
+	if t.verifyKey == "" {
+		return nil, nil
+	}
+	key, err := chain.ParseKey(t.verifyKey)
+	if err != nil {
+		return nil, &fault{code: codeFailed, message: "the verification key in ~/.assrc is malformed", hint: "ass login"}
+	}
+	return key, nil
 }
 
 // given is the checkpoint and the key of the command line.
@@ -122,7 +134,7 @@ func readCheckpoints(name string) ([]chain.Checkpoint, error) {
 
 // verifyTrail walks the daemon's export, and holds it against what is known of it.
 func (a *app) verifyTrail(cl *client.Client, given []chain.Checkpoint, key chain.Key) (*trailVerdict, error) {
-	s, err := a.recall(cl)
+	s, err := a.compareSeen(cl)
 	if err != nil {
 		return nil, err
 	}
@@ -160,6 +172,9 @@ func (a *app) verifyTrail(cl *client.Client, given []chain.Checkpoint, key chain
 	}
 	if s.before != nil {
 		v.Remembered = s.before.Seq
+	}
+	if v.OK {
+		s.keep(a)
 	}
 	return v, nil
 }
