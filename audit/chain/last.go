@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 )
 
 // tail is how much of a file of notes is looked at, from its end: room for the last
@@ -35,6 +37,65 @@ func ReadCheckpoint(r io.Reader) (Checkpoint, error) {
 		return ParseCheckpoint(note)
 	}
 	return c, err
+}
+
+// ReadCheckpoints reads what a person gives, as [ReadCheckpoint] does, and with the last
+// note each one that a smaller one, or another of the same size, came behind. A daemon
+// whose vault was put back to an older state appends that state's, so the last note alone
+// would not show it.
+func ReadCheckpoints(r io.Reader) ([]Checkpoint, error) {
+	w := turns{newest: map[string]Checkpoint{}}
+	last, err := ReadCheckpoint(io.TeeReader(r, &w))
+	if err == nil && len(w.found) > maxTurns {
+		err = fmt.Errorf("%w: its notes go back more than %d times", ErrGarbled, maxTurns)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return append(slices.DeleteFunc(w.found, func(c Checkpoint) bool { return c.Tenant != last.Tenant }), last), nil
+}
+
+// maxTurns is how often the notes of a file may go back, and how many vaults they may be of.
+const maxTurns = 100
+
+// turns is an io.Writer that finds the notes behind which the trail goes back.
+type turns struct {
+	lines  [6]string // the newest ones, as many as a note has; the last is yet to end
+	newest map[string]Checkpoint
+	found  []Checkpoint
+}
+
+func (t *turns) Write(b []byte) (int, error) {
+	for rest := b; len(rest) > 0; {
+		line, after, ends := bytes.Cut(rest, []byte("\n"))
+		room := MaxCheckpoint - len(t.lines[5])
+		t.lines[5] += string(line[:min(len(line), max(room, 0))])
+		if rest = after; ends {
+			t.end()
+		}
+	}
+	return len(b), nil
+}
+
+// end takes the line that has ended.
+func (t *turns) end() {
+	if strings.HasPrefix(t.lines[5], "— ") {
+		if c, err := ParseCheckpoint([]byte(strings.Join(t.lines[:], "\n") + "\n")); err == nil {
+			t.take(c)
+		}
+	}
+	copy(t.lines[:], t.lines[1:])
+	t.lines[5] = ""
+}
+
+func (t *turns) take(c Checkpoint) {
+	was, known := t.newest[c.Tenant]
+	if back := c.Seq < was.Seq || c.Seq == was.Seq && c.Hash != was.Hash; known && back && len(t.found) <= maxTurns {
+		t.found = append(t.found, was)
+	}
+	if known || len(t.newest) < maxTurns {
+		t.newest[c.Tenant] = c
+	}
 }
 
 func lastNote(b []byte) ([]byte, error) {

@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -73,6 +74,36 @@ func TestReadCheckpoint(t *testing.T) {
 		if _, err := chain.ReadCheckpoint(strings.NewReader(text)); !errors.Is(err, chain.ErrGarbled) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v; want %q", text, err, want)
 		}
+	}
+}
+
+// TestReadCheckpoints: a file in which the trail goes back counts as far as it had come.
+func TestReadCheckpoints(t *testing.T) {
+	one, two, three, five := noteOf(t, 1), noteOf(t, 2), noteOf(t, 3), noteOf(t, 5)
+	for text, want := range map[string][]uint64{
+		one:                                        {1},
+		one + "\n" + two + "\n" + five:             {5},
+		one + "\n" + five + "\n" + two:             {5, 2},
+		five + "\n" + two + "\n" + two:             {5, 2},
+		three + "\n" + one + "\n" + five:           {3, 5},
+		five + "\n" + one + "\n" + two[:50]:        {5, 1},
+		five + "\n" + one[:60] + "\n\n" + two:      {5, 2},
+		five + strings.Repeat("\n"+two, 999) + one: {5, 2, 1},
+		five + "\n" + strings.Replace(one, "aaaa", "bbbb", -1) + "\n" + two: {5, 2},
+	} {
+		for _, r := range []io.Reader{strings.NewReader(text), iotest.OneByteReader(strings.NewReader(text))} {
+			all, err := chain.ReadCheckpoints(r)
+			var got []uint64
+			for _, c := range all {
+				got = append(got, c.Seq)
+			}
+			if err != nil || !slices.Equal(got, want) {
+				t.Errorf("%v, %v; want %v", got, err, want)
+			}
+		}
+	}
+	if _, err := chain.ReadCheckpoints(strings.NewReader(strings.Repeat(two+"\n"+one+"\n", 102))); !errors.Is(err, chain.ErrGarbled) {
+		t.Error(err)
 	}
 }
 

@@ -24,16 +24,28 @@ Examples:
 
 // Run prints the checkpoint.
 func (c *auditCheckpointCmd) Run(a *app) error {
-	cl, err := a.connect()
+	t, err := a.target()
+	if err != nil {
+		return err
+	}
+	if t.key == "" {
+		return a.noKey()
+	}
+	cl, err := a.dial(t, t.key)
+	if err != nil {
+		return err
+	}
+	trusted, err := t.trustedKey()
 	if err != nil {
 		return err
 	}
 	if c.Forget {
+		trusted = nil // as ass login does
 		if err := a.forgetSeen(cl); err != nil {
 			return err
 		}
 	}
-	s, err := a.recall(cl)
+	s, err := a.recall(cl, trusted)
 	if err != nil {
 		return err
 	}

@@ -64,9 +64,9 @@ func (c *auditVerifyCmd) Run(a *app) error {
 	if t.key == "" {
 		return a.noKey()
 	}
-	if key == nil && t.verifyKey != "" {
-		if key, err = chain.ParseKey(t.verifyKey); err != nil {
-			return &fault{code: codeFailed, message: "the verification key in ~/.assrc is malformed", hint: "ass login"}
+	if key == nil {
+		if key, err = t.trustedKey(); err != nil {
+			return err
 		}
 	}
 	cl, err := a.dial(t, t.key)
@@ -87,8 +87,20 @@ func (c *auditVerifyCmd) Run(a *app) error {
 	return refused
 }
 
+// trustedKey is the verification key that was kept at login, or nil.
+func (t *target) trustedKey() (chain.Key, error) {
+	if t.verifyKey == "" {
+		return nil, nil
+	}
+	key, err := chain.ParseKey(t.verifyKey)
+	if err != nil {
+		return nil, &fault{code: codeFailed, message: "the verification key in ~/.assrc is malformed", hint: "ass login"}
+	}
+	return key, nil
+}
+
 // given is the checkpoint and the key of the command line.
-func (c *auditVerifyCmd) given() (note *chain.Checkpoint, key chain.Key, err error) {
+func (c *auditVerifyCmd) given() (notes []chain.Checkpoint, key chain.Key, err error) {
 	if c.Key != "" {
 		if key, err = chain.ParseKey(c.Key); err != nil {
 			return nil, nil, usage("--key: "+err.Error(), "give it as ass login printed it")
@@ -97,32 +109,32 @@ func (c *auditVerifyCmd) given() (note *chain.Checkpoint, key chain.Key, err err
 	if c.Checkpoint == "" {
 		return nil, key, nil
 	}
-	n, err := readCheckpoint(c.Checkpoint)
+	notes, err = readCheckpoints(c.Checkpoint)
 	if err != nil && !errors.Is(err, chain.ErrGarbled) {
 		return nil, nil, &fault{code: codeUsage, message: fmt.Sprintf("the file of --checkpoint cannot be read: %v", bareError(err)), hint: "name a file that ass audit checkpoint has printed, or - for stdin"}
 	}
 	if err != nil {
 		return nil, nil, usage("--checkpoint: "+err.Error(), "give it whole, as ass audit checkpoint printed it")
 	}
-	return &n, key, nil
+	return notes, key, nil
 }
 
-// readCheckpoint reads a note, or the last one of a file that [[checkpoint]] appends to.
-func readCheckpoint(name string) (chain.Checkpoint, error) {
+// readCheckpoints reads a note, or what counts of a file that [[checkpoint]] appends to.
+func readCheckpoints(name string) ([]chain.Checkpoint, error) {
 	if name == "-" {
-		return chain.ReadCheckpoint(os.Stdin)
+		return chain.ReadCheckpoints(os.Stdin)
 	}
 	f, err := os.Open(name)
 	if err != nil {
-		return chain.Checkpoint{}, err
+		return nil, err
 	}
 	defer f.Close()
-	return chain.ReadCheckpoint(f)
+	return chain.ReadCheckpoints(f)
 }
 
 // verifyTrail walks the daemon's export, and holds it against what is known of it.
-func (a *app) verifyTrail(cl *client.Client, given *chain.Checkpoint, key chain.Key) (*trailVerdict, error) {
-	s, err := a.recall(cl)
+func (a *app) verifyTrail(cl *client.Client, given []chain.Checkpoint, key chain.Key) (*trailVerdict, error) {
+	s, err := a.compareSeen(cl)
 	if err != nil {
 		return nil, err
 	}
@@ -132,10 +144,11 @@ func (a *app) verifyTrail(cl *client.Client, given *chain.Checkpoint, key chain.
 	}
 	defer export.Close()
 	known := []*chain.Checkpoint{&s.note}
-	for _, c := range []*chain.Checkpoint{s.before, given} {
-		if c != nil {
-			known = append(known, c)
-		}
+	if s.before != nil {
+		known = append(known, s.before)
+	}
+	for i := range given {
+		known = append(known, &given[i])
 	}
 	w, at := chain.NewWalker(), map[uint64]chain.Hash{}
 	line := a.counter(s.note.Seq)
@@ -160,10 +173,13 @@ func (a *app) verifyTrail(cl *client.Client, given *chain.Checkpoint, key chain.
 	if s.before != nil {
 		v.Remembered = s.before.Seq
 	}
+	if v.OK {
+		s.keep(a)
+	}
 	return v, nil
 }
 
-func verdictOf(w *chain.Walker, given *chain.Checkpoint, key chain.Key, bad *chain.Bad) *trailVerdict {
+func verdictOf(w *chain.Walker, given []chain.Checkpoint, key chain.Key, bad *chain.Bad) *trailVerdict {
 	newest := w.Lineage.Newest().Key
 	v := &trailVerdict{OK: true, Tenant: w.Tenant, Events: w.Head.Seq, Heads: w.Heads, Head: w.Head, Compared: "nothing"}
 	if newest != nil {

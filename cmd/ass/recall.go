@@ -76,8 +76,36 @@ func lineageOf(c *api.Checkpoint, note chain.Checkpoint) (chain.Lineage, error) 
 
 // recall holds what the daemon says of its trail against the highest checkpoint that
 // was seen from here, and keeps the higher one. A shorter trail and another history are
-// refused.
-func (a *app) recall(cl *client.Client) (*seen, error) {
+// refused, and so are other signing keys than the one that is trusted, if there is one.
+func (a *app) recall(cl *client.Client, trusted chain.Key) (*seen, error) {
+	s, err := a.compareSeen(cl)
+	if err != nil {
+		return s, err
+	}
+	if trusted != nil && !s.lineage.Has(trusted) {
+		return s, tampered("foreign signature: the trail is signed by another key than the one kept at login")
+	}
+	s.keep(a)
+	return s, nil
+}
+
+// keep remembers what was seen, if it is the highest of its vault. What the daemon says of
+// an older event is not proved by that: who walks the trail does so first.
+func (s *seen) keep(a *app) {
+	m, err := newMemory()
+	if err == nil {
+		if now, failed := m.of(s.note.Tenant); failed == nil && now != nil && now.Seq >= s.note.Seq {
+			return // also what another ass has seen meanwhile
+		}
+		err = m.keep(s.note)
+	}
+	if err != nil {
+		a.note("Note: " + foreign(err.Error(), maxMessage))
+	}
+}
+
+// compareSeen is recall but for what it trusts and keeps.
+func (a *app) compareSeen(cl *client.Client) (*seen, error) {
 	s, err := a.see(cl)
 	if err != nil {
 		return nil, err
@@ -92,11 +120,6 @@ func (a *app) recall(cl *client.Client) (*seen, error) {
 	if s.before != nil {
 		if err := a.extends(cl, s); err != nil {
 			return s, err
-		}
-	}
-	if s.before == nil || s.note.Seq > s.before.Seq {
-		if err := m.keep(s.note); err != nil {
-			a.note("Note: " + foreign(err.Error(), maxMessage))
 		}
 	}
 	return s, nil
@@ -120,6 +143,9 @@ func (a *app) extends(cl *client.Client, s *seen) error {
 	if bad := s.before.Compare(s.note.Seq, at); bad != nil {
 		return tampered("the trail has %d events now and had %d when it was seen last from here: %s", s.note.Seq, s.before.Seq, bad.Problem)
 	}
+	if err := s.before.Verify(s.Tenant, s.lineage); err != nil { // it says what hash it likes
+		return tampered("the trail is signed by other keys than when it was seen last from here: %v", err)
+	}
 	return nil
 }
 
@@ -142,7 +168,7 @@ func (a *app) recallIfOwner(cl *client.Client, kind string) (*seen, error) {
 	if kind != api.KindOwner {
 		return nil, nil
 	}
-	s, err := a.recall(cl)
+	s, err := a.recall(cl, nil)
 	if errors.Is(err, &api.Error{Code: api.CodeNotFound}) {
 		return nil, nil
 	}

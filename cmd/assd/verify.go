@@ -94,7 +94,7 @@ func (c *verifyCmd) Run(out output) error {
 	return nil
 }
 
-// known is the checkpoint given, if there is one.
+// known is the checkpoints given, if there are any.
 func (c *verifyCmd) known() ([]chain.Checkpoint, error) {
 	if c.Checkpoint == "" {
 		return nil, nil
@@ -107,14 +107,14 @@ func (c *verifyCmd) known() ([]chain.Checkpoint, error) {
 		}
 		defer in.Close()
 	}
-	cp, err := chain.ReadCheckpoint(in)
+	all, err := chain.ReadCheckpoints(in)
 	if err != nil && !errors.Is(err, chain.ErrGarbled) {
 		return nil, fmt.Errorf("--checkpoint: %w", err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("--checkpoint: %w; give it whole, as ass audit checkpoint printed it", err)
 	}
-	return []chain.Checkpoint{cp}, nil
+	return all, nil
 }
 
 // compared says with what the vault was compared.

@@ -165,6 +165,12 @@ func TestVerifyScriptFindsEdits(t *testing.T) {
 	turned.sign(2, thief)
 	usurped := forged(4, mine)
 	usurped.rotate(thief, thief)
+	silent := forged(4, mine) // no head at all where the key changes
+	silent.rotate(thief, mine)
+	silent.lines = silent.lines[:len(silent.lines)-2]
+	atEnd := strings.Join(silent.lines, "")
+	silent.add()
+	silent.sign(2, thief)
 	late := forged(4, mine)
 	late.rotate(thief, mine)
 	late.add()
@@ -205,6 +211,9 @@ func TestVerifyScriptFindsEdits(t *testing.T) {
 		"a garbled checkpoint":        {text: all(f), note: strings.Replace(f.note(), "\n9\n", "\n09\n", 1), says: "garbled"},
 		"a checkpoint signed anew":    {text: all(f), note: strings.Replace(f.note(), strings.Fields(f.note())[7], strings.Fields(remade.note())[7], 1), says: "signature of the checkpoint"},
 		"a key that nobody signed":    {text: all(usurped), key: key, says: "event 5: the signature of its head"},
+		"a change with no head":       {text: all(silent), note: old.note(), key: key, says: "event 5: the old key did not sign"},
+		"one with no key":             {text: all(silent), note: old.note(), says: "event 5: the old key did not sign"},
+		"one at the end":              {text: atEnd, says: "event 5"},
 		"the old key goes on":         {text: all(late), key: key, says: "event 6: the signature of its head"},
 	} {
 		t.Run(name, func(t *testing.T) {
