@@ -12,7 +12,7 @@ const cursorLabel = "ass-cursor-v1\n"
 
 // Errors of [Filter.From].
 var (
-	ErrCursor      = errors.New("not one that this vault gave")
+	ErrCursor      = errors.New("not one that a page of this trail gave")
 	ErrOtherCursor = errors.New("of another query")
 )
 

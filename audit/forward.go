@@ -14,8 +14,8 @@ import (
 // What a forward walk takes out of one snapshot: enough to be quick, and little enough
 // to hold none for long.
 const (
-	stretchEvents = 256
-	stretchBytes  = 1 << 20
+	batchEvents = 256
+	batchBytes  = 1 << 20
 )
 
 // Link is an event as the chain has it, and the signatures of the head that it is; none
@@ -68,7 +68,7 @@ func (f *Forward) Done() bool { return f.next > f.to }
 // Last is the number of the last event that was walked.
 func (f *Forward) Last() uint64 { return f.next - 1 }
 
-// Next is the next stretch, read from r: some events, or none when the walk is done.
+// Next is the next batch, read from r: some events, or none when the walk is done.
 func (f *Forward) Next(r store.Reader) ([]Link, error) {
 	if f.Done() {
 		return nil, nil
@@ -83,7 +83,7 @@ func (f *Forward) Next(r store.Reader) ([]Link, error) {
 		if head && len(links) > 0 && seq == f.next-1 {
 			return true, links[len(links)-1].sign(v)
 		}
-		if f.Done() || size >= stretchBytes || len(links) == stretchEvents {
+		if f.Done() || size >= batchBytes || len(links) == batchEvents {
 			return false, nil
 		}
 		l, err := f.take(k, v)

@@ -126,7 +126,7 @@ func (c *indexCheck) compare() error {
 	// that lies behind all of them.
 	end := binary.BigEndian.AppendUint64(nil, n+1)
 	return c.db.View(func(s *store.Snapshot) error {
-		err := s.Scan(store.Trail, binary.BigEndian.AppendUint64(nil, n), func(k, v []byte) (bool, error) {
+		err := s.Scan(store.Trail, fromStretch(n), func(k, v []byte) (bool, error) {
 			if bytes.Compare(k, end) >= 0 {
 				return false, nil
 			}
@@ -138,6 +138,14 @@ func (c *indexCheck) compare() error {
 		}
 		return err
 	})
+}
+
+// fromStretch is where the keys of a stretch begin: of the first, at all that there is.
+func fromStretch(n uint64) []byte {
+	if n == 0 {
+		return nil
+	}
+	return binary.BigEndian.AppendUint64(nil, n)
 }
 
 // meet takes the entry that was met off those that are wanted next.
@@ -179,7 +187,7 @@ func (c *indexCheck) beyond(s *store.Snapshot) error {
 	if err != nil {
 		return err
 	}
-	return s.Scan(store.Trail, binary.BigEndian.AppendUint64(nil, n), func(k, _ []byte) (bool, error) {
+	return s.Scan(store.Trail, fromStretch(n), func(k, _ []byte) (bool, error) {
 		if !bytes.Equal(k, progressKey) {
 			c.bad(firstOf(n), "the indexes of the audit trail: inserted, an entry for events that are not indexed")
 		}

@@ -369,6 +369,7 @@ func TestTamperedIndexes(t *testing.T) {
 		"an entry for what is not indexed": {2049, "not indexed", func(_ *trail, tx *store.Tx) error {
 			return tx.Put(store.Trail, append(progress(1<<60), "\x00oneterm!"...), []byte{0, 1})
 		}},
+		"a key before all":       {1, "does not belong", func(_ *trail, tx *store.Tx) error { return tx.Put(store.Trail, []byte{0, 0}, nil) }},
 		"another key":            {2049, "not indexed", func(_ *trail, tx *store.Tx) error { return tx.Put(store.Trail, []byte("x"), nil) }},
 		"a claim to go further":  {3073, "further", func(_ *trail, tx *store.Tx) error { return tx.Put(store.Trail, []byte("i"), progress(4)) }},
 		"a claim to have one":    {2049, "missing", func(_ *trail, tx *store.Tx) error { return tx.Put(store.Trail, []byte("i"), progress(3)) }},

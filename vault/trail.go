@@ -71,7 +71,7 @@ func (v *Vault) asTrail(err error) error {
 // Done reports whether there is nothing more to come.
 func (t *Trail) Done() bool { return t.walk.Done() }
 
-// Next is the next events that are meant: of one stretch of the trail, so it may be
+// Next is the next events that are meant: of one batch, so it may be
 // none. Whether the caller may still see them is decided in the snapshot that they
 // are read from.
 func (t *Trail) Next(ctx context.Context) (links []audit.Link, err error) {

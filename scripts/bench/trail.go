@@ -44,7 +44,8 @@ func newTrail(ctx context.Context, dir string) (*trail, error) {
 	}
 	t.log = audit.New(audit.Config{
 		Tenant: trailTenant, Epoch: 1, Signer: signer, MACKey: make([]byte, 32), Now: time.Now,
-		NewID: func() string { return fmt.Sprintf("evt_%026d", t.n) },
+		NewID:    func() string { return fmt.Sprintf("evt_%026d", t.n) },
+		Anchored: []audit.Object{{Bucket: store.Vault, Key: "state"}},
 	})
 	t.db, err = store.Open(store.Config{Path: t.path, Prepare: t.log.Sign, Committed: t.log.Committed})
 	if err != nil {
@@ -68,7 +69,7 @@ func event(n int) audit.Event {
 		Actor:  audit.Actor{ID: fmt.Sprintf("agt_%026d", agent), Kind: "agent", Name: fmt.Sprintf("agent-%d", agent)},
 		Action: audit.SecretRead, Outcome: audit.OK, Version: 1,
 		Namespace: fmt.Sprintf("team-%d/service-%d", service%7, service), Key: fmt.Sprintf("API_KEY_%d", n/100%20),
-		Source:    &audit.Source{UID: &uid, PID: 40000 + n%1000},
+		Source:    &audit.Source{UID: &uid, PID: 40000 + n%1000, Exe: "/usr/local/bin/ass"},
 		RequestID: fmt.Sprintf("req_%026d", n), TokenID: fmt.Sprintf("tok_%026d", n/100),
 	}
 	switch {
