@@ -15,9 +15,30 @@ type stretchIndex struct {
 	terms   termCache
 }
 
-// posting is which events of a stretch have a term: their offsets from the first, 2
-// bytes each, ascending.
-type posting struct{ offsets []byte }
+// posting is which events of a stretch have a term: the offset of the first, and for
+// each after it how far it is from the one before, as unsigned varints.
+type posting struct {
+	offsets []byte
+	last    uint64
+}
+
+func (p *posting) add(offset uint64) {
+	p.offsets = binary.AppendUvarint(p.offsets, offset-p.last)
+	p.last = offset
+}
+
+// parseOffsets reads what a posting wrote, as far as it can be that.
+func parseOffsets(b []byte) (offsets []uint64) {
+	at := uint64(0)
+	for len(b) > 0 {
+		step, n := binary.Uvarint(b)
+		if at += step; n <= 0 || step >= stretchLen || at >= stretchLen {
+			break
+		}
+		offsets, b = append(offsets, at), b[n:]
+	}
+	return offsets
+}
 
 func newStretchIndex(stretch uint64, terms termCache) *stretchIndex {
 	return &stretchIndex{stretch, map[term]*posting{}, map[facets][]*posting{}, terms}
@@ -44,9 +65,8 @@ func (x *stretchIndex) add(seq uint64, f facets) {
 		}
 		x.known[f] = posts
 	}
-	offset := uint16(seq - firstOf(x.stretch))
 	for _, p := range posts {
-		p.offsets = binary.BigEndian.AppendUint16(p.offsets, offset)
+		p.add(seq - firstOf(x.stretch))
 	}
 }
 

@@ -2,8 +2,8 @@ package audit
 
 import (
 	"context"
-	"encoding/binary"
 	"math/bits"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -166,11 +166,11 @@ func (w *queryWalk) inBlock(s *store.Snapshot, from, end uint64) (stretch uint64
 }
 
 // posting looks at the events of one stretch that have the term.
-func (w *queryWalk) posting(s *store.Snapshot, stretch uint64, offsets []byte) error {
+func (w *queryWalk) posting(s *store.Snapshot, stretch uint64, posting []byte) error {
 	first := firstOf(stretch)
-	for i := len(offsets) - 2; i >= 0 && !w.full; i -= 2 {
-		seq := first + uint64(binary.BigEndian.Uint16(offsets[i:]))
-		if seq < w.least {
+	for _, offset := range slices.Backward(parseOffsets(posting)) {
+		seq := first + offset
+		if seq < w.least || w.full {
 			break
 		}
 		if seq > w.at { // before the page, or the index is not in order
