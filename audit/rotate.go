@@ -25,7 +25,10 @@ func (l *Log) Rotate(tx *store.Tx, e Event, next ed25519.PrivateKey, changes ...
 	l.cfg.Epoch, l.cfg.Signer, l.head.Epoch = was.Epoch+1, next, was.Epoch+1
 	first := chain.Sign(l.head, was.Tenant, next)
 	l.signed, l.sig = l.head, first.Bytes
-	tx.OnUndo(func() { l.cfg, l.head, l.signed, l.sig = was, head, signed, sig })
+	tx.OnUndo(func() { // what else cfg has is read beside the writer
+		l.cfg.Epoch, l.cfg.Signer = was.Epoch, was.Signer
+		l.head, l.signed, l.sig = head, signed, sig
+	})
 	if err := tx.Put(store.Audit, headKey(head.Seq), chain.FormatSignatures(last, first)); err != nil {
 		return fmt.Errorf("signing for the new key: %w", err)
 	}

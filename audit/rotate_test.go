@@ -3,8 +3,10 @@ package audit_test
 import (
 	"bytes"
 	"crypto/ed25519"
+	"errors"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/agent-secret-store/assd/audit"
@@ -89,6 +91,31 @@ func TestRotateIsUndone(t *testing.T) {
 	if rep := tr.verify(); rep.Problem != "" || rep.VerifyKey != key {
 		t.Errorf("%+v", rep)
 	}
+}
+
+// TestRotateIsUndoneBesideReaders is for the race detector.
+func TestRotateIsUndoneBesideReaders(t *testing.T) {
+	tr := filled(t, 2)
+	done := make(chan struct{})
+	var reader sync.WaitGroup
+	reader.Go(func() {
+		for {
+			select {
+			case <-done:
+				return
+			default:
+				tr.log.At()
+				tr.log.VerifyKey()
+			}
+		}
+	})
+	for range 20 {
+		_ = tr.update(func(tx *store.Tx) error {
+			return errors.Join(tr.log.Rotate(tx, event("", "", ""), seeded(8)), bytes.ErrTooLarge)
+		})
+	}
+	close(done)
+	reader.Wait()
 }
 
 // A rotation proves the new key to who trusts the old one, and nothing else does.

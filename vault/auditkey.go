@@ -47,7 +47,7 @@ func (v *Vault) RotateAuditKey(ctx context.Context, req Request, want api.KeyRot
 
 // newSigner are the records that change with the signing key.
 func (v *Vault) newSigner(tx *store.Tx, old *state, next ed25519.PrivateKey) ([]audit.Change, error) {
-	keys, err := v.lineageIn(tx)
+	keys, err := v.lineageIn(tx, v.VerifyKey())
 	if err != nil {
 		return nil, err
 	}

@@ -1,12 +1,15 @@
 package vault_test
 
 import (
+	"encoding/base64"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/agent-secret-store/assd/audit"
+	"github.com/agent-secret-store/assd/audit/chain"
 	"github.com/agent-secret-store/assd/vault"
 	"github.com/agent-secret-store/assd/vault/api"
 )
@@ -126,4 +129,75 @@ func TestRotateAuditKeyTakesAPassphrase(t *testing.T) {
 	if _, err := d.v.RotateAuditKey(ctx, d.as(d.owner), api.KeyRotation{Passphrase: &text}); err != nil {
 		t.Errorf("with it: %v", err)
 	}
+}
+
+// TestCheckpointBesideRotations: what one answer says of the keys fits its checkpoint,
+// whatever was signed in between.
+func TestCheckpointBesideRotations(t *testing.T) {
+	h := newHouse(t)
+	me, err := h.v.Me(ctx, h.as(h.owner))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tenant, first := me.Tenant, h.v.VerifyKey()
+	done := make(chan struct{})
+	var readers sync.WaitGroup
+	for range 4 {
+		readers.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				c, err := h.v.Checkpoint(ctx, h.as(h.owner), 1)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if why := unproved(c, tenant, first); why != "" {
+					t.Errorf("the checkpoint of event %d, epoch %d, with %d rotations: %s", c.Size, c.Epoch, len(c.Rotations), why)
+					return
+				}
+			}
+		})
+	}
+	for range 40 {
+		h.rotateAuditKey()
+	}
+	close(done)
+	readers.Wait()
+}
+
+// unproved is what a client that knows the first key finds wrong.
+func unproved(c api.Checkpoint, tenant, first string) string {
+	key, err := audit.ParseKey(c.FirstKey)
+	if err != nil || c.FirstKey != first {
+		return "the first key is another"
+	}
+	keys := chain.Lineage{{Epoch: 1, Since: 1, Key: key}}
+	for _, r := range c.Rotations {
+		signatures, err := base64.StdEncoding.DecodeString(r.Signatures)
+		if err != nil {
+			return err.Error()
+		}
+		var prev chain.Hash
+		if err := prev.UnmarshalText([]byte(r.Prev)); err != nil {
+			return err.Error()
+		}
+		if keys, err = keys.Extend(tenant, chain.Rotation{Seq: r.Seq, Prev: prev, Event: r.Event, Signatures: signatures}); err != nil {
+			return err.Error()
+		}
+	}
+	note, err := chain.ParseCheckpoint([]byte(c.Checkpoint))
+	if err == nil {
+		err = note.Verify(tenant, keys)
+	}
+	if err != nil {
+		return err.Error()
+	}
+	if keys.Newest().Key.String() != c.VerifyKey || keys.Newest().Since > c.Size {
+		return "the newest key is not the one that signed it"
+	}
+	return ""
 }

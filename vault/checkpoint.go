@@ -6,25 +6,17 @@ import (
 	"fmt"
 
 	"github.com/agent-secret-store/assd/audit"
-	"github.com/agent-secret-store/assd/audit/chain"
 	"github.com/agent-secret-store/assd/store"
 	"github.com/agent-secret-store/assd/vault/api"
 )
 
-// Newest is the checkpoint of the newest committed head.
-func (v *Vault) Newest() chain.Checkpoint {
-	h := v.log.Head()
-	return chain.NewCheckpoint(v.tenant, h.Head, h.Key, h.Signature)
-}
-
 // Checkpoint is the newest checkpoint, for owners, with what it takes to hold an older
 // one against it: the hash of event size (0: none), and who signed when.
 func (v *Vault) Checkpoint(ctx context.Context, req Request, size uint64) (out api.Checkpoint, err error) {
-	h := v.log.Head() // before the snapshot, so that it is in that
+	note, h := v.checkpointNote() // before the snapshot, so that it is in that
 	err = v.look(ctx, req, audit.AuditRead, true, func(r store.Reader, _ *caller) error {
 		out = api.Checkpoint{
-			Checkpoint: chain.NewCheckpoint(v.tenant, h.Head, h.Key, h.Signature).String(),
-			Tenant:     v.tenant, Size: h.Seq, Hash: h.Hash.String(), Epoch: h.Epoch, VerifyKey: h.Key.String(),
+			Checkpoint: string(note), Tenant: v.tenant, Size: h.Seq, Hash: h.Hash.String(), Epoch: h.Epoch, VerifyKey: h.Key.String(),
 		}
 		if size > h.Seq {
 			return api.New(api.CodeNotFound, fmt.Sprintf("the trail ends at event %d", h.Seq)).
@@ -33,7 +25,7 @@ func (v *Vault) Checkpoint(ctx context.Context, req Request, size uint64) (out a
 		if out.HashAt, err = hashAt(r, h, size); err != nil {
 			return err
 		}
-		return v.tellLineage(r, &out)
+		return v.tellLineage(r, h, &out)
 	})
 	return out, v.asTrail(err)
 }
@@ -52,14 +44,18 @@ func hashAt(r store.Reader, h audit.SignedHead, size uint64) (string, error) {
 	return at.String(), err
 }
 
-// tellLineage says which key was the first, and how each followed the one before.
-func (v *Vault) tellLineage(r store.Reader, out *api.Checkpoint) error {
-	keys, err := v.lineageIn(r)
+// tellLineage says which key was the first, and how each followed the one before up to
+// h. Those that r has beyond it would not fit what h's signs.
+func (v *Vault) tellLineage(r store.Reader, h audit.SignedHead, out *api.Checkpoint) error {
+	keys, err := v.lineageIn(r, h.Key.String())
 	if err != nil {
 		return err
 	}
 	out.FirstKey, out.Rotations = keys[0].Key.String(), []api.Rotation{}
 	for _, k := range keys[1:] {
+		if k.Since > h.Seq {
+			break
+		}
 		rot, err := audit.RotationAt(r, k.Since)
 		if err != nil {
 			return err

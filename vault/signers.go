@@ -17,8 +17,9 @@ type signers struct {
 
 const signersKey = "signers"
 
-// lineageIn is the keys that have signed heads, in r.
-func (v *Vault) lineageIn(r store.Reader) (chain.Lineage, error) {
+// lineageIn is the keys that have signed heads, in r. Where that has only had the first
+// one, it is newest: the key of the newest head, as it was before r was.
+func (v *Vault) lineageIn(r store.Reader, newest string) (chain.Lineage, error) {
 	rec, err := load[signers](v, r, store.Vault, signersKey)
 	if err != nil {
 		return nil, err
@@ -30,14 +31,15 @@ func (v *Vault) lineageIn(r store.Reader) (chain.Lineage, error) {
 	if err != nil {
 		return nil, err
 	}
-	key, err := audit.ParseKey(v.VerifyKey())
+	key, err := audit.ParseKey(newest)
 	return chain.Lineage{{Epoch: st.Epoch, Since: 1, Key: key}}, err
 }
 
 // lineage is lineageIn what is committed.
 func (v *Vault) lineage() (keys chain.Lineage, err error) {
+	newest := v.VerifyKey()
 	err = v.db.View(func(s *store.Snapshot) error {
-		keys, err = v.lineageIn(s)
+		keys, err = v.lineageIn(s, newest)
 		return err
 	})
 	return keys, err

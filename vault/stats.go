@@ -19,13 +19,14 @@ const (
 	statsBuckets = 60
 )
 
-// Stats counts the events that f means, by default of the last week; for owners.
+// Stats counts the events that f means, by default of the last week and never beyond
+// now; for owners.
 //
 // While it counts, each table has room for so many rows: what comes first when it is
 // full is counted with the others, however often it comes.
 func (v *Vault) Stats(ctx context.Context, req Request, f audit.Filter) (api.AuditStats, error) {
-	if f.Until.IsZero() {
-		f.Until = v.log.At()
+	if now := v.log.At(); f.Until.IsZero() || f.Until.After(now) {
+		f.Until = now
 	}
 	if f.Since.IsZero() {
 		f.Since = f.Until.Add(-statsSpan)
@@ -128,7 +129,9 @@ func (c *counting) begin(first time.Time) {
 // bucketWidth is the least number of hours or days of which there are few enough.
 func bucketWidth(from, until time.Time) time.Duration {
 	const day = 24 * time.Hour
-	fits := func(w time.Duration) bool { return until.Sub(from.Truncate(w)) < statsBuckets*w }
+	fits := func(w time.Duration) bool { // in seconds: a Duration ends at 292 years
+		return until.Unix()-from.Truncate(w).Unix() < statsBuckets*int64(w/time.Second)
+	}
 	for _, w := range []time.Duration{time.Hour, 2 * time.Hour, 3 * time.Hour, 6 * time.Hour, 12 * time.Hour} {
 		if fits(w) {
 			return w

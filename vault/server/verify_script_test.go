@@ -145,6 +145,12 @@ func TestVerifyScriptOnTheVault(t *testing.T) {
 			t.Errorf("%v: %s", tc.args, out)
 		}
 	}
+	if out, ok := verifyScript(t, plain, "nosuch"); ok || !strings.Contains(out, "nosuch: cannot read (ENOENT)") {
+		t.Errorf("without a file: %s", out)
+	}
+	if b, err := exec.Command("node", script, plain, "--key", "ed25519:x").CombinedOutput(); err == nil || !strings.Contains(string(b), "44 characters of base64") {
+		t.Errorf("a malformed key: %v, %s", err, b)
+	}
 	if out, ok := verifyScript(t, plain, "--key", key); ok || !strings.Contains(out, "nothing here is signed") {
 		t.Errorf("without a signature: %s", out)
 	}
@@ -176,6 +182,14 @@ func TestVerifyScriptFindsEdits(t *testing.T) {
 	late.add()
 	late.sign(1, mine)
 	old := forged(4, mine)
+	half := forged(4, mine) // the old key's signature alone
+	half.rotate(thief, mine)
+	half.lines = half.lines[:len(half.lines)-1]
+	half.add()
+	half.sign(2, thief)
+	headless := func(f *forge) string {
+		return strings.Join(slices.DeleteFunc(slices.Clone(f.lines), func(l string) bool { return strings.HasPrefix(l, `{"head"`) }), "")
+	}
 	remade := forged(9, thief)
 	all := func(f *forge) string { return strings.Join(f.lines, "") }
 	without := func(i int) string { return strings.Join(slices.Delete(slices.Clone(f.lines), i, i+1), "") }
@@ -210,11 +224,24 @@ func TestVerifyScriptFindsEdits(t *testing.T) {
 		"another vault's checkpoint":  {text: all(f), note: other.note(), says: "of another vault"},
 		"a garbled checkpoint":        {text: all(f), note: strings.Replace(f.note(), "\n9\n", "\n09\n", 1), says: "garbled"},
 		"a checkpoint signed anew":    {text: all(f), note: strings.Replace(f.note(), strings.Fields(f.note())[7], strings.Fields(remade.note())[7], 1), says: "signature of the checkpoint"},
-		"a key that nobody signed":    {text: all(usurped), key: key, says: "event 5: the signature of its head"},
-		"a change with no head":       {text: all(silent), note: old.note(), key: key, says: "event 5: the old key did not sign"},
-		"one with no key":             {text: all(silent), note: old.note(), says: "event 5: the old key did not sign"},
+		"a key that nobody signed":    {text: all(usurped), key: key, says: "event 5: foreign signature"},
+		"a change with no head":       {text: all(silent), note: old.note(), key: key, says: "event 5: foreign signature: the old key did not sign"},
+		"one with no key":             {text: all(silent), note: old.note(), says: "event 5: foreign signature: the old key did not sign"},
 		"one at the end":              {text: atEnd, says: "event 5"},
-		"the old key goes on":         {text: all(late), key: key, says: "event 6: the signature of its head"},
+		"the old key's alone":         {text: all(half), key: key, says: "event 5: foreign signature: the old key did not sign"},
+		"no heads, the old key":       {text: headless(usurped), note: usurped.note(), key: key, says: "nothing here is signed by the key of --key"},
+		"no heads, an old checkpoint": {text: headless(usurped), note: old.note(), key: key, says: "--key proves events 1 to 4 alone: nothing here that it signed, or a key that it signed for, covers 5 to 5, where event 5 names another key"},
+		"no heads, no key":            {text: headless(usurped), note: usurped.note(), says: "event 5 names another key, and nothing here shows", ok: true},
+		"no heads, the new key":       {text: headless(turned), note: turned.note(), key: keyText(thief), says: "events 1 to 6", ok: true},
+		"no heads":                    {text: headless(f), note: f.note(), key: key, says: "events 1 to 9", ok: true},
+		"notes, the last one":         {text: all(f), note: old.note() + "\n" + f.note() + "\n", key: key, says: "events 1 to 9", ok: true},
+		"notes, the last of another":  {text: all(f), note: f.note() + "\n" + other.note(), says: "of another vault"},
+		"notes, the last one cut":     {text: all(f), note: other.note() + "\n" + f.note() + "\n" + other.note()[:len(other.note())/2], key: key, says: "events 1 to 9", ok: true},
+		"notes, cut and gone on":      {text: all(f), note: other.note()[:40] + "\n" + f.note(), key: key, says: "events 1 to 9", ok: true},
+		"notes, the last one garbled": {text: all(f), note: f.note() + "\n" + strings.Replace(f.note(), "epoch", "Epoch", 1), says: "garbled"},
+		"csv":                         {text: "seq,time,actor_id\r\n1,2026,daemon\r\n", says: "this is no jsonl export"},
+		"a filter":                    {text: headless(f)[len(f.lines[0]):], says: "a filtered export cannot be proved"},
+		"the old key goes on":         {text: all(late), key: key, says: "event 6: foreign signature"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			args := []string{file(t, tc.text)}
