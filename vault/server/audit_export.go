@@ -71,13 +71,21 @@ func headsOf(q map[string]string, f audit.Filter) (bool, error) {
 	return true, nil
 }
 
-// walkTrail lets only so many walk the whole trail at a time. The place is given back
-// once the answer is gone.
+// walkTrail lets only so many walk the whole trail at a time.
 func (s *Server) walkTrail(rq *request) error {
-	leave, ok := s.walks.tryEnter(rq.who().Bearer())
+	return rq.alongTrail(s.walks, "exported or counted", "try again when that is done")
+}
+
+// alongTrail takes a place in g, which is given back once the answer is gone. Who may
+// not read the trail is refused before.
+func (rq *request) alongTrail(g *gate, how, hint string) error {
+	if err := rq.vault.AdmitToTrail(rq.ctx(), rq.who()); err != nil {
+		return err
+	}
+	leave, ok := g.tryEnter(rq.who().Bearer())
 	if !ok {
-		return &api.Error{Code: api.CodeRateLimited, Message: "the trail is being exported or counted already, as often at once as the daemon allows",
-			Hint: "try again when that is done", RetryAfter: walkRetry}
+		return &api.Error{Code: api.CodeRateLimited, Message: "the trail is being " + how + " already, as often at once as the daemon allows",
+			Hint: hint, RetryAfter: walkRetry}
 	}
 	rq.leave = leave
 	return nil

@@ -169,6 +169,46 @@ func TestFollowersAreBounded(t *testing.T) {
 	}
 }
 
+// TestFilteredFollowersAreLeftAlone: of events that they did not ask for they hear
+// nothing, not even that there were some.
+func TestFilteredFollowersAreLeftAlone(t *testing.T) {
+	d := start(t)
+	res, done := d.open("/v1/audit/follow?namespace=b", d.owner)
+	defer done()
+	in := bufio.NewReader(res.Body)
+	var got strings.Builder
+	for !strings.Contains(got.String(), "event: audit\n") {
+		line, err := in.ReadString('\n')
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Len() == 0 { // let in
+			for range 5 {
+				d.put("a/K", "v")
+				time.Sleep(20 * time.Millisecond)
+			}
+			d.put("b/K", "v")
+		}
+		got.WriteString(line)
+	}
+	if n := strings.Count(got.String(), ": nothing new\n"); n != 1 {
+		t.Errorf("%d comments:\n%s", n, got.String())
+	}
+}
+
+// TestTrailIsRefusedFirst: who may not read the trail takes none of the places, and
+// is told so where there are none.
+func TestTrailIsRefusedFirst(t *testing.T) {
+	d := start(t)
+	bot := d.agent("bot", `["secrets:read:*"]`, `[]`)
+	d.srv.FillTrail()
+	for _, target := range []string{"/v1/audit/export", "/v1/audit/follow", "/v1/audit/stats"} {
+		d.want(d.call("GET", target, d.owner, ""), "RATE_LIMITED")
+		d.want(d.call("GET", target, bot, ""), "SCOPE_DENIED")
+		d.want(d.call("GET", target, d.token(d.owner, "secrets:read:*"), ""), "SCOPE_DENIED")
+	}
+}
+
 // TestPlainCell: no cell begins a formula, whatever a spreadsheet takes off before it
 // looks; and what encoding/csv reads back is the text, after an apostrophe at most.
 func TestPlainCell(t *testing.T) {

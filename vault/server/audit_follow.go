@@ -35,19 +35,16 @@ func (s *Server) followAudit(rq *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	leave, ok := s.followers.tryEnter(rq.who().Bearer())
-	if !ok {
-		return nil, &api.Error{Code: api.CodeRateLimited, Message: "the trail is being followed already, as often at once as the daemon allows",
-			Hint: "end one of them", RetryAfter: walkRetry}
+	if err := rq.alongTrail(s.followers, "followed", "end one of them"); err != nil {
+		return nil, err
 	}
-	rq.leave = leave
 	t, err := s.cfg.Vault.Follow(rq.ctx(), rq.who(), f, after)
 	if err != nil {
 		return nil, err
 	}
 	return &stream{
 		typ: typeSSE + "; charset=utf-8", unending: true,
-		send:   func(ctx context.Context, out *outlet) error { return sendEvents(ctx, out, t, lasts) },
+		send:   func(ctx context.Context, out *outlet) error { return (&follower{out: out, t: t}).send(ctx, lasts) },
 		failed: func(out *outlet, e *api.Error) { _ = sendSSE(out, "error", 0, e) },
 	}, nil
 }
@@ -81,9 +78,15 @@ func lastingOf(q map[string]string) (time.Duration, error) {
 	return time.Duration(ttl), nil
 }
 
-// sendEvents sends what t has, and what comes; now and then, where nothing does, a
-// comment with the number up to which nothing was left out.
-func sendEvents(whole context.Context, out *outlet, t *vault.Trail, lasts time.Duration) error {
+// follower is a client that follows the trail.
+type follower struct {
+	out  *outlet
+	t    *vault.Trail
+	told time.Time // when it was sent something last
+}
+
+// send sends what there is, and what comes, for that long; 0: without an end.
+func (f *follower) send(whole context.Context, lasts time.Duration) error {
 	ctx, cancel := whole, context.CancelFunc(func() {})
 	if lasts > 0 {
 		ctx, cancel = context.WithTimeout(whole, lasts)
@@ -91,9 +94,9 @@ func sendEvents(whole context.Context, out *outlet, t *vault.Trail, lasts time.D
 	defer cancel()
 	wait := time.Duration(0) // a client wants to know at once that it is let in
 	for {
-		_, err := t.Arrives(ctx, wait)
+		_, err := f.t.Arrives(ctx, wait)
 		if err == nil {
-			err = sendArrived(ctx, out, t)
+			err = f.sendArrived(ctx)
 		}
 		if err != nil && ctx.Err() != nil && whole.Err() == nil {
 			return nil // as long as it was to last
@@ -101,15 +104,15 @@ func sendEvents(whole context.Context, out *outlet, t *vault.Trail, lasts time.D
 		if err != nil {
 			return err
 		}
-		wait = heartbeat
+		wait = max(heartbeat-time.Since(f.told), 0)
 	}
 }
 
-// sendArrived sends the events that t has, at least the comment.
-func sendArrived(ctx context.Context, out *outlet, t *vault.Trail) error {
-	told := time.Time{}
+// sendArrived sends the events that there are; now and then, where none are meant, a
+// comment with the number up to which nothing was left out.
+func (f *follower) sendArrived(ctx context.Context) error {
 	for {
-		links, err := t.Next(ctx)
+		links, err := f.t.Next(ctx)
 		if err != nil {
 			return err
 		}
@@ -118,20 +121,20 @@ func sendArrived(ctx context.Context, out *outlet, t *vault.Trail) error {
 			if err != nil {
 				return err
 			}
-			if err := sendSSE(out, "audit", e.Seq, vault.DescribeEvent(e)); err != nil {
+			if err := sendSSE(f.out, "audit", e.Seq, vault.DescribeEvent(e)); err != nil {
 				return err
 			}
 		}
-		if len(links) == 0 && time.Since(told) >= heartbeat {
-			fmt.Fprintf(out, ": nothing new\nid: %d\n\n", t.Last())
+		if len(links) == 0 && time.Since(f.told) >= heartbeat {
+			fmt.Fprintf(f.out, ": nothing new\nid: %d\n\n", f.t.Last())
 		}
-		if len(links) > 0 || time.Since(told) >= heartbeat {
-			told = time.Now()
-			if err := out.Flush(); err != nil {
+		if len(links) > 0 || time.Since(f.told) >= heartbeat {
+			f.told = time.Now()
+			if err := f.out.Flush(); err != nil {
 				return err
 			}
 		}
-		if t.Done() {
+		if f.t.Done() {
 			return nil
 		}
 	}

@@ -24,3 +24,12 @@ var PlainCell = plainCell
 
 // MaxFollowersEach is how often one bearer may follow the trail.
 const MaxFollowersEach = maxFollowersEach
+
+// FillTrail takes all places of those who walk the trail, and of those who follow it.
+func (s *Server) FillTrail() {
+	for _, g := range []*gate{s.walks, s.followers} {
+		for i := range g.total {
+			g.tryEnter(string(rune('a' + i)))
+		}
+	}
+}
