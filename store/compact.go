@@ -28,7 +28,7 @@ func Compact(path string) error {
 }
 
 func compact(path string) (err error) {
-	from, err := openFile(path, false) // for writing, so that nobody else has it
+	from, err := openFile(path, false, false) // for writing, so that nobody else has it
 	if err != nil {
 		return err
 	}

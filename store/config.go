@@ -10,6 +10,8 @@ const (
 	reserveRetry       = 1 * time.Second        // between tries to make the reserve again
 	lockTimeout        = 100 * time.Millisecond // two tries: another start may just be looking
 	growStep           = 1 << 20                // bytes that the file grows by beyond what is needed
+	maxValueSize       = 64 << 20               // bytes; an event of the trail is never as long
+	maxChunk           = 16 << 20               // bytes that Chunks copies at once, and one entry more
 	fileMode           = 0o600
 )
 
@@ -36,6 +38,11 @@ type Config struct {
 	// ReadOnly opens without writing a byte: a shared lock, no reserve, every
 	// Update refused with ErrReadOnly. Implies MustExist.
 	ReadOnly bool
+	// CheckPages refuses with ErrDamaged a file in which a page is not what bbolt
+	// takes it for, before anything is read by it. Takes about as long as reading
+	// the file once. Without it such a page is found when it is come upon, where the
+	// type of the page, a size or the order of keys tells.
+	CheckPages bool
 	// MustExist refuses with ErrMissing when there is no file.
 	MustExist bool
 

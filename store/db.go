@@ -20,15 +20,15 @@ type DB struct {
 //
 // A file that is not a vault's is refused before anything is written to it or
 // mapped: ErrForeign, ErrExposed, ErrNewer. Further errors: ErrLocked,
-// ErrMissing, ErrFull (no space to make the file). A reserve that cannot be made
-// for want of space is no error: the store then starts as if the disk had just
-// become full.
+// ErrMissing, ErrDamaged, ErrFull (no space to make the file). A reserve that cannot
+// be made for want of space is no error: the store then starts as if the disk had
+// just become full.
 func Open(cfg Config) (*DB, error) {
 	cfg = cfg.withDefaults()
 	if err := ensure(cfg); err != nil {
 		return nil, fmt.Errorf("opening %q: %w", cfg.Path, err)
 	}
-	b, err := openFile(cfg.Path, cfg.ReadOnly)
+	b, err := openFile(cfg.Path, cfg.ReadOnly, cfg.CheckPages)
 	if err != nil {
 		return nil, fmt.Errorf("opening %q: %w", cfg.Path, err)
 	}

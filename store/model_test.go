@@ -165,7 +165,7 @@ func TestModel(t *testing.T) {
 		if err != nil {
 			rt.Fatal(err)
 		}
-		cfg := store.Config{Path: filepath.Join(dir, "vault.db")}
+		cfg := store.Config{Path: filepath.Join(dir, "vault.db"), CheckPages: true}
 		db, m := open(t, cfg), newModel()
 		rt.Repeat(map[string]func(*rapid.T){
 			"batch": func(rt *rapid.T) { runBatch(rt, t, db, m) },

@@ -18,10 +18,10 @@ import (
 const mapSize = 1 << 30 * (1 + 63*(bits.UintSize/64))
 
 // openFile opens a vault file that exists. It looks at it read-only first, since
-// opening for writing may already write.
-func openFile(path string, readOnly bool) (*bolt.DB, error) {
+// opening for writing may already write; with check also at every page.
+func openFile(path string, readOnly, check bool) (*bolt.DB, error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	b, err := openBolt(path, true, 0)
+	b, err := openBolt(path, true, check, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -31,9 +31,9 @@ func openFile(path string, readOnly bool) (*bolt.DB, error) {
 	if err := b.Close(); err != nil {
 		return nil, err
 	}
-	b, err = openBolt(path, false, mapSize)
+	b, err = openBolt(path, false, false, mapSize)
 	if errors.Is(err, syscall.ENOMEM) { // a limit on address space (ulimit -v)
-		b, err = openBolt(path, false, 0)
+		b, err = openBolt(path, false, false, 0)
 	}
 	if err != nil {
 		return nil, err
@@ -69,8 +69,9 @@ func addLater(b *bolt.DB) error {
 	})
 }
 
-// openBolt opens path and checks its format; size is that of the map in bytes.
-func openBolt(path string, readOnly bool, size int) (b *bolt.DB, err error) {
+// openBolt opens path and checks its format, and before that, with check, its pages;
+// size is that of the map in bytes.
+func openBolt(path string, readOnly, check bool, size int) (b *bolt.DB, err error) {
 	var f *os.File // what bbolt opens; it closes it
 	err = safely(func() (err error) {
 		defer markDamage()
@@ -84,7 +85,11 @@ func openBolt(path string, readOnly bool, size int) (b *bolt.DB, err error) {
 		return nil, err
 	}
 	b.AllocSize = growStep
-	if err = checkInPlace(path, f); err == nil {
+	err = checkInPlace(path, f)
+	if err == nil && check {
+		err = checkPages(f)
+	}
+	if err == nil {
 		err = checkFormat(b)
 	}
 	if err != nil {

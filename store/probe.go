@@ -70,6 +70,8 @@ func probePages(f io.ReaderAt, size int64) error {
 // Source: bbolt v1.5.0, internal/common/meta.go and page.go.
 type metaPage struct {
 	pageSize uint64 // bytes
+	root     uint64 // the page at the top of the tree of buckets
+	freelist uint64 // the page that lists the free ones, or noFreelist
 	pages    uint64 // the file's, the free ones included ("high water mark")
 	txid     uint64
 }
@@ -130,9 +132,8 @@ func parseMeta(b []byte) (metaPage, bool) {
 	if u32(0) != boltMagic || u32(4) != boltVersion || u64(56) != sum.Sum64() {
 		return metaPage{}, false
 	}
-	m := metaPage{pageSize: uint64(u32(8)), pages: u64(40), txid: u64(48)}
-	root, freelist := u64(16), u64(32)
-	return m, m.plausible() && root < m.pages && (freelist < m.pages || freelist == noFreelist)
+	m := metaPage{pageSize: uint64(u32(8)), root: u64(16), freelist: u64(32), pages: u64(40), txid: u64(48)}
+	return m, m.plausible() && m.root < m.pages && (m.freelist < m.pages || m.freelist == noFreelist)
 }
 
 func (m metaPage) plausible() bool {
