@@ -20,7 +20,8 @@ import (
 // The bytes of the pages that the entries of the trail lie on are changed in the file,
 // under bbolt; every fifth, because each takes a walk. Either the check finds it, or
 // nothing that is read from the trail has changed by it: that is so of bytes that no
-// entry uses. The pages above them hold no entries: what is changed there, bbolt says.
+// entry uses. The tables and the branches above are store's to check, see CheckPages;
+// vault's TestTamperEveryByteOfTheTrail is about all of them.
 func TestVerifyFindsEveryByteOfItsPages(t *testing.T) {
 	tr := filled(t, 20) // of two leaves at least, with a branch above them
 	tr.db.Close()
@@ -67,8 +68,7 @@ func TestVerifyFindsEveryByteOfItsPages(t *testing.T) {
 
 type page struct{ id, from, to, data int } // data: where the entries begin, behind the tables
 
-// spared reports whether byte i is of the page's tables and no entry's: what a changed
-// length or place there makes bbolt hand out has no bound.
+// spared reports whether byte i is of the page's tables and no entry's.
 func (p page) spared(i int) bool { return i < p.data }
 
 // auditPages are the pages of the audit bucket, as bbolt lays them out: id, 8 bytes,

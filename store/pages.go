@@ -199,8 +199,6 @@ func (p *page) element(i, place uint64) (e element, err error) {
 		return e, bad(p.id, "the key of element %d is not where it has to be", i)
 	case ksize == 0 || ksize > maxKeySize || e.vsize > maxValueSize:
 		return e, bad(p.id, "element %d has a key of %d bytes and a value of %d", i, ksize, e.vsize)
-	case e.next > p.size:
-		return e, bad(p.id, "element %d reaches beyond it", i)
 	}
 	e.key, err = p.bytes(at+pos, ksize)
 	return e, err

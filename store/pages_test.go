@@ -16,8 +16,8 @@ import (
 // A pageFile is the bytes of a closed vault file with a branch above leaves in Secrets,
 // and which pages some are.
 type pageFile struct {
-	data                             []byte
-	top, branch, first, second, free int
+	data                                   []byte
+	top, branch, first, second, last, free int // last: the leaf of the large value
 }
 
 func newPageFile(t *testing.T) *pageFile {
@@ -47,6 +47,7 @@ func newPageFile(t *testing.T) *pageFile {
 	}
 	f.first = int(binary.NativeEndian.Uint64(f.element(f.branch, 0)[8:]))
 	f.second = int(binary.NativeEndian.Uint64(f.element(f.branch, 1)[8:]))
+	f.last = int(binary.NativeEndian.Uint64(f.element(f.branch, f.count(f.branch)-1)[8:]))
 	return f
 }
 
@@ -66,40 +67,43 @@ func TestCheckPages(t *testing.T) {
 		page func(f *pageFile) int // that is named
 		edit func(f *pageFile)
 	}{
-		"another id":            {(*pageFile).firstPage, func(f *pageFile) { u64(f.page(f.first), uint64(f.second)) }},
-		"a freelist":            {(*pageFile).firstPage, func(f *pageFile) { u16(f.page(f.first)[8:], 16) }},
-		"a leaf and a branch":   {(*pageFile).firstPage, func(f *pageFile) { u16(f.page(f.first)[8:], 3) }},
-		"a leaf too many":       {(*pageFile).firstPage, func(f *pageFile) { u16(f.page(f.first)[8:], 1) }},
-		"an element fewer":      {(*pageFile).firstPage, func(f *pageFile) { f.page(f.first)[10]-- }},
-		"an element more":       {(*pageFile).firstPage, func(f *pageFile) { f.page(f.first)[10]++ }},
-		"65535 elements":        {(*pageFile).firstPage, func(f *pageFile) { u16(f.page(f.first)[10:], 0xFFFF) }},
-		"no elements":           {(*pageFile).firstPage, func(f *pageFile) { u16(f.page(f.first)[10:], 0) }},
-		"a branch of none":      {(*pageFile).branchPage, func(f *pageFile) { u16(f.page(f.branch)[10:], 0) }},
-		"behind the end":        {(*pageFile).firstPage, func(f *pageFile) { u32(f.page(f.first)[12:], 1<<31) }},
-		"a key elsewhere":       {(*pageFile).firstPage, func(f *pageFile) { add(f.element(f.first, 1)[4:], 1) }},
-		"no key":                {(*pageFile).firstPage, func(f *pageFile) { u32(f.element(f.first, 1)[8:], 0) }},
-		"a huge key":            {(*pageFile).firstPage, func(f *pageFile) { u32(f.element(f.first, 1)[8:], 1<<31) }},
-		"a huge value":          {(*pageFile).firstPage, func(f *pageFile) { u32(f.element(f.first, 1)[12:], 1<<31) }},
-		"a value beyond it":     {(*pageFile).firstPage, func(f *pageFile) { add(f.element(f.first, 1)[12:], 1<<16) }},
-		"a value of the next":   {(*pageFile).firstPage, func(f *pageFile) { add(f.element(f.first, 1)[12:], 1) }},
-		"a bucket in a bucket":  {(*pageFile).firstPage, func(f *pageFile) { u32(f.element(f.first, 1), 1) }},
-		"an unknown flag":       {(*pageFile).firstPage, func(f *pageFile) { u32(f.element(f.first, 1), 2) }},
-		"keys out of order":     {(*pageFile).firstPage, func(f *pageFile) { copy(f.key(f.first, 5), "k999999") }},
-		"a first key":           {(*pageFile).firstPage, func(f *pageFile) { f.key(f.first, 0)[0]-- }},
-		"a key of the next":     {(*pageFile).firstPage, func(f *pageFile) { copy(f.key(f.first, f.count(f.first)-1), "k999999") }},
-		"a key above":           {(*pageFile).secondPage, func(f *pageFile) { f.branchKey(1)[6]++ }},
-		"itself below":          {(*pageFile).branchPage, func(f *pageFile) { u64(f.element(f.branch, 1)[8:], uint64(f.branch)) }},
-		"a page below twice":    {(*pageFile).firstPage, func(f *pageFile) { u64(f.element(f.branch, 1)[8:], uint64(f.first)) }},
-		"a free page below":     {(*pageFile).freePage, func(f *pageFile) { f.free2() }},
-		"a meta page below":     {func(*pageFile) int { return 1 }, func(f *pageFile) { u64(f.page(1), 1); u64(f.element(f.branch, 1)[8:], 1) }},
-		"no page below":         {func(*pageFile) int { return 1 << 50 }, func(f *pageFile) { u64(f.element(f.branch, 1)[8:], 1<<50) }},
-		"no bucket":             {(*pageFile).topPage, func(f *pageFile) { u32(f.element(f.top, 0), 0) }},
-		"a root elsewhere":      {func(*pageFile) int { return 1 << 40 }, func(f *pageFile) { u64(f.bucket("secrets"), 1<<40) }},
-		"a root and a page":     {(*pageFile).topPage, func(f *pageFile) { u64(f.bucket("meta"), uint64(f.free)) }},
-		"neither root nor page": {(*pageFile).topPage, func(f *pageFile) { u64(f.bucket("secrets"), 0) }},
-		"a page in it, wrong":   {(*pageFile).topPage, func(f *pageFile) { u64(f.bucket("meta")[16:], 5) }},
-		"more in it":            {(*pageFile).topPage, func(f *pageFile) { u32(f.bucket("meta")[16+12:], 1) }},
-		"an element more in it": {(*pageFile).topPage, func(f *pageFile) { u16(f.bucket("meta")[16+10:], 2) }},
+		"another id":             {(*pageFile).firstPage, func(f *pageFile) { u64(f.page(f.first), uint64(f.second)) }},
+		"a freelist":             {(*pageFile).firstPage, func(f *pageFile) { u16(f.page(f.first)[8:], 16) }},
+		"a branch that is none":  {(*pageFile).branchPage, func(f *pageFile) { u16(f.page(f.branch)[8:], 16) }},
+		"shorter than it is":     {func(f *pageFile) int { return f.last }, func(f *pageFile) { f.page(f.last)[12]-- }},
+		"an element fewer in it": {(*pageFile).topPage, func(f *pageFile) { u16(f.bucket("meta")[16+10:], 0) }},
+		"a leaf and a branch":    {(*pageFile).firstPage, func(f *pageFile) { u16(f.page(f.first)[8:], 3) }},
+		"a leaf too many":        {(*pageFile).firstPage, func(f *pageFile) { u16(f.page(f.first)[8:], 1) }},
+		"an element fewer":       {(*pageFile).firstPage, func(f *pageFile) { f.page(f.first)[10]-- }},
+		"an element more":        {(*pageFile).firstPage, func(f *pageFile) { f.page(f.first)[10]++ }},
+		"65535 elements":         {(*pageFile).firstPage, func(f *pageFile) { u16(f.page(f.first)[10:], 0xFFFF) }},
+		"no elements":            {(*pageFile).firstPage, func(f *pageFile) { u16(f.page(f.first)[10:], 0) }},
+		"a branch of none":       {(*pageFile).branchPage, func(f *pageFile) { u16(f.page(f.branch)[10:], 0) }},
+		"behind the end":         {(*pageFile).firstPage, func(f *pageFile) { u32(f.page(f.first)[12:], 1<<31) }},
+		"a key elsewhere":        {(*pageFile).firstPage, func(f *pageFile) { add(f.element(f.first, 1)[4:], 1) }},
+		"no key":                 {(*pageFile).firstPage, func(f *pageFile) { u32(f.element(f.first, 1)[8:], 0) }},
+		"a huge key":             {(*pageFile).firstPage, func(f *pageFile) { u32(f.element(f.first, 1)[8:], 1<<31) }},
+		"a huge value":           {(*pageFile).firstPage, func(f *pageFile) { u32(f.element(f.first, 1)[12:], 1<<31) }},
+		"a value beyond it":      {(*pageFile).firstPage, func(f *pageFile) { add(f.element(f.first, 1)[12:], 1<<16) }},
+		"a value of the next":    {(*pageFile).firstPage, func(f *pageFile) { add(f.element(f.first, 1)[12:], 1) }},
+		"a bucket in a bucket":   {(*pageFile).firstPage, func(f *pageFile) { u32(f.element(f.first, 1), 1) }},
+		"an unknown flag":        {(*pageFile).firstPage, func(f *pageFile) { u32(f.element(f.first, 1), 2) }},
+		"keys out of order":      {(*pageFile).firstPage, func(f *pageFile) { copy(f.key(f.first, 5), f.key(f.first, 4)[:7]) }},
+		"a first key":            {(*pageFile).firstPage, func(f *pageFile) { f.key(f.first, 0)[0]-- }},
+		"a key of the next":      {(*pageFile).firstPage, func(f *pageFile) { copy(f.key(f.first, f.count(f.first)-1), "k999999") }},
+		"a key above":            {(*pageFile).secondPage, func(f *pageFile) { f.branchKey(1)[6]++ }},
+		"itself below":           {(*pageFile).branchPage, func(f *pageFile) { u64(f.element(f.branch, 1)[8:], uint64(f.branch)) }},
+		"a page below twice":     {(*pageFile).firstPage, func(f *pageFile) { u64(f.element(f.branch, 1)[8:], uint64(f.first)) }},
+		"a free page below":      {(*pageFile).freePage, func(f *pageFile) { f.free2() }},
+		"a meta page below":      {func(*pageFile) int { return 1 }, func(f *pageFile) { u64(f.page(1), 1); u64(f.element(f.branch, 1)[8:], 1) }},
+		"no page below":          {func(*pageFile) int { return 1 << 50 }, func(f *pageFile) { u64(f.element(f.branch, 1)[8:], 1<<50) }},
+		"no bucket":              {(*pageFile).topPage, func(f *pageFile) { u32(f.element(f.top, 0), 0) }},
+		"a root elsewhere":       {func(*pageFile) int { return 1 << 40 }, func(f *pageFile) { u64(f.bucket("secrets"), 1<<40) }},
+		"a root and a page":      {(*pageFile).topPage, func(f *pageFile) { u64(f.bucket("meta"), uint64(f.free)) }},
+		"neither root nor page":  {(*pageFile).topPage, func(f *pageFile) { u64(f.bucket("secrets"), 0) }},
+		"a page in it, wrong":    {(*pageFile).topPage, func(f *pageFile) { u64(f.bucket("meta")[16:], 5) }},
+		"more in it":             {(*pageFile).topPage, func(f *pageFile) { u32(f.bucket("meta")[16+12:], 1) }},
+		"an element more in it":  {(*pageFile).topPage, func(f *pageFile) { u16(f.bucket("meta")[16+10:], 2) }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newPageFile(t)
@@ -143,6 +147,17 @@ func (f *pageFile) free2() {
 	copy(f.page(f.free), f.page(f.second)[:os.Getpagesize()])
 	binary.NativeEndian.PutUint64(f.page(f.free), uint64(f.free))
 	binary.NativeEndian.PutUint64(f.element(f.branch, 1)[8:], uint64(f.free))
+}
+
+// TestCheckPagesOfLargeValue: nor is what is larger than it could have been written.
+func TestCheckPagesOfLargeValue(t *testing.T) {
+	path := newPath(t)
+	close(t, open(t, store.Config{Path: path}))
+	inspect(t, path, func(btx *bolt.Tx) error {
+		return btx.Bucket([]byte("values")).Put([]byte("k"), make([]byte, 64<<20+1))
+	})
+	_, err := store.Open(store.Config{Path: path, CheckPages: true})
+	wantErr(t, err, store.ErrDamaged)
 }
 
 // TestCheckPagesOfSoundFiles: nothing that is written is taken for damage.

@@ -40,7 +40,8 @@ func (v view) Get(b Bucket, key []byte) []byte {
 		return nil
 	}
 	defer markDamage()
-	return bucket.Get(key)
+	_, value := bounded(nil, bucket.Get(key))
+	return value
 }
 
 func (v view) Last(b Bucket) (k, val []byte) {
@@ -57,7 +58,7 @@ func (v view) Scan(b Bucket, from []byte, fn func(k, v []byte) (bool, error)) er
 		return nil
 	}
 	c := cursor{bucket.Cursor()}
-	for k, val := c.seek(from); k != nil; k, val = c.next() {
+	for k, val := c.seek(from); k != nil; k, val = c.next(k) {
 		if more, err := fn(k, val); err != nil || !more {
 			return err
 		}

@@ -58,24 +58,25 @@ func (db *DB) beginError(err error) error {
 
 // Chunks calls fn for each key of b from the first that is >= from, in
 // ascending order, until fn returns false or an error, which it returns. It
-// copies n entries at a time out of a snapshot of their own, and fn runs
-// outside of any: so it may take as long as it likes, may keep the slices, and
-// may call Update. Entries written meanwhile are seen when they lie ahead.
+// copies n entries at a time, fewer where they are large, out of a snapshot of
+// their own, and fn runs outside of any: so it may take as long as it likes, may
+// keep the slices, and may call Update. Entries written meanwhile are seen when
+// they lie ahead.
 func (db *DB) Chunks(b Bucket, from []byte, n int, fn func(k, v []byte) (bool, error)) error {
 	for {
-		chunk, err := db.chunk(b, from, n)
+		chunk, rest, err := db.chunk(b, from, n)
 		if err != nil {
 			return err
 		}
-		if len(chunk) == n {
-			from = append(bytes.Clone(chunk[n-1].key), 0) // the next key there can be
+		if rest {
+			from = append(bytes.Clone(chunk[len(chunk)-1].key), 0) // the next key there can be
 		}
 		for _, e := range chunk {
 			if more, err := fn(e.key, e.value); err != nil || !more {
 				return err
 			}
 		}
-		if len(chunk) < n {
+		if !rest {
 			return nil
 		}
 	}
@@ -83,17 +84,21 @@ func (db *DB) Chunks(b Bucket, from []byte, n int, fn func(k, v []byte) (bool, e
 
 type entry struct{ key, value []byte }
 
-func (db *DB) chunk(b Bucket, from []byte, n int) (chunk []entry, err error) {
+// chunk copies the next entries; rest says that there may be more.
+func (db *DB) chunk(b Bucket, from []byte, n int) (chunk []entry, rest bool, err error) {
 	if n <= 0 {
-		return nil, fmt.Errorf("scanning %q: %d entries at a time", string(b), n)
+		return nil, false, fmt.Errorf("scanning %q: %d entries at a time", string(b), n)
 	}
+	size := 0
 	err = db.View(func(s *Snapshot) error {
 		return s.Scan(b, from, func(k, v []byte) (bool, error) {
 			chunk = append(chunk, entry{bytes.Clone(k), clone(v)})
-			return len(chunk) < n, nil
+			size += len(k) + len(v)
+			rest = len(chunk) == n || size >= maxChunk
+			return !rest, nil
 		})
 	})
-	return chunk, err
+	return chunk, rest, err
 }
 
 // clone copies a value; unlike bytes.Clone it never returns nil, which would

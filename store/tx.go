@@ -37,10 +37,14 @@ var (
 func newTx(btx *bolt.Tx) *Tx { return &Tx{view: view{btx}} }
 
 // Put sets the value of key in b. It copies both. It fails when key is empty or
-// longer than 32 KiB, and while b is being scanned in the same operation.
+// longer than 32 KiB, when value is longer than 64 MiB, and while b is being
+// scanned in the same operation.
 func (tx *Tx) Put(b Bucket, key, value []byte) error {
 	if err := tx.mayChange(b); err != nil {
 		return fmt.Errorf("writing to bucket %q: %w", string(b), err)
+	}
+	if len(value) > maxValueSize {
+		return fmt.Errorf("writing to bucket %q: a value of %d bytes, %d are the most", string(b), len(value), maxValueSize)
 	}
 	old := tx.Get(b, key)
 	if err := tx.put(b, key, clone(value)); err != nil {

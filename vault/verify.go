@@ -12,13 +12,13 @@ import (
 	"github.com/agent-secret-store/assd/vault/envelope"
 )
 
-// Verify checks the vault in cfg.Dir from its files alone: the chain, every
+// Verify checks the vault in cfg.Dir from its files alone: every page, the chain, every
 // signature, every record against the chain, every value against its record, and
 // the head kept beside the key file if there is one; the trail has to go on from each
 // known checkpoint. It needs no key, writes nothing and starts nothing.
 func Verify(ctx context.Context, cfg Config, known ...chain.Checkpoint) (rep Report, err error) {
 	cfg.fill()
-	db, err := store.Open(store.Config{Path: cfg.dbFile(), ReadOnly: true, MustExist: true})
+	db, err := store.Open(store.Config{Path: cfg.dbFile(), ReadOnly: true, MustExist: true, CheckPages: true})
 	if err != nil {
 		return rep, err
 	}
