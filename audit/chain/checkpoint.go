@@ -134,7 +134,7 @@ func parseText(text string) (tenant string, h Head, err error) {
 		return "", h, fmt.Errorf("%w: its text is not of four lines", ErrGarbled)
 	}
 	tenant, ok := strings.CutPrefix(lines[0], origin)
-	if !ok || !isTenant(tenant) {
+	if !ok || !IsTenant(tenant) {
 		return "", h, fmt.Errorf("%w: line 1 is not %q and a tenant", ErrGarbled, origin)
 	}
 	if h.Seq, err = strconv.ParseUint(lines[1], 10, 63); err != nil || h.Seq == 0 {
@@ -154,7 +154,9 @@ func parseText(text string) (tenant string, h Head, err error) {
 
 const tenantLength = len("ten_") + 26
 
-func isTenant(s string) bool {
+// IsTenant reports whether s is written as the name of a tenant is, so that it is safe as
+// the name of a file too.
+func IsTenant(s string) bool {
 	if len(s) != tenantLength || !strings.HasPrefix(s, "ten_") {
 		return false
 	}

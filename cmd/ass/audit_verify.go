@@ -174,7 +174,7 @@ func (a *app) verifyTrail(cl *client.Client, given []chain.Checkpoint, key chain
 		v.Remembered = s.before.Seq
 	}
 	if v.OK {
-		s.keep(a)
+		s.keep(a, cl)
 	}
 	return v, nil
 }

@@ -55,7 +55,7 @@ func (a *app) rememberClaim(t *target, l *login) {
 		return
 	}
 	defer cl.Close()
-	if _, err := a.recallIfOwner(cl, l.Kind); err != nil {
+	if _, err := a.recallIfOwner(cl, &api.Me{Kind: l.Kind, Tenant: l.Tenant}, l.key); err != nil {
 		a.note("Note: " + foreign(err.Error(), maxMessage))
 	}
 }

@@ -132,7 +132,7 @@ func (a *app) identify(t *target, key string) (*login, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := a.recallIfOwner(c, me.Kind); err != nil {
+	if _, err := a.recallIfOwner(c, me, key); err != nil {
 		return nil, err
 	}
 	return &login{

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/agent-secret-store/assd/audit/chain"
 	"github.com/agent-secret-store/assd/vault/api"
@@ -85,19 +86,16 @@ func (a *app) recall(cl *client.Client, trusted chain.Key) (*seen, error) {
 	if trusted != nil && !s.lineage.Has(trusted) {
 		return s, tampered("foreign signature: the trail is signed by another key than the one kept at login")
 	}
-	s.keep(a)
+	s.keep(a, cl)
 	return s, nil
 }
 
 // keep remembers what was seen, if it is the highest of its vault. What the daemon says of
 // an older event is not proved by that: who walks the trail does so first.
-func (s *seen) keep(a *app) {
+func (s *seen) keep(a *app, cl *client.Client) {
 	m, err := newMemory()
 	if err == nil {
-		if now, failed := m.of(s.note.Tenant); failed == nil && now != nil && now.Seq >= s.note.Seq {
-			return // also what another ass has seen meanwhile
-		}
-		err = m.keep(s.note)
+		err = m.raise(s.note, cl.URL())
 	}
 	if err != nil {
 		a.note("Note: " + foreign(err.Error(), maxMessage))
@@ -106,23 +104,46 @@ func (s *seen) keep(a *app) {
 
 // compareSeen is recall but for what it trusts and keeps.
 func (a *app) compareSeen(cl *client.Client) (*seen, error) {
-	s, err := a.see(cl)
-	if err != nil {
-		return nil, err
-	}
 	m, err := newMemory()
 	if err != nil {
 		return nil, err
 	}
-	if s.before, err = m.of(s.note.Tenant); err != nil {
+	s, err := a.see(cl)
+	if err != nil {
+		return nil, m.missed(m.at(cl.URL()), err)
+	}
+	before, err := m.of(s.note.Tenant)
+	if err != nil {
 		return nil, err
 	}
-	if s.before != nil {
+	if before != nil && before.Seq > s.note.Seq { // it may be what another ass has seen since
+		if s, err = a.see(cl); err != nil {
+			return nil, m.missed(before.Tenant, err)
+		}
+	}
+	if s.before = before; before != nil {
 		if err := a.extends(cl, s); err != nil {
 			return s, err
 		}
 	}
 	return s, nil
+}
+
+// missed is err, which a daemon has answered that was asked for its checkpoint; where it
+// says that there is no such thing, and it had one when the tenant was seen last from
+// here, that is a contradiction.
+func (m memory) missed(tenant string, err error) error {
+	if !errors.Is(err, &api.Error{Code: api.CodeNotFound}) || !chain.IsTenant(tenant) {
+		return err
+	}
+	before, failed := m.of(tenant)
+	switch {
+	case failed != nil:
+		return failed
+	case before != nil:
+		return tampered("the daemon shows no checkpoint any more, and showed one of %d events when it was seen last from here: it is another, or an older one", before.Seq)
+	}
+	return err
 }
 
 // extends fails when the trail is not one that goes on from what was seen.
@@ -149,28 +170,50 @@ func (a *app) extends(cl *client.Client, s *seen) error {
 	return nil
 }
 
-// forgetSeen forgets what was seen of the vault behind cl.
+// forgetSeen forgets what was seen of the vault behind cl, also where that shows no
+// checkpoint.
 func (a *app) forgetSeen(cl *client.Client) error {
-	s, err := a.see(cl)
-	if err != nil {
-		return err
-	}
 	m, err := newMemory()
 	if err != nil {
 		return err
 	}
-	return m.forget(s.note.Tenant)
+	s, err := a.see(cl)
+	if err == nil {
+		return m.forget(s.note.Tenant)
+	}
+	if !errors.Is(err, &api.Error{Code: api.CodeNotFound}) {
+		return err
+	}
+	me, failed := cl.Me(a.ctx)
+	if failed != nil {
+		return failed
+	}
+	for _, tenant := range []string{me.Tenant, m.at(cl.URL())} {
+		if chain.IsTenant(tenant) {
+			if err := m.forget(tenant); err != nil {
+				return err
+			}
+		}
+	}
+	return &fault{code: api.CodeNotFound, message: "what was seen of this vault is forgotten; its daemon is too old to show a checkpoint", hint: "have a newer assd, then: ass audit checkpoint"}
 }
 
 // recallIfOwner is recall for what is about something else: nil without an error where
-// the daemon is too old to know of checkpoints, or the caller is no owner.
-func (a *app) recallIfOwner(cl *client.Client, kind string) (*seen, error) {
-	if kind != api.KindOwner {
+// the daemon is too old to know of checkpoints and never showed one, or the caller is no
+// owner. Whose key it is, the key says too.
+func (a *app) recallIfOwner(cl *client.Client, me *api.Me, key string) (*seen, error) {
+	if me.Kind != api.KindOwner && !strings.HasPrefix(key, api.OwnerKeyPrefix) {
 		return nil, nil
 	}
 	s, err := a.recall(cl, nil)
 	if errors.Is(err, &api.Error{Code: api.CodeNotFound}) {
-		return nil, nil
+		m, failed := newMemory()
+		if failed != nil {
+			return nil, failed
+		}
+		if err = m.missed(me.Tenant, err); errors.Is(err, &api.Error{Code: api.CodeNotFound}) {
+			return nil, nil
+		}
 	}
 	return s, err
 }

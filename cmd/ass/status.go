@@ -79,7 +79,7 @@ func (statusCmd) Run(a *app) error {
 		me, err := c.Me(a.ctx)
 		wrong = err
 		if s.see(me, err, t.verifyKey); err == nil {
-			wrong = s.remember(a, c, me, t.verifyKey)
+			wrong = s.remember(a, c, me, t)
 		}
 	}
 	if err := s.print(a); err != nil {
@@ -111,15 +111,15 @@ func (s *health) see(me *api.Me, err error, kept string) {
 
 // remember holds the trail against what was seen of it before. A key that the one kept
 // at login has signed for is as good.
-func (s *health) remember(a *app, c *client.Client, me *api.Me, kept string) error {
-	seen, err := a.recallIfOwner(c, me.Kind)
+func (s *health) remember(a *app, c *client.Client, me *api.Me, t *target) error {
+	seen, err := a.recallIfOwner(c, me, t.key)
 	if err != nil {
 		if errors.Is(err, &fault{code: codeTampered}) {
 			s.TrailProblem = err.Error()
 		}
 		return err
 	}
-	if key, err := chain.ParseKey(kept); err == nil && seen != nil && s.SameVerifyKey != nil && seen.lineage.Has(key) {
+	if key, err := chain.ParseKey(t.verifyKey); err == nil && seen != nil && s.SameVerifyKey != nil && seen.lineage.Has(key) {
 		*s.SameVerifyKey = true
 	}
 	return nil
