@@ -187,6 +187,3 @@ func (l *Log) Span(db *store.DB, since, until time.Time) (first, last uint64, er
 	})
 	return first, last, err
 }
-
-// Matches reports whether f means e, whatever its time.
-func (f Filter) Matches(e Event) bool { return f.matches(e) }

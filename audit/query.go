@@ -193,7 +193,7 @@ func (w *queryWalk) look(s *store.Snapshot) error {
 	}
 	w.at, w.looked = w.at-1, w.looked+1
 	switch {
-	case !w.f.matches(st.Event):
+	case !w.f.Matches(st.Event):
 	case len(w.Events) == w.limit:
 		w.Next, w.full = w.Events[w.limit-1].Seq, true
 	default:
@@ -246,7 +246,8 @@ func decodeStored(k, v []byte) (Stored, error) {
 // TimeOnly reports whether nothing but times is asked for.
 func (f Filter) TimeOnly() bool { return f.Namespace == "" && f.Actor == "" && f.Action == "" }
 
-func (f Filter) matches(e Event) bool {
+// Matches reports whether f means e, whatever its time.
+func (f Filter) Matches(e Event) bool {
 	return below(e.Namespace, f.Namespace, "/") &&
 		below(string(e.Action), f.Action, ".") &&
 		(f.Actor == "" || f.Actor == e.Actor.ID || strings.EqualFold(f.Actor, e.Actor.Name))

@@ -8,8 +8,11 @@ import (
 	"io"
 )
 
-// maxLine is the longest line of an export: an event, escaped at worst.
-const maxLine = 64 << 20
+// MaxLine is the most bytes of a line of an export: an event, escaped at worst.
+const MaxLine = 64 << 20
+
+// ErrLongLine says that a line has more.
+var ErrLongLine = fmt.Errorf("a line is longer than %d bytes", MaxLine)
 
 // line is one of an export: an event, or a signature of the head that the one before
 // it is.
@@ -37,7 +40,7 @@ func Export(r io.Reader, w *Walker, each func() error) error {
 	x := export{w: w, each: each}
 	in := bufio.NewReaderSize(r, 64<<10)
 	for {
-		text, err := readLine(in)
+		text, err := ReadLine(in)
 		if err != nil && !errors.Is(err, io.EOF) {
 			return fmt.Errorf("reading the export: %w", err)
 		}
@@ -100,16 +103,17 @@ func (x *export) flush() error {
 	return x.w.SignedHead(x.head, signed)
 }
 
-// readLine is the next line with its end; what a bad one has too much, it leaves.
-func readLine(in *bufio.Reader) (text []byte, err error) {
+// ReadLine is the next line with its end; what comes with an error, io.EOF too, has none.
+// Longer than MaxLine is ErrLongLine, and no more is read of it.
+func ReadLine(in *bufio.Reader) (text []byte, err error) {
 	for {
 		part, err := in.ReadSlice('\n')
 		text = append(text, part...)
-		if !errors.Is(err, bufio.ErrBufferFull) {
+		switch {
+		case len(text) > MaxLine:
+			return nil, ErrLongLine
+		case !errors.Is(err, bufio.ErrBufferFull):
 			return text, err
-		}
-		if len(text) > maxLine {
-			return nil, fmt.Errorf("a line is longer than %d bytes", maxLine)
 		}
 	}
 }

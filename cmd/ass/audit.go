@@ -5,7 +5,6 @@ import (
 	"math"
 	"time"
 
-	"github.com/agent-secret-store/assd/policy"
 	"github.com/agent-secret-store/assd/vault/api"
 	"github.com/agent-secret-store/assd/vault/client"
 )
@@ -23,19 +22,16 @@ type auditCmd struct {
 }
 
 type auditListCmd struct {
-	Namespace string `placeholder:"NS" help:"Events in this namespace and below it."`
-	Agent     string `placeholder:"NAME" help:"Events of this agent or owner."`
-	Action    string `placeholder:"ACTION" help:"Events of this kind, like secret.read, secret.read.denied or secret."`
-	Since     string `placeholder:"TIME" help:"From a date, a time (RFC 3339) or an age (1h, 7d) on."`
-	Until     string `placeholder:"TIME" help:"Up to a time or age, or to the end of a date."`
-	Limit     int    `default:"50" placeholder:"N" help:"At most so many events, the newest. Default 50."`
-	Follow    bool   `help:"Then go on, and print events as they come, until Ctrl-C: oldest first, with --json a line each."`
+	auditFilter
+	Limit  int  `default:"50" placeholder:"N" help:"At most so many events, the newest. Default 50."`
+	Follow bool `help:"Then go on, and print events as they come, until Ctrl-C: oldest first, with --json a line each."`
 }
 
 // Help shows examples.
 func (auditListCmd) Help() string {
 	return `Every read, write and refusal is in the trail, newest first. Dates and times are
-in UTC.
+in UTC. (×7) stands for seven equal refusals, which are counted together. With --json
+"more": true says that there are older events, which --limit left out.
 
 Examples:
 
@@ -50,7 +46,7 @@ Examples:
 
 // Run prints the newest events that match.
 func (c *auditListCmd) Run(a *app) error {
-	q, err := c.query(time.Now())
+	q, err := c.request(time.Now())
 	if err != nil {
 		return err
 	}
@@ -66,38 +62,34 @@ func (c *auditListCmd) Run(a *app) error {
 		return err
 	}
 	if a.JSON {
-		return a.json(map[string]any{"events": events})
+		return a.json(listedEvents{events, older})
 	}
 	if older {
 		a.note(fmt.Sprintf("there are older events; to see more of them: --limit %d", 10*min(c.Limit, math.MaxInt/10)))
 	}
+	if len(events) == 0 {
+		c.noteNone(a)
+	}
 	return a.answer(c.table(events).String())
 }
 
-// query checks the filters.
-func (c *auditListCmd) query(now time.Time) (q client.AuditQuery, err error) {
-	if c.Limit < 1 {
-		return q, usage("--limit must be 1 or more", "--limit 50")
+// listedEvents is what ass audit prints as JSON.
+type listedEvents struct {
+	Events []api.AuditEvent `json:"events"`
+	More   bool             `json:"more,omitempty"` // there are older ones, which the limit left out
+}
+
+// request checks the command line.
+func (c *auditListCmd) request(now time.Time) (client.AuditQuery, error) {
+	switch {
+	case c.Limit < 1:
+		return client.AuditQuery{}, usage("--limit must be 1 or more", "--limit 50")
+	case c.Follow && c.Until != "":
+		return client.AuditQuery{}, usage("--follow has no end, and --until is one", "leave out one of the two")
+	case c.Follow:
+		return c.queryPast(now)
 	}
-	if c.Follow && c.Until != "" {
-		return q, usage("--follow has no end, and --until is one", "leave out one of the two")
-	}
-	if c.Namespace != "" {
-		if _, err := policy.ParseNamespace(c.Namespace); err != nil {
-			return q, usage("--namespace: "+err.Error(), "a namespace is like production or staging/openai")
-		}
-	}
-	q = client.AuditQuery{Namespace: c.Namespace, Agent: c.Agent, Action: c.Action}
-	if q.Since, err = parseWhen(c.Since, now, false); err != nil {
-		return q, usage("--since "+err.Error(), "--since 2026-03-01, --since 7d")
-	}
-	if q.Until, err = parseWhen(c.Until, now, true); err != nil {
-		return q, usage("--until "+err.Error(), "--until 2026-03-14, --until 1h")
-	}
-	if !q.Until.IsZero() && q.Since.After(q.Until) {
-		return q, usage("--since is after --until", "swap them")
-	}
-	return q, nil
+	return c.query(now)
 }
 
 // events fetches at most limit events, page by page, and tells whether there are

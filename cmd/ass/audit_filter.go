@@ -11,7 +11,7 @@ import (
 type auditFilter struct {
 	Namespace string `placeholder:"NS" help:"Events in this namespace and below it."`
 	Agent     string `placeholder:"NAME" help:"Events of this agent or owner."`
-	Action    string `placeholder:"ACTION" help:"Events of this kind, like secret.read or secret.read.denied."`
+	Action    string `placeholder:"ACTION" help:"Events of this kind, like secret.read, secret.read.denied or secret."`
 	Since     string `placeholder:"TIME" help:"From a date, a time (RFC 3339) or an age (1h, 7d) on."`
 	Until     string `placeholder:"TIME" help:"Up to a time or age, or to the end of a date."`
 }
@@ -37,4 +37,20 @@ func (f auditFilter) query(now time.Time) (q client.AuditQuery, err error) {
 		return q, usage("--since is after --until", "swap them")
 	}
 	return q, nil
+}
+
+// queryPast is query for what looks back from now, where a time to come is a mistake.
+func (f auditFilter) queryPast(now time.Time) (client.AuditQuery, error) {
+	q, err := f.query(now)
+	if err == nil && q.Since.After(now) {
+		err = usage("--since is a time that is yet to come", "--since 2026-03-01, --since 7d; times are in UTC")
+	}
+	return q, err
+}
+
+// noteNone says that the filters match nothing, which may be a mistake in them.
+func (f auditFilter) noteNone(a *app) {
+	if f.some() {
+		a.note("No event matches. What there is, without a filter: ass audit")
+	}
 }

@@ -39,10 +39,10 @@ func (c *auditListCmd) follow(a *app, cl *client.Client, q client.AuditQuery) er
 	q.Since, q.Until = time.Time{}, time.Time{}
 	f := following{a: a, pause: firstPause}
 	for {
-		last, err = cl.FollowAudit(ctx, q, last, func(e api.AuditEvent) error {
-			f.back()
+		last, err = cl.FollowAudit(ctx, q, last, client.Follower{Open: f.back, Event: func(e api.AuditEvent) error {
+			f.pause = firstPause
 			return c.line(a, e)
-		})
+		}})
 		if ctx.Err() != nil {
 			return interrupted{}
 		}
@@ -116,5 +116,10 @@ func (f *following) away(ctx context.Context, err error) {
 	f.pause = min(2*f.pause, lastPause)
 }
 
-// back is that an event has come.
-func (f *following) back() { f.pause, f.told = firstPause, false }
+// back is that the daemon answers again.
+func (f *following) back() {
+	if f.told {
+		f.told = false
+		f.a.note("The daemon is back.")
+	}
+}

@@ -30,7 +30,7 @@ Examples:
 
 // Run prints the counts.
 func (c *auditStatsCmd) Run(a *app) error {
-	q, err := c.query(time.Now())
+	q, err := c.queryPast(time.Now())
 	if err != nil {
 		return err
 	}
@@ -47,6 +47,9 @@ func (c *auditStatsCmd) Run(a *app) error {
 	}
 	if a.JSON {
 		return a.json(s)
+	}
+	if s.Events == 0 {
+		c.noteNone(a)
 	}
 	return a.answer(statsText(s, outputWidth()))
 }

@@ -97,7 +97,7 @@ func TestMemoryOfOthers(t *testing.T) {
 			must(t, os.Remove(m.path(memoryTenant)))
 			must(t, os.Mkdir(m.path(memoryTenant), 0o700))
 		}, "is a directory", true},
-		"the file is huge": {func(t *testing.T, m memory) { must(t, os.Truncate(m.path(memoryTenant), 1<<40)) }, "longer than 4096 bytes", true},
+		"the file is huge":  {func(t *testing.T, m memory) { must(t, os.Truncate(m.path(memoryTenant), 1<<40)) }, "longer than 4096 bytes", true},
 		"the file is empty": {func(t *testing.T, m memory) { must(t, os.Truncate(m.path(memoryTenant), 0)) }, "garbled", true},
 		"the file is of another vault": {func(t *testing.T, m memory) {
 			must(t, os.WriteFile(m.path(memoryTenant), []byte(strings.ReplaceAll(kept, "ten_aa", "ten_bb")), 0o600))

@@ -79,7 +79,8 @@ type Client struct {
 	base     string
 	http     *http.Client
 	trace    func(Call)
-	ownCert  string // file of our own certificate, "" for none
+	ownCert  string        // file of our own certificate, "" for none
+	silence  time.Duration // of a daemon that is followed
 }
 
 // New makes a client; it reads the files that cfg names and does not connect.
@@ -107,6 +108,7 @@ func New(cfg Config) (*Client, error) {
 		base:     endpoint.base(),
 		trace:    cfg.Trace,
 		ownCert:  cfg.ClientCert,
+		silence:  maxSilence,
 		http: &http.Client{
 			Transport:     transport,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

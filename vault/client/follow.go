@@ -12,53 +12,78 @@ import (
 	"strings"
 	"time"
 
+	"github.com/agent-secret-store/assd/audit/chain"
 	"github.com/agent-secret-store/assd/vault/api"
 )
 
 // maxSilence is how long a daemon that is followed may say nothing, which it never does
-// for so long.
-const maxSilence = 45 * time.Second
+// for so long; maxIdle how many bytes it may send without an event, which for one that is
+// idle is years.
+const (
+	maxSilence = 45 * time.Second
+	maxIdle    = 2 * chain.MaxLine
+)
 
 var errSilence = errors.New("it has said nothing for too long")
 
-// FollowAudit calls fn with each event after the one with that number, as they are
-// committed, until ctx ends, fn fails, or the daemon goes. It returns the number up to
+// Follower is told what [Client.FollowAudit] finds.
+type Follower struct {
+	Open  func()                     // the daemon lets us follow; nil: nobody asks
+	Event func(api.AuditEvent) error // each event; as long as it takes, the daemon is not expected to say anything
+}
+
+// FollowAudit hands on each event after the one with that number, as they are committed,
+// until ctx ends, to.Event fails, or the daemon goes. It returns the number up to
 // which nothing was left out, to go on from; and why it ended, nil where the daemon
-// just stopped. Of q the filters count. Owners only.
-func (c *Client) FollowAudit(ctx context.Context, q AuditQuery, after uint64, fn func(api.AuditEvent) error) (uint64, error) {
+// just stopped. Of 128 MiB without an event, or a longer line than of an export, no more is
+// read: that is an error. Of q the filters count. Owners only.
+func (c *Client) FollowAudit(ctx context.Context, q AuditQuery, after uint64, to Follower) (uint64, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	silence := time.AfterFunc(maxSilence, func() { cancel(errSilence) })
+	silence := time.AfterFunc(c.silence, func() { cancel(errSilence) })
 	defer silence.Stop()
 	v := q.values()
 	v.Set("after", strconv.FormatUint(after, 10))
 	body, err := c.open(ctx, call{method: http.MethodGet, path: "/v1/audit/follow", query: v, bearer: c.key}, nil)
 	if err != nil {
-		return after, err
+		return after, silent(ctx, c, err)
 	}
 	defer body.Close()
-	f := follower{last: after, in: bufio.NewReaderSize(body, 64<<10), fn: fn}
+	if to.Open != nil {
+		to.Open()
+	}
+	f := follower{last: after, in: bufio.NewReaderSize(body, 64<<10), fn: func(e api.AuditEvent) error {
+		silence.Stop()
+		return to.Event(e)
+	}}
 	for {
 		err := f.block()
-		silence.Reset(maxSilence)
+		silence.Reset(c.silence)
 		switch {
 		case err == nil:
 			continue
 		case err == io.EOF:
 			return f.last, nil
-		case context.Cause(ctx) == errSilence:
-			return f.last, &UnreachableError{URL: c.URL(), Err: errSilence}
 		case f.broken:
-			return f.last, c.transportError(http.MethodGet, err)
+			return f.last, silent(ctx, c, c.transportError(http.MethodGet, err))
 		}
 		return f.last, err
 	}
+}
+
+// silent is err, or that the daemon has said nothing for too long.
+func silent(ctx context.Context, c *Client, err error) error {
+	if context.Cause(ctx) == errSilence {
+		return &UnreachableError{URL: c.URL(), Err: errSilence}
+	}
+	return err
 }
 
 // follower reads server-sent events.
 type follower struct {
 	last   uint64
 	in     *bufio.Reader
+	idle   int // bytes since the last event
 	fn     func(api.AuditEvent) error
 	broken bool // the connection
 }
@@ -70,7 +95,6 @@ func (f *follower) block() error {
 	for {
 		line, err := f.line()
 		if err != nil {
-			f.broken = err != io.EOF
 			return err
 		}
 		name, value, _ := strings.Cut(line, ":")
@@ -98,6 +122,7 @@ func (f *follower) take(kind, data string, id uint64) error {
 		if json.Unmarshal([]byte(data), &e) != nil {
 			return errors.New("the daemon gave an event that cannot be read")
 		}
+		f.idle = 0
 		if err := f.fn(e); err != nil {
 			return err
 		}
@@ -112,17 +137,16 @@ func (f *follower) take(kind, data string, id uint64) error {
 	return nil
 }
 
+// line is the next line without its end. Half a line is none.
 func (f *follower) line() (string, error) {
-	var b strings.Builder
-	for {
-		part, err := f.in.ReadSlice('\n')
-		b.Write(part)
-		switch {
-		case errors.Is(err, bufio.ErrBufferFull) && b.Len() <= maxLine:
-			continue
-		case errors.Is(err, bufio.ErrBufferFull):
-			return "", fmt.Errorf("a line is longer than %d bytes", maxLine)
-		}
-		return strings.TrimSuffix(b.String(), "\n"), err
+	line, err := chain.ReadLine(f.in)
+	f.idle += len(line)
+	switch {
+	case err == nil && f.idle > maxIdle:
+		return "", fmt.Errorf("the daemon sent %d bytes without an event", maxIdle)
+	case errors.Is(err, chain.ErrLongLine):
+		return "", fmt.Errorf("what the daemon sends is no stream of events: %w", err)
 	}
+	f.broken = err != nil && err != io.EOF
+	return strings.TrimSuffix(string(line), "\n"), err
 }

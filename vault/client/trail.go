@@ -6,15 +6,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 
+	"github.com/agent-secret-store/assd/audit/chain"
 	"github.com/agent-secret-store/assd/vault/api"
 )
-
-// maxLine is the longest line of an export that is taken: an event, escaped at worst.
-const maxLine = 64 << 20
 
 // ExportQuery says what of the trail is exported, and how.
 type ExportQuery struct {
@@ -117,14 +114,14 @@ func (l *lines) Read(p []byte) (int, error) {
 }
 
 func (l *lines) next() error {
-	line, err := l.readLine()
+	line, err := chain.ReadLine(l.in)
 	switch {
 	case err == io.EOF && len(line) == 0:
 		return io.EOF
 	case err == io.EOF:
 		return &CutError{errors.New("its last line has no end")}
-	case errors.Is(err, bufio.ErrBufferFull):
-		return &CutError{fmt.Errorf("a line is longer than %d bytes", maxLine)}
+	case errors.Is(err, chain.ErrLongLine):
+		return &CutError{err}
 	case err != nil:
 		return l.cut(err)
 	case bytes.HasPrefix(line, errorMark):
@@ -136,17 +133,6 @@ func (l *lines) next() error {
 	}
 	l.line = line
 	return nil
-}
-
-// readLine is the next line with its end.
-func (l *lines) readLine() (line []byte, err error) {
-	for {
-		part, err := l.in.ReadSlice('\n')
-		line = append(line, part...)
-		if !errors.Is(err, bufio.ErrBufferFull) || len(line) > maxLine {
-			return line, err
-		}
-	}
 }
 
 // AuditStats counts over a time; of q the filters count. Owners only.
