@@ -44,11 +44,13 @@ type trailVerdict struct {
 	Head       chain.Head      `json:"head"`
 	VerifyKey  string          `json:"verify_key"`
 	KeyHash    string          `json:"key_sha256"`
-	Compared   string          `json:"compared"`             // "key", "checkpoint", "key, checkpoint", or "nothing"
-	Remembered uint64          `json:"remembered,omitempty"` // events of the checkpoint that was seen from here before
+	ComparedTo string          `json:"compared_key,omitempty"` // the key given, or kept at login
+	Compared   string          `json:"compared"`               // "key", "checkpoint", "key, checkpoint", or "nothing"
+	Remembered uint64          `json:"remembered,omitempty"`   // events of the checkpoint that was seen from here before
 	FirstBad   uint64          `json:"first_bad,omitempty"`
 	Problem    string          `json:"problem,omitempty"`
 	Daemon     *api.TrailCheck `json:"daemon,omitempty"` // what it says itself
+	whose      string          // how we came to the key
 }
 
 // Run checks the trail here, then has the daemon check the rest.
@@ -64,7 +66,9 @@ func (c *auditVerifyCmd) Run(a *app) error {
 	if t.key == "" {
 		return a.noKey()
 	}
+	whose := "given"
 	if key == nil {
+		whose = "kept at login"
 		if key, err = t.trustedKey(); err != nil {
 			return err
 		}
@@ -77,6 +81,7 @@ func (c *auditVerifyCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	v.whose = whose
 	checked, refused := cl.VerifyTrail(a.ctx)
 	if refused == nil {
 		v.Daemon = checked
@@ -187,6 +192,7 @@ func verdictOf(w *chain.Walker, given []chain.Checkpoint, key chain.Key, bad *ch
 	}
 	var by []string
 	if key != nil {
+		v.ComparedTo = key.String()
 		by = append(by, "key")
 	}
 	if given != nil {
@@ -199,7 +205,7 @@ func verdictOf(w *chain.Walker, given []chain.Checkpoint, key chain.Key, bad *ch
 	case bad != nil:
 		v.fail(bad.Seq, bad.Problem)
 	case key != nil && !w.Lineage.Has(key):
-		v.fail(1, "foreign signature: signed by another key than the one given or kept at login")
+		v.fail(1, "foreign signature: signed by another key than the one given or kept at login, "+key.String())
 	}
 	return v
 }
@@ -241,9 +247,9 @@ func (v *trailVerdict) tell(a *app) error {
 func (v *trailVerdict) failure() error {
 	switch {
 	case !v.OK:
-		return &fault{code: codeTampered, message: fmt.Sprintf("the trail does not verify: event %d: %s", v.FirstBad, v.Problem), hint: "on the daemon's machine: assd verify", whole: true}
+		return &fault{code: codeTampered, message: fmt.Sprintf("the trail does not verify: event %d: %s", v.FirstBad, v.Problem), hint: offlineHint, whole: true}
 	case v.Daemon != nil && !v.Daemon.OK:
-		return &fault{code: codeTampered, message: fmt.Sprintf("the daemon's own check fails: event %d: %s", v.Daemon.FirstBad, v.Daemon.Problem), hint: "on the daemon's machine: assd verify", whole: true}
+		return &fault{code: codeTampered, message: fmt.Sprintf("the daemon's own check fails: event %d: %s", v.Daemon.FirstBad, v.Daemon.Problem), hint: offlineHint, whole: true}
 	}
 	return nil
 }
@@ -255,13 +261,16 @@ func (v *trailVerdict) print(a *app) error {
 	how := "consistent with itself, key " + v.KeyHash + ", compared with nothing (--key K or --checkpoint FILE compares)"
 	switch v.Compared {
 	case "key":
-		how = "signed by the key given or kept at login"
+		how = "signed by the key " + v.whose
 	case "checkpoint":
 		how = "goes on from the checkpoint given"
 	case "key, checkpoint":
-		how = "signed by the key given or kept at login, goes on from the checkpoint given"
+		how = "signed by the key " + v.whose + ", goes on from the checkpoint given"
 	}
 	text := fmt.Sprintf("%s %d events, %d signed heads verify: %s\n  verification key: %s\n  head %d %s\n", a.good("✓"), v.Events, v.Heads, how, v.VerifyKey, v.Head.Seq, v.Head.Hash)
+	if v.ComparedTo != "" && v.ComparedTo != v.VerifyKey {
+		text += "  key compared with, older: " + v.ComparedTo + "\n"
+	}
 	if v.Remembered > 0 {
 		text += fmt.Sprintf("  seen from here before: %d events, a part of it\n", v.Remembered)
 	}

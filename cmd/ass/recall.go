@@ -15,7 +15,10 @@ import (
 const codeTampered = api.Code("TAMPERED")
 
 const tamperedHint = "if an older copy of the vault was put back on purpose: ass audit checkpoint --forget; else find out who did, before you trust what it says; " +
-	"on the daemon's machine: assd verify"
+	offlineHint
+
+// offlineHint is how the files themselves are checked, against what the daemon cannot change.
+const offlineHint = "on the daemon's machine: assd verify --key K --checkpoint FILE"
 
 func tampered(format string, args ...any) error {
 	return &fault{code: codeTampered, message: fmt.Sprintf(format, args...), hint: tamperedHint}

@@ -86,7 +86,7 @@ func (statusCmd) Run(a *app) error {
 		return err
 	}
 	if wrong == nil && s.failing() {
-		wrong = &fault{code: codeFailed, message: "the vault is reachable, but something is wrong with it", hint: "on the daemon's machine: assd verify"}
+		wrong = &fault{code: codeFailed, message: "the vault is reachable, but something is wrong with it", hint: offlineHint}
 	}
 	return wrong
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/agent-secret-store/assd/audit"
 	"github.com/agent-secret-store/assd/audit/chain"
@@ -55,7 +56,7 @@ type verdict struct {
 func (c *verifyCmd) Run(out output) error {
 	key, err := audit.ParseKey(c.Key)
 	if c.Key != "" && err != nil {
-		return &exitError{2, fmt.Errorf("--key: %w", err)}
+		return &exitError{2, fmt.Errorf("--key: %w; give it as assd init or ass login printed it", err)}
 	}
 	known, err := c.known()
 	if err != nil {
@@ -89,9 +90,28 @@ func (c *verifyCmd) Run(out output) error {
 		return err
 	}
 	if !v.OK {
-		return fmt.Errorf("the vault does not verify: event %d: %s", v.FirstBad, v.Problem)
+		return fmt.Errorf("the vault does not verify: event %d: %s; %s", v.FirstBad, v.Problem, v.next())
 	}
 	return nil
+}
+
+// next says what to do about a vault that does not verify. What was found is told in words
+// alone, and those of each comparison have a word that no other has.
+func (v verdict) next() string {
+	says := func(words string) bool { return strings.Contains(v.Problem, words) }
+	switch {
+	case says("--reindex"):
+		return "then look who wrote the file"
+	case says("than the one given"):
+		return "look whether the key is this vault's: assd init, ass login and ass audit rotate-key print it"
+	case says("checkpoint is of another vault"), says("the checkpoint is signed by"):
+		return "look whether the checkpoint is this vault's, as ass audit checkpoint printed it"
+	case says("the checkpoint"):
+		return "if an older copy was put back on purpose, take a new checkpoint: ass audit checkpoint --forget; else look for the newer data file, and who took it away"
+	case says("head file"), says("not the newest"):
+		return "if an older copy was put back on purpose: assd verify --accept-rollback; else look for the newer data file, and who took it away"
+	}
+	return "keep this file, look who wrote it, and put back the last copy that verifies: data file, key file and head together"
 }
 
 // known is the checkpoints given, if there are any.
@@ -103,7 +123,7 @@ func (c *verifyCmd) known() ([]chain.Checkpoint, error) {
 	if c.Checkpoint != "-" {
 		var err error
 		if in, err = os.Open(c.Checkpoint); err != nil {
-			return nil, fmt.Errorf("--checkpoint: %w", err)
+			return nil, fmt.Errorf("--checkpoint: %w; name a file that ass audit checkpoint has printed, or - for stdin", err)
 		}
 		defer in.Close()
 	}
