@@ -117,7 +117,7 @@ func (c *auditListCmd) table(events []api.AuditEvent) sheet {
 	}
 	t := sheet{
 		title: "Audit Trail", count: fmt.Sprintf("%s · last %s", where, plural(len(events), "event")),
-		columns: []string{"Timestamp (UTC)", "Agent", "Action", "Resource"},
+		columns: []string{"Timestamp (UTC)", "Agent", "Action", "Resource"}, width: screenWidth(),
 	}
 	for _, e := range events {
 		t.rows = append(t.rows, []string{moment(e.Timestamp), e.AgentID, action(e), c.resource(e)})

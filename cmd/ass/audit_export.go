@@ -28,7 +28,8 @@ func (auditExportCmd) Help() string {
 jsonl has a line for each event: its number, the hash of the one before, its own, and
 the event as it was hashed. So the whole trail can be proved elsewhere, against a
 checkpoint, by scripts/verify-audit or by your own means. With a filter there are gaps:
-that is to look at, and proves nothing.
+that is to look at, and proves nothing. Take the checkpoint first, so that the export
+reaches as far; with --heads it is proved up to its last event.
 
 csv is for spreadsheets, and proves nothing either. What a spreadsheet would take for
 a formula begins with an apostrophe.
@@ -37,9 +38,10 @@ An export that is cut short is an error, and leaves no file.
 
 Examples:
 
-  ass audit export > trail.jsonl
-  ass audit export --out trail.jsonl && ass audit checkpoint > trail.note
-  scripts/verify-audit trail.jsonl trail.note
+  ass audit checkpoint > trail.note
+  ass audit export --heads --out trail.jsonl
+  scripts/verify-audit trail.jsonl trail.note --key ed25519:...
+  ass audit export --since 1h | jq -r '.event | fromjson | .action'
   ass audit export --format csv --namespace production --since 30d --out reads.csv`
 }
 
@@ -62,22 +64,41 @@ func (c *auditExportCmd) Run(a *app) error {
 		a.note("With a filter the chain has gaps: this export cannot be proved.")
 	}
 	if c.Out == "" {
-		out := &drafting{file: os.Stdout}
-		if err = exportTrail(a.ctx, cl, q, out); out.err != nil {
-			return fmt.Errorf("writing the export: %w", bareError(out.err))
-		}
-		return err
+		return c.print(a, cl, q)
 	}
 	ctx, stop := signal.NotifyContext(a.ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	err = (outFile{c.Out}).fill(func(w io.Writer) error { return exportTrail(ctx, cl, q, w) })
+	var count *tally
+	err = (outFile{c.Out}).fill(func(w io.Writer) error {
+		count = tallied(w, q.Format)
+		return exportTrail(ctx, cl, q, count)
+	})
 	if err != nil {
 		return err
 	}
-	a.note("Exported the audit trail to " + foreign(c.Out, maxMessage) + ".")
+	a.note("Exported the audit trail to " + foreign(c.Out, maxMessage) + ": " + count.String() + ".")
 	if a.JSON {
-		return a.json(map[string]string{"file": c.Out, "format": q.Format})
+		return a.json(map[string]any{"file": c.Out, "format": q.Format, "events": count.events, "last": count.last})
 	}
+	return nil
+}
+
+// print exports to stdout: to a file or a pipe each byte as it is, to a terminal what can
+// be shown there.
+func (c *auditExportCmd) print(a *app, cl *client.Client, q client.ExportQuery) error {
+	out := &drafting{file: os.Stdout}
+	count := tallied(out, q.Format)
+	if stdoutIsTerminal() {
+		count.to = &onScreen{to: out}
+	}
+	err := exportTrail(a.ctx, cl, q, count)
+	switch {
+	case out.err != nil:
+		return fmt.Errorf("writing the export: %w", bareError(out.err))
+	case err != nil:
+		return err
+	}
+	a.note("Exported the audit trail: " + count.String() + ".")
 	return nil
 }
 
@@ -96,8 +117,11 @@ func (c *auditExportCmd) request(a *app) (q client.ExportQuery, err error) {
 	default:
 		return q, usage("--format: it is jsonl or csv", "ass audit export --help")
 	}
-	if q.Heads = c.Heads; c.Heads && (q.Format != api.AuditJSONL || c.some()) {
-		return q, usage("--heads goes with jsonl of the whole trail alone", "leave out --heads, or the filters")
+	switch q.Heads = c.Heads; {
+	case c.Heads && q.Format == api.AuditCSV:
+		return q, usage("--heads: csv has no place for signed heads, and proves nothing", "to look at it, leave out --heads; to prove it, leave out --format csv: ass audit export --heads --out trail.jsonl")
+	case c.Heads && c.some():
+		return q, usage("--heads: with a filter the chain has gaps, and signed heads prove nothing", "leave out the filters, or --heads")
 	}
 	if a.JSON && c.Out == "" && q.Format != api.AuditJSONL {
 		return q, usage("with --json what is printed is JSON, and --format asks for something else", "leave out one of the two, or write to a file: --out FILE")

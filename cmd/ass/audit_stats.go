@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"strconv"
@@ -51,25 +52,29 @@ func (c *auditStatsCmd) Run(a *app) error {
 	if s.Events == 0 {
 		c.noteNone(a)
 	}
-	return a.answer(statsText(s, outputWidth()))
+	return a.answer(statsText(s, screenWidth()))
 }
 
-// outputWidth is how many columns there are to print in.
-func outputWidth() int {
+// screenWidth is how many columns the terminal has that is printed to; 0: it is none.
+func screenWidth() int {
 	if w, _, err := term.GetSize(int(os.Stdout.Fd())); err == nil && w > 0 {
 		return w
 	}
-	return 80
+	return 0
 }
 
+// chartWidth is how wide a chart may be where there is no terminal to say so.
+const chartWidth = 80
+
+// statsText prints counts for a terminal of that width; 0: for no terminal.
 func statsText(s *api.AuditStats, width int) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s to %s UTC: %s, %s, %d denied\n", moment(s.Since), moment(s.Until),
 		plural(int(s.Events), "event"), plural(int(s.Reads), "read"), s.Denied)
-	b.WriteString(chart(s, width))
+	b.WriteString(chart(s, cmp.Or(width, chartWidth)))
 	for _, t := range statsTables(s) {
 		if len(t.rows) > 0 {
-			t.count = plural(len(t.rows), "row")
+			t.count, t.width = plural(len(t.rows), "row"), width
 			b.WriteString(t.String())
 		}
 	}

@@ -67,6 +67,32 @@ func foldedAs(s string, width int) string {
 	return b.String()
 }
 
+// wrapped is text that is safe already in lines of at most width columns, with the marker
+// before all but the first. A line ends at a blank or behind a slash or a point, if one is
+// in its second half.
+func wrapped(s string, width int, marker string) string {
+	var b strings.Builder
+	for line := range strings.Lines(s) { // a fold of its own stays one
+		line, ends := strings.CutSuffix(line, "\n")
+		for room := width; text.StringWidth(line) > room; room = width - text.StringWidth(marker) {
+			part := text.Trim(line, room)
+			if part == "" { // a character wider than all the room
+				break
+			}
+			if i := strings.LastIndexAny(part, " /."); i >= len(part)/2 {
+				part = part[:i+1]
+			}
+			b.WriteString(strings.TrimRight(part, " ") + "\n" + marker)
+			line = line[len(part):]
+		}
+		b.WriteString(line)
+		if ends {
+			b.WriteByte('\n')
+		}
+	}
+	return b.String()
+}
+
 // shellWord prints s as one word of a command that is there to be copied.
 func shellWord(s string) string {
 	s = foreign(s, maxMessage)

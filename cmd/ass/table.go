@@ -13,6 +13,7 @@ type sheet struct {
 	columns      []string
 	rows         [][]string // foreign text, made safe when printed
 	whole        bool       // what is longer than a cell takes more lines, and is not cut
+	width        int        // columns of the terminal that it has to fit in; 0: as wide as it is
 }
 
 // Columns that a title takes beside its two texts.
@@ -21,49 +22,117 @@ const (
 	minGap = 2 // between title and count
 )
 
+// narrowest is how far a column is narrowed: to a date, with a time below it. A table that
+// does not fit then is printed as a list.
+const narrowest = 10
+
 // String draws the sheet. The last column is widened where the title needs it.
 func (s sheet) String() string {
+	widths, fits := s.fit()
+	if !fits {
+		return s.list()
+	}
+	rows := make([][]string, 0, len(s.rows))
+	for _, r := range s.rows {
+		rows = append(rows, s.cells(r, widths, "↳ "))
+	}
 	t := table.NewWriter()
 	style := table.StyleLight
 	style.Format.Header = text.FormatDefault
 	t.SetStyle(style)
-	t.AppendHeader(s.cells(s.columns))
-	for _, r := range s.rows {
-		t.AppendRow(s.cells(r))
+	header := s.cells(s.columns, widths, "")
+	t.AppendHeader(tableRow(header))
+	for _, r := range rows {
+		t.AppendRow(tableRow(r))
 	}
-	titles := text.StringWidth(s.title) + text.StringWidth(s.count)
 	top, _, _ := strings.Cut(t.Render(), "\n")
-	gap := text.StringWidth(top) - frame - titles
+	count := s.count
+	if room := s.width - frame - minGap - text.StringWidth(s.title); s.width > 0 {
+		count = text.Snip(count, max(room, 1), "…")
+	}
+	gap := text.StringWidth(top) - frame - text.StringWidth(s.title) - text.StringWidth(count)
 	widen := max(minGap-gap, 0)
-	t.SetTitle("%s", s.title+strings.Repeat(" ", gap+widen)+s.count)
-	t.SetColumnConfigs(s.layout(widen))
+	t.SetTitle("%s", s.title+strings.Repeat(" ", gap+widen)+count)
+	t.SetColumnConfigs(layout(header, rows, widen))
 	return t.Render() + "\n"
 }
 
+// fit is how wide each column may be, nil for as wide as it is; and whether it can be made
+// to fit at all.
+func (s sheet) fit() (widths []int, fits bool) {
+	all := 1
+	for i, name := range s.columns {
+		w := text.StringWidth(name)
+		for _, r := range s.rows {
+			w = max(w, text.LongestLineLen(s.cell(r[i])))
+		}
+		widths = append(widths, w)
+		all += w + 3
+	}
+	if s.width == 0 || all <= s.width {
+		return nil, true
+	}
+	for ; all > s.width; all-- {
+		widest := 0
+		for i, w := range widths {
+			if w > widths[widest] {
+				widest = i
+			}
+		}
+		if widths[widest] <= narrowest {
+			return nil, false
+		}
+		widths[widest]--
+	}
+	return widths, true
+}
+
+// list is the sheet where there is no room for a table: a line for each cell that has
+// something in it, and an empty line between rows.
+func (s sheet) list() string {
+	var b strings.Builder
+	b.WriteString(wrapped(s.title+"  "+s.count, s.width, "  ") + "\n")
+	for _, r := range s.rows {
+		b.WriteByte('\n')
+		for i, cell := range r {
+			if cell != "" {
+				b.WriteString(wrapped(s.columns[i]+": "+s.cell(cell), s.width, "  ↳ ") + "\n")
+			}
+		}
+	}
+	return b.String()
+}
+
 // layout puts all columns to the left, numbers too, and widens the last one.
-func (s sheet) layout(widen int) []table.ColumnConfig {
+func layout(header []string, rows [][]string, widen int) []table.ColumnConfig {
 	var all []table.ColumnConfig
-	for i := range s.columns {
+	for i := range header {
 		all = append(all, table.ColumnConfig{Number: i + 1, Align: text.AlignLeft, AlignHeader: text.AlignLeft})
 	}
-	all[len(all)-1].WidthMin = s.lastWidth() + widen
+	last := len(header) - 1
+	width := text.LongestLineLen(header[last])
+	for _, r := range rows {
+		width = max(width, text.LongestLineLen(r[last]))
+	}
+	all[last].WidthMin = width + widen
 	return all
 }
 
-// lastWidth is the width of the last column's text.
-func (s sheet) lastWidth() int {
-	last := len(s.columns) - 1
-	width := text.StringWidth(s.columns[last])
-	for _, r := range s.rows {
-		width = max(width, text.LongestLineLen(s.cell(r[last])))
+// cells is a row as it is printed, within widths unless they are nil.
+func (s sheet) cells(texts []string, widths []int, marker string) []string {
+	r := make([]string, len(texts))
+	for i, t := range texts {
+		if r[i] = s.cell(t); widths != nil {
+			r[i] = wrapped(r[i], widths[i], marker)
+		}
 	}
-	return width
+	return r
 }
 
-func (s sheet) cells(texts []string) table.Row {
-	r := make(table.Row, len(texts))
-	for i, t := range texts {
-		r[i] = s.cell(t)
+func tableRow(cells []string) table.Row {
+	r := make(table.Row, len(cells))
+	for i, c := range cells {
+		r[i] = c
 	}
 	return r
 }
