@@ -61,11 +61,21 @@ func csvRow(e audit.Stored, hash audit.Hash) []string {
 
 // plainCell is text that a spreadsheet does not take for a formula. It would so take
 // what begins with one of a few characters, also behind blanks and quotes, which some
-// take off; an apostrophe before it makes it text.
+// take off; an apostrophe before it makes it text. Where a spreadsheet splits at semicolons
+// or tabs, as it does in many languages, the quotes of a cell are none, and what follows
+// one of those, or a line break, begins a cell as well.
 func plainCell(s string) string {
-	bare := strings.TrimLeft(s, " \u00a0\v\f\"'")
-	if bare != "" && strings.ContainsRune("=+-@\t\r\n", rune(bare[0])) {
-		return "'" + s
+	var b strings.Builder
+	for begins := "=+-@\t\r\n"; ; begins = "=+-@" {
+		bare := strings.TrimLeft(s, " \u00a0\v\f\"'")
+		if bare != "" && strings.ContainsRune(begins, rune(bare[0])) {
+			b.WriteByte('\'')
+		}
+		i := strings.IndexAny(s, ";\t\r\n")
+		if i < 0 {
+			return b.String() + s
+		}
+		b.WriteString(s[:i+1])
+		s = s[i+1:]
 	}
-	return s
 }

@@ -210,9 +210,10 @@ func TestTrailIsRefusedFirst(t *testing.T) {
 }
 
 // TestPlainCell: no cell begins a formula, whatever a spreadsheet takes off before it
-// looks; and what encoding/csv reads back is the text, after an apostrophe at most.
+// looks, and where it splits; and what encoding/csv reads back is the text, but for
+// apostrophes.
 func TestPlainCell(t *testing.T) {
-	piece := rapid.SampledFrom([]string{"=", "+", "-", "@", "\t", "\r", "\n", " ", `"`, "'", "\u00a0", "a", "1", ",", "cmd|' /C calc'!A0", "ü"})
+	piece := rapid.SampledFrom([]string{"=", "+", "-", "@", "\t", "\r", "\n", " ", `"`, "'", "\u00a0", ";", "a", "1", ",", "cmd|' /C calc'!A0", "ü"})
 	rapid.Check(t, func(t *rapid.T) {
 		s := strings.Join(rapid.SliceOf(piece).Draw(t, "pieces"), "")
 		var b bytes.Buffer
@@ -227,16 +228,26 @@ func TestPlainCell(t *testing.T) {
 			t.Fatalf("%q reads back as %q, %v", s, back, err)
 		}
 		got := back[0]
-		lines := strings.NewReplacer("\r\n", "\n", "\r", "").Replace // as encoding/csv writes and reads them
-		if lines(strings.TrimPrefix(got, "'")) != lines(s) && lines(got) != lines(s) {
+		text := strings.NewReplacer("\r\n", "\n", "\r", "", "'", "").Replace // as encoding/csv writes and reads lines
+		if text(got) != text(s) {
 			t.Errorf("%q became %q", s, got)
+		}
+		for _, part := range strings.FieldsFunc(got, func(r rune) bool { return strings.ContainsRune(";\t\r\n", r) }) {
+			if bare := strings.TrimLeft(part, " \u00a0\""); bare != "" && strings.ContainsAny(bare[:1], "=+-@") {
+				t.Errorf("%q became %q, split a formula", s, got)
+			}
 		}
 		if bare := strings.TrimLeft(got, " \u00a0\""); bare != "" && strings.ContainsAny(bare[:1], "=+-@\t\r\n") {
 			t.Errorf("%q became %q, a formula", s, got)
 		}
 	})
-	if got := server.PlainCell("daily-backup=ok"); got != "daily-backup=ok" {
-		t.Errorf("a plain text became %q", got)
+	for s, want := range map[string]string{
+		"daily-backup=ok": "daily-backup=ok", "a; b;c-d;": "a; b;c-d;", "one\r\ntwo": "one\r\ntwo", "it's": "it's",
+		"x;=cmd": "x;'=cmd", "x; \"+1": "x;' \"+1", "-1;@a": "'-1;'@a", "x\n=cmd": "x\n'=cmd", "x\t-1": "x\t'-1", "x;\t=1": "x;\t'=1",
+	} {
+		if got := server.PlainCell(s); got != want {
+			t.Errorf("%q became %q, want %q", s, got, want)
+		}
 	}
 }
 
