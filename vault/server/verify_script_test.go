@@ -238,6 +238,10 @@ func TestVerifyScriptFindsEdits(t *testing.T) {
 		"notes, the last of another":  {text: all(f), note: f.note() + "\n" + other.note(), says: "of another vault"},
 		"notes, the last one cut":     {text: all(f), note: other.note() + "\n" + f.note() + "\n" + other.note()[:len(other.note())/2], key: key, says: "events 1 to 9", ok: true},
 		"notes, cut and gone on":      {text: all(f), note: other.note()[:40] + "\n" + f.note(), key: key, says: "events 1 to 9", ok: true},
+		"notes, one of another past":  {text: all(f), note: remade.note() + "\n" + f.note(), says: "event 9: it is not the one of the checkpoint"},
+		"notes, put back":             {text: all(old), note: f.note() + "\n" + old.note(), key: key, says: "event 5: it is missing: the export ends at 4, the checkpoint is of 9"},
+		"notes, an older one forged":  {text: all(f), note: strings.Replace(old.note(), old.note()[len(old.note())-40:], f.note()[len(f.note())-40:], 1) + "\n" + f.note(), says: "signature of the checkpoint of 4 events"},
+		"notes, all of them":          {text: all(f), note: strings.Repeat(old.note()+"\n", 500) + f.note(), key: key, says: "events 1 to 9", ok: true},
 		"notes, the last one garbled": {text: all(f), note: f.note() + "\n" + strings.Replace(f.note(), "epoch", "Epoch", 1), says: "garbled"},
 		"csv":                         {text: "seq,time,actor_id\r\n1,2026,daemon\r\n", says: "this is no jsonl export"},
 		"a filter":                    {text: headless(f)[len(f.lines[0]):], says: "a filtered export cannot be proved"},
@@ -262,7 +266,7 @@ func TestVerifyScriptFindsEdits(t *testing.T) {
 // which changes it did not find. It is one process, since a start takes longer.
 const flips = `
 const fs = require('node:fs');
-const { check, readCheckpoint } = require(process.argv[1]);
+const { check, readCheckpoints } = require(process.argv[1]);
 const [, , good, checkpoint, what] = process.argv;
 const bytes = fs.readFileSync(what === 'note' ? checkpoint : good), spoilt = good + '.spoilt';
 let passed = [], looked = 0;
@@ -271,7 +275,7 @@ for (let i = 0; i < bytes.length; i++) {
   fs.writeFileSync(spoilt, b);
   looked++;
   try {
-    if (what === 'note') check(good, readCheckpoint(spoilt)); else check(spoilt, readCheckpoint(checkpoint));
+    if (what === 'note') check(good, readCheckpoints(spoilt)); else check(spoilt, readCheckpoints(checkpoint));
     passed.push([i, bit]);
   } catch (e) { if (e.constructor.name !== 'Bad') throw e; }
 }
