@@ -139,7 +139,7 @@ func checkPages(rt *rapid.T, tr *trail, f audit.Filter, size int) {
 		if len(page.Events) != size {
 			rt.Fatalf("%+v: a page of %d, and there is another one", f, len(page.Events))
 		}
-		if f, err = f.From(f.Cursor(page.Next)); err != nil {
+		if f, err = f.From("t", f.Cursor("t", page.Next)); err != nil {
 			rt.Fatal(err)
 		}
 		if pages < 3 {
