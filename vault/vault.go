@@ -38,6 +38,7 @@ import (
 	"github.com/tink-crypto/tink-go/v2/tink"
 
 	"github.com/agent-secret-store/assd/audit"
+	"github.com/agent-secret-store/assd/audit/chain"
 	"github.com/agent-secret-store/assd/policy"
 	"github.com/agent-secret-store/assd/store"
 	"github.com/agent-secret-store/assd/vault/envelope"
@@ -377,5 +378,5 @@ func (v *Vault) unchecked(err error) {
 }
 
 func brokenChain(rep audit.Report) error {
-	return fmt.Errorf("audit event %d: %s (run assd verify)", rep.FirstBad, rep.Problem)
+	return fmt.Errorf("audit %w (run assd verify)", &chain.Bad{Seq: rep.FirstBad, Problem: rep.Problem})
 }
