@@ -15,3 +15,11 @@ func FewTerms(t interface{ Cleanup(func()) }, n int) {
 	maxBlockTerms = n
 	t.Cleanup(func() { maxBlockTerms = was })
 }
+
+// FewStretchTerms has stretches with more than n terms be coarse, until what it returns is
+// called.
+func FewStretchTerms(n int) (back func()) {
+	was := maxStretchTerms
+	maxStretchTerms = n
+	return func() { maxStretchTerms = was }
+}

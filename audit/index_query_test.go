@@ -106,6 +106,7 @@ func drawFilter(t *rapid.T, start, end time.Time) audit.Filter {
 // pages together are what a look at each event gives.
 func TestQueryModel(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
+		defer audit.FewStretchTerms(rapid.SampledFrom([]int{1 << 13, 60, 0}).Draw(rt, "terms of a stretch"))()
 		tr := newTrail(t)
 		defer tr.db.Close()
 		start := tr.clock
@@ -139,7 +140,7 @@ func checkPages(rt *rapid.T, tr *trail, f audit.Filter, size int) {
 		if len(page.Events) != size {
 			rt.Fatalf("%+v: a page of %d, and there is another one", f, len(page.Events))
 		}
-		if f, err = f.From(f.Cursor(page.Next)); err != nil {
+		if f, err = f.From("t", f.Cursor("t", page.Next)); err != nil {
 			rt.Fatal(err)
 		}
 		if pages < 3 {
@@ -447,6 +448,76 @@ func TestBlocksOfManyTerms(t *testing.T) {
 		t.Errorf("without it: %d %q", rep.FirstBad, rep.Problem)
 	}
 }
+
+// TestManyNamespaces: whoever makes a namespace of many parts for each request makes
+// neither the index of a stretch long, nor anyone's query: not of his namespaces, nor of
+// what lies in stretches that are coarse for him, in blocks and outside of them.
+func TestManyNamespaces(t *testing.T) {
+	defer audit.FewStretchTerms(2000)()
+	tr := newTrail(t)
+	rare := audit.Event{Actor: audit.Actor{ID: "agt_9", Kind: "agent", Name: "rare"}, Action: audit.SecretWrite, Outcome: audit.OK, Namespace: "quiet", Key: "K"}
+	for i := range 66 {
+		flood := bulk(stretch)
+		if i%8 == 1 { // few enough that the block has all their terms
+			for j := range flood {
+				flood[j].Namespace = fmt.Sprintf("a%d/b%d/c%d/d%d", i*stretch+j, j%100, j, j)
+			}
+		}
+		flood[500] = rare
+		tr.appendAll(flood)
+	}
+	tr.index(-1)
+	sizes := map[string]int{}
+	for _, k := range tr.indexKeys() {
+		if len(k) > 8 && k[8] == 0 {
+			sizes[string(k[:8])]++
+		}
+	}
+	coarse := 0
+	for stretch, n := range sizes {
+		if n > 4*stretchTerms {
+			t.Errorf("stretch %x has %d entries", stretch, n)
+		}
+		if tr.get(store.Trail, append([]byte(stretch), 0)) != nil {
+			coarse++
+		}
+	}
+	if coarse != 9 {
+		t.Errorf("%d stretches are coarse", coarse)
+	}
+	all := tr.all()
+	for _, f := range []audit.Filter{
+		{Namespace: "quiet", Actor: "RARE", Action: "secret"}, {Namespace: "quiet"}, {Actor: "rare"}, {Action: "secret.write", Namespace: "quiet"},
+		{Namespace: "a1500"}, {Namespace: "a1500", Actor: "will"}, {Namespace: "a1500/b76/c476/d476", Action: "secret"}, {Namespace: "nowhere", Actor: "rare"},
+	} {
+		checkOnePage(t, tr, f, all)
+		page, err := tr.log.Query(context.Background(), tr.db, f, 50)
+		if most := len(page.Events)*4 + 80; err != nil || page.Looked() > most {
+			t.Errorf("%+v: %d events cost %d looks, %v", f, len(page.Events), page.Looked(), err)
+		}
+	}
+	if rep := tr.verify(); rep.Problem != "" {
+		t.Fatal(rep.FirstBad, rep.Problem)
+	}
+}
+
+// TestTamperedCoarse: nor is the mark of a coarse stretch taken away unseen.
+func TestTamperedCoarse(t *testing.T) {
+	defer audit.FewStretchTerms(10)()
+	tr := newTrail(t)
+	tr.appendAll(bulk(2 * stretch))
+	tr.index(-1)
+	if err := tr.update(func(tx *store.Tx) error { return tx.Delete(store.Trail, []byte{0, 0, 0, 0, 0, 0, 0, 1, 0}) }); err != nil {
+		t.Fatal(err)
+	}
+	if rep := tr.verify(); rep.FirstBad != stretch+1 || !strings.Contains(rep.Problem, "missing") {
+		t.Errorf("without the mark: %d %q", rep.FirstBad, rep.Problem)
+	}
+	checkNothingWrong(t, tr)
+}
+
+// stretchTerms is how many events each have a namespace of their own in a flood.
+const stretchTerms = stretch + 100
 
 // TestTamperedBlocks is the same for what a block says of its stretches.
 func TestTamperedBlocks(t *testing.T) {

@@ -7,6 +7,18 @@ import (
 	"github.com/agent-secret-store/assd/store"
 )
 
+// maxStretchTerms is how many terms a stretch has at most: whoever makes a new namespace
+// of many parts for each request makes 48 terms with each. A stretch with more is coarse:
+// it says so, and keeps those terms alone of which each event has few that are its own.
+var maxStretchTerms = 1 << 13 // a test has fewer
+
+// coarseKey is where it stands that a stretch is coarse.
+func coarseKey(stretch uint64) []byte { return levelKey(stretch, ofStretch) }
+
+func isCoarse(s *store.Snapshot, stretch uint64) bool {
+	return s.Get(store.Trail, coarseKey(stretch)) != nil
+}
+
 // stretchIndex is the index of one stretch while it is made.
 type stretchIndex struct {
 	stretch uint64
@@ -79,7 +91,26 @@ func (x *stretchIndex) posting(t term) *posting {
 	return p
 }
 
+func (x *stretchIndex) coarse() bool { return len(x.posts) > maxStretchTerms }
+
+// kept are the terms that are to be written.
+func (x *stretchIndex) kept() map[term]*posting {
+	if !x.coarse() {
+		return x.posts
+	}
+	kept := map[term]*posting{}
+	for f := range x.known {
+		for _, t := range f.coarse() {
+			kept[t] = x.posts[t]
+		}
+	}
+	return kept
+}
+
 // entries is what is to be written, in the order of the keys.
-func (x *stretchIndex) entries() []indexEntry {
-	return entriesOf(x.stretch, ofStretch, x.posts, func(p *posting) []byte { return p.offsets })
+func (x *stretchIndex) entries() (all []indexEntry) {
+	if x.coarse() {
+		all = append(all, indexEntry{coarseKey(x.stretch), []byte{1}})
+	}
+	return append(all, entriesOf(x.stretch, ofStretch, x.kept(), func(p *posting) []byte { return p.offsets })...)
 }

@@ -39,6 +39,15 @@ func (f Filter) term() (t term, ok bool) {
 	return makeTerm(cut(f.Namespace, '/'), fold(f.Actor), cut(f.Action, '.')), true
 }
 
+// coarse is the term under which all that matches f is in a stretch that keeps few
+// terms; f has one.
+func (f Filter) coarse() term {
+	if f.Namespace == "" {
+		return makeTerm("", fold(f.Actor), cut(f.Action, '.'))
+	}
+	return makeTerm(cut(f.Namespace, '/'), "", "")
+}
+
 // facets are what an event is found by.
 type facets struct {
 	namespace, id, name string
@@ -67,7 +76,17 @@ func (c termCache) of(f facets) []term {
 }
 
 // terms are those of all filters that match f, each once.
-func (f facets) terms() (all []term) {
+func (f facets) terms() []term { return f.termsBut(func(bool, bool) bool { return false }) }
+
+// coarse are those that a stretch with too many keeps: of a namespace alone, and of
+// actors and actions anywhere, of which nobody can make many.
+func (f facets) coarse() []term {
+	return f.termsBut(func(placed, said bool) bool { return placed && said })
+}
+
+// termsBut are the terms, save those that are left out: placed says that one has a
+// namespace, said that it has an actor or an action.
+func (f facets) termsBut(out func(placed, said bool) bool) (all []term) {
 	actors := []string{""}
 	id, name := fold(f.id), fold(f.name)
 	if id != "" {
@@ -80,7 +99,8 @@ func (f facets) terms() (all []term) {
 	for _, namespace := range beginnings(f.namespace, '/') {
 		for _, actor := range actors {
 			for _, action := range actions {
-				if namespace != "" || actor != "" || action != "" {
+				placed, said := namespace != "", actor != "" || action != ""
+				if (placed || said) && !out(placed, said) {
 					all = append(all, makeTerm(namespace, actor, action))
 				}
 			}

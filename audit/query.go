@@ -61,6 +61,7 @@ type queryWalk struct {
 	least   uint64 // the oldest that may match
 	indexed uint64 // up to this one term finds what matches
 	term    term
+	coarse  term // that stands for it in a coarse stretch
 	full    bool
 }
 
@@ -99,7 +100,7 @@ func (w *queryWalk) beginIndex(s *store.Snapshot, events uint64) error {
 		return nil
 	}
 	n, err := indexed(s, events)
-	w.term, w.indexed = t, n*stretchLen
+	w.term, w.coarse, w.indexed = t, w.f.coarse(), n*stretchLen
 	return err
 }
 
@@ -143,14 +144,18 @@ func (w *queryWalk) byIndex(s *store.Snapshot) error {
 		}
 	}
 	w.looked++
-	return w.posting(s, stretch, s.Get(store.Trail, indexKey(stretch, ofStretch, w.term)))
+	t := w.term
+	if w.coarse != t && isCoarse(s, stretch) {
+		t = w.coarse
+	}
+	return w.posting(s, stretch, s.Get(store.Trail, indexKey(stretch, ofStretch, t)))
 }
 
 // inBlock is the newest stretch of a block that has the term, from one of them back; if
 // there is none, the walk goes on before the block.
 func (w *queryWalk) inBlock(s *store.Snapshot, from, end uint64) (stretch uint64, some bool, err error) {
 	w.looked++
-	set, err := blockBits(s, end, w.term)
+	set, err := blockBits(s, end, w.term, w.coarse)
 	if err != nil {
 		return 0, false, err
 	}
@@ -165,7 +170,7 @@ func (w *queryWalk) inBlock(s *store.Snapshot, from, end uint64) (stretch uint64
 	return stretch, true, nil
 }
 
-// posting looks at the events of one stretch that have the term.
+// posting looks at the events of one stretch that have the term, or the one in its place.
 func (w *queryWalk) posting(s *store.Snapshot, stretch uint64, posting []byte) error {
 	first := firstOf(stretch)
 	for _, offset := range slices.Backward(parseOffsets(posting)) {

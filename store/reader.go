@@ -40,6 +40,7 @@ func (v view) Get(b Bucket, key []byte) []byte {
 		return nil
 	}
 	defer markDamage()
+	checkWay(v.btx, bucket, key)
 	_, value := bounded(nil, bucket.Get(key))
 	return value
 }
@@ -49,7 +50,7 @@ func (v view) Last(b Bucket) (k, val []byte) {
 	if bucket == nil {
 		return nil, nil
 	}
-	return cursor{bucket.Cursor()}.last()
+	return v.cursor(bucket).last()
 }
 
 func (v view) Scan(b Bucket, from []byte, fn func(k, v []byte) (bool, error)) error {
@@ -57,7 +58,7 @@ func (v view) Scan(b Bucket, from []byte, fn func(k, v []byte) (bool, error)) er
 	if bucket == nil {
 		return nil
 	}
-	c := cursor{bucket.Cursor()}
+	c := v.cursor(bucket)
 	for k, val := c.seek(from); k != nil; k, val = c.next(k) {
 		if more, err := fn(k, val); err != nil || !more {
 			return err
@@ -71,7 +72,7 @@ func (v view) ScanBack(b Bucket, from []byte, fn func(k, v []byte) (bool, error)
 	if bucket == nil {
 		return nil
 	}
-	c := cursor{bucket.Cursor()}
+	c := v.cursor(bucket)
 	for k, val := c.seekBack(from); k != nil; k, val = c.prev(k) {
 		if more, err := fn(k, val); err != nil || !more {
 			return err
@@ -92,5 +93,11 @@ func (v view) bucket(b Bucket) *bolt.Bucket {
 
 func (v view) find(b Bucket) *bolt.Bucket {
 	defer markDamage()
+	checkBucket(v.btx, []byte(b))
 	return v.btx.Bucket([]byte(b))
+}
+
+func (v view) cursor(bucket *bolt.Bucket) *cursor {
+	defer markDamage()
+	return newCursor(v.btx, bucket)
 }

@@ -38,6 +38,7 @@ import (
 	"github.com/tink-crypto/tink-go/v2/tink"
 
 	"github.com/agent-secret-store/assd/audit"
+	"github.com/agent-secret-store/assd/audit/chain"
 	"github.com/agent-secret-store/assd/policy"
 	"github.com/agent-secret-store/assd/store"
 	"github.com/agent-secret-store/assd/vault/envelope"
@@ -340,9 +341,7 @@ func (v *Vault) checkChain(ctx context.Context) {
 	switch {
 	case ctx.Err() != nil:
 	case err != nil:
-		v.setChain("not checked: " + err.Error())
-		v.cfg.Log.Error("the audit chain could not be checked; stopping", "error", err)
-		v.die(fmt.Errorf("checking the audit chain: %w", err))
+		v.unchecked(err)
 	case rep.Problem != "":
 		v.broken(rep)
 	default:
@@ -371,6 +370,13 @@ func (v *Vault) broken(rep audit.Report) {
 	v.die(broken)
 }
 
+// unchecked stops the vault for a check that could not be done.
+func (v *Vault) unchecked(err error) {
+	v.setChain("not checked: " + err.Error())
+	v.cfg.Log.Error("the audit chain could not be checked; stopping", "error", err)
+	v.die(fmt.Errorf("checking the audit chain: %w (run assd verify)", err))
+}
+
 func brokenChain(rep audit.Report) error {
-	return fmt.Errorf("audit event %d: %s (run assd verify)", rep.FirstBad, rep.Problem)
+	return fmt.Errorf("audit %w (run assd verify)", &chain.Bad{Seq: rep.FirstBad, Problem: rep.Problem})
 }

@@ -98,7 +98,7 @@ func Verifier(tenant string, key Key) note.Verifier { return verifier{tenant, ke
 var (
 	ErrGarbled     = errors.New("the checkpoint is garbled")
 	ErrOtherVault  = errors.New("the checkpoint is of another vault")
-	ErrForeignNote = errors.New("foreign signature: the checkpoint is signed by no key of this trail")
+	ErrForeignNote = errors.New("foreign signature: the checkpoint was changed, or is signed by no key of this trail")
 )
 
 // ParseCheckpoint reads a checkpoint; its signature is still to be checked, by
@@ -182,6 +182,21 @@ func (c Checkpoint) Verify(tenant string, keys Lineage) error {
 		return ErrForeignNote
 	}
 	return nil
+}
+
+// Against says what is wrong with a trail of that vault and those keys, of size events
+// and with that hash at event c.Seq (none where it ends before); nil where it goes on from
+// c. What is wrong with c itself is no event's: number 0.
+func (c Checkpoint) Against(tenant string, keys Lineage, size uint64, at Hash) *Bad {
+	err := c.Verify(tenant, keys)
+	switch {
+	case err == nil:
+		return c.Compare(size, at)
+	case c.Tenant == tenant && c.Seq > size && c.Epoch > keys.Newest().Epoch:
+		return &Bad{size + 1, fmt.Sprintf("cut or rolled back, unless the checkpoint is forged: the trail ends at event %d, in epoch %d of its key, and the checkpoint is of event %d, in epoch %d",
+			size, keys.Newest().Epoch, c.Seq, c.Epoch)}
+	}
+	return &Bad{0, err.Error()}
 }
 
 // Compare says what is wrong with a trail of size events that has that hash at event

@@ -3,6 +3,7 @@ package chain_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -77,6 +78,25 @@ func TestCheckpointRefused(t *testing.T) {
 	}
 	if err := c.Verify(tenant, chain.Lineage{{Epoch: 2, Since: 1, Key: publicOf(seeded(1))}}); !errors.Is(err, chain.ErrForeignNote) {
 		t.Errorf("of another epoch: %v", err)
+	}
+	for name, tt := range map[string]struct {
+		of   string
+		keys chain.Lineage
+		size uint64
+		seq  uint64
+		want string
+	}{
+		"another vault's":      {"ten_bbbbbbbbbbbbbbbbbbbbbbbbbb", keys, c.Seq, 0, "another vault: " + tenant + ", and this one is ten_b"},
+		"another key's":        {tenant, chain.Lineage{{Epoch: 1, Since: 1, Key: publicOf(seeded(2))}}, c.Seq, 0, "foreign signature"},
+		"cut":                  {tenant, keys, c.Seq - 2, c.Seq - 1, fmt.Sprintf("the trail ends at event %d, and the checkpoint is of event %d", c.Seq-2, c.Seq)},
+		"cut before a new key": {tenant, chain.Lineage{{Epoch: 0, Since: 1, Key: publicOf(seeded(1))}}, c.Seq - 2, c.Seq - 1, "unless the checkpoint is forged"},
+	} {
+		if bad := c.Against(tt.of, tt.keys, tt.size, chain.Hash{}); bad == nil || bad.Seq != tt.seq || !strings.Contains(bad.Problem, tt.want) || (bad.Seq == 0) != (bad.Error() == bad.Problem) {
+			t.Errorf("%s: %v", name, bad)
+		}
+	}
+	if bad := c.Against(tenant, keys, c.Seq, c.Hash); bad != nil {
+		t.Errorf("the newest: %v", bad)
 	}
 	other := c.Hash
 	other[3] ^= 1

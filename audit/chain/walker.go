@@ -5,13 +5,20 @@ import (
 	"fmt"
 )
 
-// Bad is what is wrong with a trail, at the first sequence number that is off.
+// Bad is what is wrong with a trail, at the first sequence number that is off; 0: it is
+// about no event.
 type Bad struct {
 	Seq     uint64
 	Problem string
 }
 
-func (b *Bad) Error() string { return fmt.Sprintf("event %d: %s", b.Seq, b.Problem) }
+// Error names the event, where it is about one.
+func (b *Bad) Error() string {
+	if b.Seq == 0 {
+		return b.Problem
+	}
+	return fmt.Sprintf("event %d: %s", b.Seq, b.Problem)
+}
 
 // Walker checks a trail, fed with its events and signed heads in order. What it finds
 // is one of: changed, missing, out of order, inserted, cut, foreign signature.

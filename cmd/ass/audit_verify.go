@@ -216,11 +216,7 @@ func (v *trailVerdict) fail(seq uint64, problem string) {
 
 // compare holds the trail that was walked against a checkpoint.
 func (v *trailVerdict) compare(c *chain.Checkpoint, w *chain.Walker, at chain.Hash) {
-	if err := c.Verify(w.Tenant, w.Lineage); err != nil {
-		v.fail(1, err.Error())
-		return
-	}
-	if bad := c.Compare(w.Head.Seq, at); bad != nil {
+	if bad := c.Against(w.Tenant, w.Lineage, w.Head.Seq, at); bad != nil {
 		v.fail(bad.Seq, bad.Problem)
 	}
 }
@@ -247,9 +243,9 @@ func (v *trailVerdict) tell(a *app) error {
 func (v *trailVerdict) failure() error {
 	switch {
 	case !v.OK:
-		return &fault{code: codeTampered, message: fmt.Sprintf("the trail does not verify: event %d: %s", v.FirstBad, v.Problem), hint: offlineHint, whole: true}
+		return &fault{code: codeTampered, message: fmt.Sprintf("the trail does not verify: %v", &chain.Bad{Seq: v.FirstBad, Problem: v.Problem}), hint: offlineHint, whole: true}
 	case v.Daemon != nil && !v.Daemon.OK:
-		return &fault{code: codeTampered, message: fmt.Sprintf("the daemon's own check fails: event %d: %s", v.Daemon.FirstBad, v.Daemon.Problem), hint: offlineHint, whole: true}
+		return &fault{code: codeTampered, message: fmt.Sprintf("the daemon's own check fails: %v", &chain.Bad{Seq: v.Daemon.FirstBad, Problem: v.Daemon.Problem}), hint: offlineHint, whole: true}
 	}
 	return nil
 }

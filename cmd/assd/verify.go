@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -90,7 +88,7 @@ func (c *verifyCmd) Run(out output) error {
 		return err
 	}
 	if !v.OK {
-		return fmt.Errorf("the vault does not verify: event %d: %s; %s", v.FirstBad, v.Problem, v.next())
+		return fmt.Errorf("the vault does not verify: %w; %s", &chain.Bad{Seq: v.FirstBad, Problem: v.Problem}, v.next())
 	}
 	return nil
 }
@@ -174,10 +172,9 @@ func (c *verifyCmd) print(out output, v verdict) error {
 
 // keyHash is the hash of a verification key, or "" where there is none.
 func keyHash(key string) string {
-	b, err := audit.ParseKey(key)
+	k, err := chain.ParseKey(key)
 	if err != nil {
 		return ""
 	}
-	sum := sha256.Sum256(b)
-	return "sha256:" + hex.EncodeToString(sum[:])
+	return k.Sum()
 }

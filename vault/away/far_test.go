@@ -151,6 +151,43 @@ func TestSyslog(t *testing.T) {
 	}
 }
 
+// TestRudeSyslog: one that closes at once, and one that never reads nor accepts, hold
+// nobody up, however often they are sent to.
+func TestRudeSyslog(t *testing.T) {
+	for name, serve := range map[string]func(net.Conn){"closes": func(c net.Conn) { c.Close() }, "never reads": func(net.Conn) {}, "never accepts": nil} {
+		for _, network := range []string{"tcp", "unix"} {
+			addr := "127.0.0.1:0"
+			if network == "unix" {
+				addr = filepath.Join(t.TempDir(), "log")
+			}
+			l, err := net.Listen(network, addr)
+			must(t, err)
+			text := network + "://" + l.Addr().String()
+			go func() {
+				for serve != nil {
+					c, err := l.Accept()
+					if err != nil {
+						return
+					}
+					serve(c)
+				}
+			}()
+			s, err := away.ParseSyslog(text)
+			must(t, err)
+			began := time.Now()
+			for range 20 {
+				if err := send(t, s, 7); err != nil && (!strings.HasPrefix(err.Error(), "the log takes nothing: ") || strings.Contains(err.Error(), "\n")) {
+					t.Errorf("%s, %s: %v", name, network, err)
+				}
+			}
+			if took := time.Since(began); took > 5*time.Second {
+				t.Errorf("%s, %s: it took %v", name, network, took)
+			}
+			must(t, l.Close())
+		}
+	}
+}
+
 func TestParseSyslog(t *testing.T) {
 	for _, text := range []string{"local", "udp://log.example.com:514", "tcp://[::1]:601", "unix:///dev/log"} {
 		if _, err := away.ParseSyslog(text); err != nil {

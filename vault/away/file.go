@@ -90,7 +90,7 @@ func (f *File) judge(info fs.FileInfo) error {
 	return nil
 }
 
-// Send appends the note of c and waits until it is on the device.
+// Send appends the note of c and waits until it is on the device, with its name.
 func (f *File) Send(ctx context.Context, c Checkpoint) error {
 	return f.attempts.run(ctx, func() error {
 		if err := f.Check(); err != nil {
@@ -104,8 +104,28 @@ func (f *File) Send(ctx context.Context, c Checkpoint) error {
 		if err != nil {
 			return fmt.Errorf("opening it: %w", plain(err))
 		}
-		return errors.Join(f.add(o, c.Note), plain(o.Close()))
+		if err := errors.Join(f.add(o, c.Note), plain(o.Close())); err != nil {
+			return err
+		}
+		return f.syncFolders()
 	})
+}
+
+// syncFolders makes the file's name durable, each time: it may be new, or another try at
+// one whose folder failed. A folder that we may not read, or whose file system has no
+// sync of folders, is as durable as it gets.
+func (f *File) syncFolders() error {
+	for _, dir := range f.Folders() {
+		d, err := os.Open(dir)
+		if err == nil {
+			err = d.Sync()
+			d.Close() //nolint:errcheck // only read
+		}
+		if err != nil && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, syscall.EINVAL) {
+			return fmt.Errorf("syncing its folder: %w", plain(err))
+		}
+	}
+	return nil
 }
 
 func (f *File) add(o *os.File, note []byte) error {

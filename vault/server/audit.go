@@ -16,6 +16,7 @@ import (
 const (
 	defaultEvents = 50
 	maxPage       = 1000 // to go further there is the cursor
+	maxPassed     = 5000 // events that a page may lie behind and count as a cheap one
 )
 
 func (s *Server) audit(rq *request) (any, error) {
@@ -23,7 +24,7 @@ func (s *Server) audit(rq *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := filterOf(q)
+	f, err := s.filterOf(q)
 	if err != nil {
 		return nil, err
 	}
@@ -37,6 +38,11 @@ func (s *Server) audit(rq *request) (any, error) {
 	}
 	if page > 1 && f.Before > 0 {
 		return nil, bad("page: give page or cursor, not both")
+	}
+	if (page-1)*limit > maxPassed {
+		if err := rq.alongTrail(s.walks, "exported or counted", "go on by next_cursor instead of page, which walks over all before it"); err != nil {
+			return nil, err
+		}
 	}
 	return s.auditPage(rq, f, limit, page)
 }
@@ -64,14 +70,14 @@ func (s *Server) auditPage(rq *request, f audit.Filter, limit, page int) (any, e
 				out.Events = append(out.Events, vault.DescribeEvent(e))
 			}
 			if next != 0 {
-				out.NextCursor = f.Cursor(next)
+				out.NextCursor = f.Cursor(s.cfg.Vault.Tenant(), next)
 			}
 		}
 		return out, nil
 	}
 }
 
-func filterOf(q map[string]string) (f audit.Filter, err error) {
+func (s *Server) filterOf(q map[string]string) (f audit.Filter, err error) {
 	if ns, ok := q["namespace"]; ok {
 		parsed, err := policy.ParseNamespace(ns)
 		if err != nil {
@@ -94,7 +100,7 @@ func filterOf(q map[string]string) (f audit.Filter, err error) {
 	if !f.Since.IsZero() && !f.Until.IsZero() && f.Until.Before(f.Since) {
 		return f, bad("until: before since")
 	}
-	return cursorOf(q, f)
+	return s.cursorOf(q, f)
 }
 
 // actionOf is what the events are to be of.
@@ -114,12 +120,12 @@ func actionOf(q map[string]string) (string, error) {
 }
 
 // cursorOf is f from the cursor on.
-func cursorOf(q map[string]string, f audit.Filter) (audit.Filter, error) {
+func (s *Server) cursorOf(q map[string]string, f audit.Filter) (audit.Filter, error) {
 	text, ok := q["cursor"]
 	if !ok {
 		return f, nil
 	}
-	from, err := f.From(text)
+	from, err := f.From(s.cfg.Vault.Tenant(), text)
 	if err != nil {
 		return f, api.New(api.CodeValidation, "cursor: "+err.Error()).
 			WithHint("send next_cursor with the same namespace, agent, action, since and until, or begin anew without a cursor")

@@ -13,7 +13,7 @@ import (
 
 var csvColumns = []string{
 	"seq", "time", "actor_id", "actor_kind", "actor_name", "action", "outcome", "namespace", "key", "version", "subject", "reason",
-	"source", "request_id", "approval_id", "token_id", "hash",
+	"source", "request_id", "approval_id", "token_id", "hash", "count",
 }
 
 // sendCSV is RFC 4180 with a header row. It cannot be proved, since it has not the
@@ -40,6 +40,7 @@ func sendCSV(ctx context.Context, out *outlet, t *vault.Trail) error {
 
 func csvRow(e audit.Stored, hash audit.Hash) []string {
 	version, subject, source := "", "", ""
+	count := strconv.Itoa(max(e.Count, 1)) // a column to be summed, so it is never empty
 	if e.Version != 0 {
 		version = strconv.FormatUint(e.Version, 10)
 	}
@@ -51,7 +52,7 @@ func csvRow(e audit.Stored, hash audit.Hash) []string {
 	}
 	row := []string{
 		strconv.FormatUint(e.Seq, 10), e.Time.UTC().Format(time.RFC3339Nano), e.Actor.ID, e.Actor.Kind, e.Actor.Name, string(e.Action), string(e.Outcome),
-		e.Namespace, e.Key, version, subject, e.Reason, source, e.RequestID, e.Approval, e.TokenID, hash.String(),
+		e.Namespace, e.Key, version, subject, e.Reason, source, e.RequestID, e.Approval, e.TokenID, hash.String(), count,
 	}
 	for i, cell := range row {
 		row[i] = plainCell(cell)

@@ -25,7 +25,7 @@ func (s *Server) exportAudit(rq *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := filterOf(q)
+	f, err := s.filterOf(q)
 	if err != nil {
 		return nil, err
 	}

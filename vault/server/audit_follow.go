@@ -23,7 +23,7 @@ func (s *Server) followAudit(rq *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := filterOf(q)
+	f, err := s.filterOf(q)
 	if err != nil {
 		return nil, err
 	}

@@ -51,7 +51,7 @@ var auditFields = map[string]fieldDoc{
 	"TrailCheck.events":         says("How many events were checked."),
 	"TrailCheck.heads":          says("How many signed heads."),
 	"TrailCheck.records":        says("How many records."),
-	"TrailCheck.first_bad":      says("The number of the first bad event."),
+	"TrailCheck.first_bad":      says("The number of the first bad event; absent where what is wrong is no event's."),
 	"TrailCheck.problem":        says("What is wrong."),
 	"KeyRotation.passphrase":    says(passphraseText),
 	"KeyRotated.verify_key":     says("The new verification key: keep it where you kept the old one."),

@@ -432,7 +432,7 @@ var operationDocs = map[string]operationDoc{
 			"that takes all of it, so not with a filter. One that is cut short ends without the end of its body, as jsonl after a line with an error. " +
 			"Few are made at a time: one more is `RATE_LIMITED`.",
 		query:   exportQuery,
-		gives:   []success{{status: http.StatusOK, text: "The events: as jsonl, of which each line is one of these, or as csv with a header row."}},
+		gives:   []success{{status: http.StatusOK, text: "The events: as jsonl, of which each line is one of these, or as csv with a header row; of an event that stands for several equal refusals `count` says how many."}},
 		streams: streamDoc{lines: []reflect.Type{typeOf[api.AuditLine](), typeOf[api.AuditHead](), typeOf[api.ErrorBody]()}, plain: []string{typeCSV}},
 		codes:   []api.Code{api.CodeConflict},
 	},

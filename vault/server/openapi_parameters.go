@@ -29,8 +29,8 @@ var auditQuery = []docParameter{
 	query("since", "Only events from then on.", "2026-03-14T13:00:00Z", text(isTime)),
 	query("until", "Only events until then.", "2026-03-15T13:00:00Z", text(isTime)),
 	query("limit", "How many events the page has at most.", 50, count(upTo(maxEvents), absent(defaultEvents))),
-	query("page", "Which page. To go far there is the cursor.", 1, count(upTo(maxPage), absent(1))),
-	query("cursor", "The `next_cursor` of the page before, of a query with the same filters; not together with a page beyond the first.", audit.Filter{}.Cursor(1000), text(matching(cursorPattern))),
+	query("page", "Which page. To go far there is the cursor: a page behind more than 5000 events walks over them, and takes a place among the few exports of the trail at a time, or is `RATE_LIMITED`.", 1, count(upTo(maxPage), absent(1))),
+	query("cursor", "The `next_cursor` of the page before, of a query with the same filters; not together with a page beyond the first.", audit.Filter{}.Cursor("", 1000), text(matching(cursorPattern))),
 }
 
 // exportQuery is what the handler of an export of the trail reads.

@@ -81,6 +81,15 @@ func setDeadlines(w http.ResponseWriter, length int) {
 	_ = c.SetWriteDeadline(rest.Add(answerTimeout + time.Duration(length/answerRate)*time.Second))
 }
 
+// liftDeadlines takes away those that the server sets for each request, at which HTTP/2
+// resets what was not answered by then. The answer sets its own; that the client has gone
+// shows without one.
+func liftDeadlines(w http.ResponseWriter) {
+	c := http.NewResponseController(w)
+	_ = c.SetReadDeadline(time.Time{})
+	_ = c.SetWriteDeadline(time.Time{})
+}
+
 // encode is body as JSON, without escapes for HTML.
 func encode(body any) ([]byte, error) {
 	var buf bytes.Buffer

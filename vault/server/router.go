@@ -128,6 +128,16 @@ func (rt route) open() bool {
 // values reports whether rt's answers are exports: long ones, of many values.
 func (rt route) values() bool { return rt.name == "secret.export" }
 
+// long reports whether rt may work for longer than requests have: it walks along the
+// trail, at whatever length that has. None of these reads a body.
+func (rt route) long() bool {
+	switch rt.name {
+	case "audit", "audit.export", "audit.follow", "audit.stats", "audit.verify", "audit.checkpoint":
+		return true
+	}
+	return false
+}
+
 // sub is the literal piece behind the path of a secret, or "".
 func (rt route) sub() string {
 	_, sub, _ := strings.Cut(rt.pattern, pathMark)

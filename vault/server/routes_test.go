@@ -381,20 +381,20 @@ func TestAudit(t *testing.T) {
 	checkTime(t, e, 0, "timestamp", "created_at")
 
 	for query, want := range map[string][]string{
-		"namespace=a&action=secret":           {"secret.read", "secret.write"},
-		"namespace=b":                         {"secret.read.denied", "secret.write"},
-		"agent=ci":                            {"secret.read", "token.create", "secret.read.denied"},
-		"agent=CI&action=secret.read":         {"secret.read", "secret.read.denied"},
-		"action=secret.*&namespace=a":         {"secret.read", "secret.write"},
-		"action=vault.seal":                   {},
-		"action=secret.read.denied":           {"secret.read.denied"},
-		"since=2999-01-01T00:00:00Z":          {},
-		"until=2001-01-01T00:00:00%2B01:00":   {},
-		"cursor=" + audit.Filter{}.Cursor(3):  {"owner.create", "vault.init"},
-		"cursor=" + audit.Filter{}.Cursor(1):  {},
-		"limit=1&page=2&action=secret.read":   {"secret.read.denied"},
-		"limit=1&page=9&action=secret.read":   {},
-		"limit=1000&namespace=a&agent=nobody": {},
+		"namespace=a&action=secret":                            {"secret.read", "secret.write"},
+		"namespace=b":                                          {"secret.read.denied", "secret.write"},
+		"agent=ci":                                             {"secret.read", "token.create", "secret.read.denied"},
+		"agent=CI&action=secret.read":                          {"secret.read", "secret.read.denied"},
+		"action=secret.*&namespace=a":                          {"secret.read", "secret.write"},
+		"action=vault.seal":                                    {},
+		"action=secret.read.denied":                            {"secret.read.denied"},
+		"since=2999-01-01T00:00:00Z":                           {},
+		"until=2001-01-01T00:00:00%2B01:00":                    {},
+		"cursor=" + audit.Filter{}.Cursor(d.vault.Tenant(), 3): {"owner.create", "vault.init"},
+		"cursor=" + audit.Filter{}.Cursor(d.vault.Tenant(), 1): {},
+		"limit=1&page=2&action=secret.read":                    {"secret.read.denied"},
+		"limit=1&page=9&action=secret.read":                    {},
+		"limit=1000&namespace=a&agent=nobody":                  {},
 	} {
 		page := into[api.AuditPage](d, d.call("GET", "/v1/audit?"+query, d.owner, ""))
 		if got := actions(page.Events); !slices.Equal(got, want) {

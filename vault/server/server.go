@@ -191,6 +191,9 @@ func (s *Server) serve(rq *request, rt *route, w http.ResponseWriter) (any, erro
 		defer leave()
 	}
 	rq.http.Body = http.MaxBytesReader(w, rq.http.Body, rt.body)
+	if rt.long() {
+		liftDeadlines(w)
+	}
 	return rt.handle(rq)
 }
 

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -51,8 +52,14 @@ func (t *taking) Write(b []byte) (int, error) {
 		err = t.c.Flush()
 	}
 	_ = t.c.SetWriteDeadline(time.Time{})
+	if err != nil {
+		err = fmt.Errorf("%w: %w", errNotTaken, err)
+	}
 	return n, err
 }
+
+// errNotTaken: the client has gone, or is too slow.
+var errNotTaken = errors.New("the client does not take the answer")
 
 var errStopping = errors.New("the daemon is stopping")
 
@@ -62,7 +69,6 @@ func (s *Server) stream(w http.ResponseWriter, rq *request, st *stream) {
 	ctx, cancel := context.WithCancelCause(rq.ctx())
 	defer cancel(nil)
 	defer context.AfterFunc(s.open, func() { cancel(errStopping) })()
-	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // else it would end at that
 	w.Header().Set("Content-Type", st.typ)
 	w.WriteHeader(http.StatusOK)
 	_ = http.NewResponseController(w).Flush() // that it has begun shows, whatever comes of it
@@ -75,10 +81,14 @@ func (s *Server) stream(w http.ResponseWriter, rq *request, st *stream) {
 	if err == nil || stopping && st.unending && out.Flush() == nil {
 		return
 	}
+	if !stopping && (rq.ctx().Err() != nil || errors.Is(err, errNotTaken)) {
+		s.cfg.Log.Debug("the client went before the end of its answer", "request_id", rq.origin.RequestID)
+		panic(http.ErrAbortHandler)
+	}
 	if stopping {
 		err = api.New(api.CodeInternal, errStopping.Error()).WithHint("try again when it runs")
 	}
-	if e := s.wireError(rq, err); st.failed != nil && rq.ctx().Err() == nil {
+	if e := s.wireError(rq, err); st.failed != nil {
 		st.failed(out, e)
 		_ = out.Flush() // it is cut off now, whether that has arrived or not
 	}

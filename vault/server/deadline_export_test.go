@@ -1,0 +1,26 @@
+package server
+
+import "time"
+
+// Hurry makes the deadlines that each request begins with this short, before it serves.
+func (s *Server) Hurry(d time.Duration) { s.http.ReadTimeout, s.http.WriteTimeout = d, d }
+
+// Delay makes the handler of that route begin so much later, before it serves.
+func (s *Server) Delay(name string, d time.Duration) {
+	for i := range s.routes {
+		if rt := &s.routes[i]; rt.name == name {
+			handle := rt.handle
+			rt.handle = func(rq *request) (any, error) {
+				select {
+				case <-time.After(d):
+					return handle(rq)
+				case <-rq.ctx().Done():
+					return nil, rq.ctx().Err()
+				}
+			}
+		}
+	}
+}
+
+// MaxPassed is how many events a page may lie behind without a place among the walks.
+const MaxPassed = maxPassed

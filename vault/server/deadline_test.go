@@ -1,0 +1,163 @@
+package server_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/agent-secret-store/assd/vault/api"
+	"github.com/agent-secret-store/assd/vault/server"
+	"github.com/agent-secret-store/assd/vault/server/certs"
+)
+
+// TestLongWalksOutliveTheirRequest: what walks along the trail may take longer than a
+// request has; with HTTP/2 nothing else may.
+func TestLongWalksOutliveTheirRequest(t *testing.T) {
+	d := start(t)
+	const deadline, work = 200 * time.Millisecond, 600 * time.Millisecond
+	keeper, err := certs.Open(certs.Config{Dir: filepath.Join(d.cfg.Dir, "tls"), Host: "127.0.0.1", Bound: netip.MustParseAddr("127.0.0.1"), Log: d.logger()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := server.ListenTCP("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := server.New(server.Config{Vault: d.vault, Log: d.logger(), Certificates: keeper, MayClaim: func(int) bool { return true }})
+	s.Hurry(deadline)
+	for _, name := range []string{"audit", "audit.verify", "audit.export", "audit.stats", "audit.follow", "audit.checkpoint", "agent.list"} {
+		s.Delay(name, work)
+	}
+	done := make(chan error, 1)
+	go func() { done <- s.ServeTLS(l) }()
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		if err := s.Shutdown(ctx); err != nil {
+			t.Errorf("shutting down: %v", err)
+		}
+		<-done
+	})
+	r := &remote{daemon: d, keeper: keeper, addr: l.Addr().String()}
+	for _, h2 := range []bool{true, false} {
+		c := r.client(h2)
+		ask := func(method, target string) (string, error) {
+			req, err := http.NewRequest(method, "https://"+r.addr+target, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header.Set("Authorization", "Bearer "+d.owner)
+			res, err := c.Do(req)
+			if err != nil {
+				return "", err
+			}
+			defer res.Body.Close()
+			if h2 != (res.ProtoMajor == 2) {
+				t.Fatalf("it came by %s", res.Proto)
+			}
+			b, err := io.ReadAll(res.Body)
+			if err == nil && res.StatusCode != 200 {
+				err = fmt.Errorf("%s: %s", res.Status, b)
+			}
+			return string(b), err
+		}
+		t.Run(fmt.Sprintf("h2=%t", h2), func(t *testing.T) {
+			for target, want := range map[string]string{
+				"POST /v1/audit/verify": `"ok":true`, "GET /v1/audit/export": `"seq":1,`, "GET /v1/audit/export?action=secret.delete": "",
+				"GET /v1/audit/stats": `"complete":true`, "GET /v1/audit?limit=1": `"events":[{`, "GET /v1/audit/checkpoint": `"size":`,
+				"GET /v1/audit/follow?wait=1s": "id: ",
+			} {
+				t.Run(target, func(t *testing.T) {
+					t.Parallel()
+					method, path, _ := strings.Cut(target, " ")
+					if got, err := ask(method, path); err != nil || !strings.Contains(got, want) {
+						t.Errorf("%v: %.300s", err, got)
+					}
+				})
+			}
+			if !h2 { // its deadline is that of the connection, which an answer sets anew
+				return
+			}
+			t.Run("another", func(t *testing.T) {
+				t.Parallel()
+				if got, err := ask("GET", "/v1/agents"); err == nil {
+					t.Errorf("it was answered, after its deadline: %s", got)
+				}
+			})
+		})
+	}
+}
+
+// TestWhoLeavesIsNoError: a client that leaves while it follows the trail, or before an
+// export has ended, is nothing to be logged as an error.
+func TestWhoLeavesIsNoError(t *testing.T) {
+	d := start(t)
+	d.lengthen()
+	for _, target := range []string{"/v1/audit/follow", "/v1/audit/follow?after=0", "/v1/audit/export", "/v1/audit/export?format=csv"} {
+		res, leave := d.open(target, d.owner)
+		if _, err := io.ReadFull(res.Body, make([]byte, 10)); err != nil {
+			t.Fatal(err)
+		}
+		leave()
+	}
+	c, err := net.Dial("unix", d.socket) // and one that is torn off in the middle of a piece
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintf(c, "GET /v1/audit/export HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer %s\r\n\r\n", d.owner)
+	if _, err := io.ReadFull(c, make([]byte, 100)); err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	for began := time.Now(); strings.Count(d.logged(), "the client went before") < 5; time.Sleep(5 * time.Millisecond) {
+		if time.Since(began) > 10*time.Second {
+			t.Fatalf("the log: %s", d.logged())
+		}
+	}
+	if strings.Contains(d.logged(), "[ERROR]") {
+		t.Errorf("the log: %s", d.logged())
+	}
+}
+
+// TestFarPagesAreBounded: a page that lies far behind takes a place among those who walk
+// the trail; what names the cursor to the caller.
+func TestFarPagesAreBounded(t *testing.T) {
+	d := start(t)
+	near := fmt.Sprintf("/v1/audit?limit=1000&page=%d", server.MaxPassed/1000+1)
+	far := fmt.Sprintf("/v1/audit?limit=1000&page=%d", server.MaxPassed/1000+2)
+	d.want(d.call("GET", far, d.owner, ""), "")
+	d.srv.FillTrail()
+	d.want(d.call("GET", near, d.owner, ""), "")
+	r := d.want(d.call("GET", far, d.owner, ""), string(api.CodeRateLimited))
+	if !strings.Contains(string(r.body), "next_cursor") {
+		t.Errorf("it does not name the cursor: %s", r.body)
+	}
+}
+
+// TestCursorOfAnotherVault: even one with the same filter.
+func TestCursorOfAnotherVault(t *testing.T) {
+	one, other := start(t), start(t)
+	page := into[api.AuditPage](one, one.want(one.call("GET", "/v1/audit?limit=1", one.owner, ""), ""))
+	if page.NextCursor == "" {
+		t.Fatal("there is no second page")
+	}
+	one.want(one.call("GET", "/v1/audit?limit=1&cursor="+page.NextCursor, one.owner, ""), "")
+	r := other.want(other.call("GET", "/v1/audit?limit=1&cursor="+page.NextCursor, other.owner, ""), string(api.CodeValidation))
+	if !strings.Contains(string(r.body), "another vault") {
+		t.Errorf("it does not say why: %s", r.body)
+	}
+}
+
+// logged is what the daemon has logged so far.
+func (d *daemon) logged() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.log.String()
+}
