@@ -18,7 +18,7 @@ const compactTx = 8 << 20
 // not at all; killed before, it leaves a file beside it that the next one removes.
 //
 // It needs the file to itself: ErrLocked says that someone has it open. ErrFull:
-// there is no space for a second one. ErrDamaged: a page is not what bbolt takes it for.
+// there is no space for a second one.
 func Compact(path string) error {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true)) // see damage
 	if err := compact(path); err != nil {
@@ -28,7 +28,7 @@ func Compact(path string) error {
 }
 
 func compact(path string) (err error) {
-	from, err := openFile(path, false, true) // for writing, so that nobody else has it
+	from, err := openFile(path, false, false) // for writing, so that nobody else has it
 	if err != nil {
 		return err
 	}

@@ -40,8 +40,8 @@ type Config struct {
 	ReadOnly bool
 	// CheckPages refuses with ErrDamaged a file in which a page is not what bbolt
 	// takes it for, before anything is read by it. Takes about as long as reading
-	// the file once. Without it such a page is found when it is come upon, where its
-	// number or type, a size, the order of keys or the way down the tree tells.
+	// the file once. Without it such a page is found when it is come upon, where the
+	// type of the page, a size or the order of keys tells.
 	CheckPages bool
 	// MustExist refuses with ErrMissing when there is no file.
 	MustExist bool

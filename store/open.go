@@ -51,7 +51,7 @@ func addLater(b *bolt.DB) error {
 		missing := false
 		err := b.View(func(btx *bolt.Tx) error {
 			for _, name := range later {
-				missing = missing || view{btx}.find(name) == nil
+				missing = missing || btx.Bucket([]byte(name)) == nil
 			}
 			return nil
 		})
@@ -140,11 +140,11 @@ func checkFormat(b *bolt.DB) error {
 }
 
 func checkFormatTx(btx *bolt.Tx) error {
-	meta := view{btx}.find(Meta)
+	meta := btx.Bucket([]byte(Meta))
 	if meta == nil {
 		return fmt.Errorf("%w: it has no bucket %q", ErrForeign, string(Meta))
 	}
-	format, ok := decodeFormat(view{btx}.Get(Meta, formatKey))
+	format, ok := decodeFormat(meta.Get(formatKey))
 	switch {
 	case !ok:
 		return fmt.Errorf("%w: it does not say its format", ErrForeign)
@@ -152,7 +152,7 @@ func checkFormatTx(btx *bolt.Tx) error {
 		return fmt.Errorf("%w: its format is %d, the newest known is %d", ErrNewer, format, Format)
 	}
 	for _, name := range buckets {
-		if (view{btx}).find(name) == nil {
+		if btx.Bucket([]byte(name)) == nil {
 			return fmt.Errorf("%w: it has no bucket %q", ErrForeign, string(name))
 		}
 	}

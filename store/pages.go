@@ -85,7 +85,7 @@ func checkPages(f *os.File) error {
 }
 
 func bad(page uint64, format string, args ...any) error {
-	return fmt.Errorf("%w: %s", ErrDamaged, pageProblem(page, format, args...))
+	return fmt.Errorf("%w: page %d: %s", ErrDamaged, page, fmt.Sprintf(format, args...))
 }
 
 // take marks n pages, which are there and nobody else's.
@@ -104,14 +104,6 @@ func (c *pageCheck) take(id, n uint64) error {
 
 // open reads the head of a page and takes it.
 func (c *pageCheck) open(id uint64) (p page, flags uint16, err error) {
-	if p, flags, err = c.read(id); err != nil {
-		return p, 0, err
-	}
-	return p, flags, c.take(id, p.size/c.meta.pageSize)
-}
-
-// read reads the head of a page.
-func (c *pageCheck) read(id uint64) (p page, flags uint16, err error) {
 	if id >= c.meta.pages {
 		return p, 0, bad(id, "it lies behind the last one")
 	}
@@ -125,7 +117,7 @@ func (c *pageCheck) read(id uint64) (p page, flags uint16, err error) {
 	}
 	flags, more := p.header()
 	p.size = (more + 1) * c.meta.pageSize
-	return p, flags, nil
+	return p, flags, c.take(id, more+1)
 }
 
 // header takes over the header and returns the rest of it.
@@ -138,6 +130,9 @@ func (p *page) header() (flags uint16, more uint64) {
 // freelist takes the pages that are free: the list has its length in the header or, where
 // that holds no more, in place of the first.
 func (c *pageCheck) freelist() error {
+	if c.meta.freelist == noFreelist {
+		return nil
+	}
 	p, flags, err := c.open(c.meta.freelist)
 	if err != nil {
 		return err
@@ -156,28 +151,6 @@ func (c *pageCheck) freelist() error {
 			err = c.take(id, 1)
 		}
 		at += 8
-	}
-	return err
-}
-
-// checkFreelist refuses a list of free pages that is longer than its pages, which bbolt
-// would read into memory. Which pages are free is not looked at.
-func checkFreelist(f io.ReaderAt, m metaPage) error {
-	c := &pageCheck{from: f, meta: m}
-	p, flags, err := c.read(m.freelist)
-	if err != nil {
-		return err
-	}
-	if flags != freelistFlag {
-		return bad(p.id, "it is no list of free pages")
-	}
-	at, n := uint64(pageHeaderSize), p.count
-	if n == 0xFFFF {
-		n, err = p.number(at)
-		at += 8
-	}
-	if err == nil && (p.size > (m.pages-p.id)*m.pageSize || at > p.size || n > (p.size-at)/8) {
-		err = bad(p.id, "what stands in it reaches beyond it")
 	}
 	return err
 }

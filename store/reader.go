@@ -40,7 +40,6 @@ func (v view) Get(b Bucket, key []byte) []byte {
 		return nil
 	}
 	defer markDamage()
-	checkWay(v.btx, bucket, key)
 	_, value := bounded(nil, bucket.Get(key))
 	return value
 }
@@ -50,7 +49,7 @@ func (v view) Last(b Bucket) (k, val []byte) {
 	if bucket == nil {
 		return nil, nil
 	}
-	return v.cursor(bucket).last()
+	return cursor{bucket.Cursor()}.last()
 }
 
 func (v view) Scan(b Bucket, from []byte, fn func(k, v []byte) (bool, error)) error {
@@ -58,7 +57,7 @@ func (v view) Scan(b Bucket, from []byte, fn func(k, v []byte) (bool, error)) er
 	if bucket == nil {
 		return nil
 	}
-	c := v.cursor(bucket)
+	c := cursor{bucket.Cursor()}
 	for k, val := c.seek(from); k != nil; k, val = c.next(k) {
 		if more, err := fn(k, val); err != nil || !more {
 			return err
@@ -72,7 +71,7 @@ func (v view) ScanBack(b Bucket, from []byte, fn func(k, v []byte) (bool, error)
 	if bucket == nil {
 		return nil
 	}
-	c := v.cursor(bucket)
+	c := cursor{bucket.Cursor()}
 	for k, val := c.seekBack(from); k != nil; k, val = c.prev(k) {
 		if more, err := fn(k, val); err != nil || !more {
 			return err
@@ -93,11 +92,5 @@ func (v view) bucket(b Bucket) *bolt.Bucket {
 
 func (v view) find(b Bucket) *bolt.Bucket {
 	defer markDamage()
-	checkBucket(v.btx, []byte(b))
 	return v.btx.Bucket([]byte(b))
-}
-
-func (v view) cursor(bucket *bolt.Bucket) *cursor {
-	defer markDamage()
-	return newCursor(v.btx, bucket)
 }

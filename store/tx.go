@@ -114,14 +114,12 @@ func (tx *Tx) put(b Bucket, key, value []byte) error {
 		bucket.FillPercent = 1 // keys only ever grow: no page will be split again
 	}
 	defer markDamage()
-	checkWay(tx.btx, bucket, key)
 	return bucket.Put(key, value)
 }
 
 func (tx *Tx) delete(b Bucket, key []byte) error {
 	bucket := tx.bucket(b)
 	defer markDamage()
-	checkWays(tx.btx, bucket, key)
 	return bucket.Delete(key)
 }
 

@@ -3,7 +3,6 @@ package vault
 import (
 	"context"
 	"encoding/base64"
-	"errors"
 	"fmt"
 
 	"github.com/agent-secret-store/assd/audit"
@@ -80,9 +79,6 @@ func (v *Vault) CheckTrail(ctx context.Context, req Request) (out api.TrailCheck
 	}
 	defer v.checking.Unlock()
 	rep, err := verifyAll(ctx, v.db)
-	if errors.Is(err, store.ErrDamaged) {
-		v.unchecked(err)
-	}
 	if err != nil {
 		return out, asAPI(err)
 	}

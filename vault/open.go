@@ -39,10 +39,7 @@ func Open(cfg Config) (*Vault, error) {
 
 // open is Open without the comparison with the kept head and without the
 // background work.
-func open(cfg Config) (*Vault, error) { return openWith(cfg, false) }
-
-// openWith is open, with a look at every page of the file before that if it is asked for.
-func openWith(cfg Config, checkPages bool) (*Vault, error) {
+func open(cfg Config) (*Vault, error) {
 	cfg.fill()
 	if err := peer.CheckPrivate(cfg.Dir, true); err != nil {
 		return nil, err
@@ -52,9 +49,7 @@ func openWith(cfg Config, checkPages bool) (*Vault, error) {
 		return nil, err
 	}
 	v := newVault(cfg)
-	from := v.storeConfig(true)
-	from.CheckPages = checkPages
-	if v.db, err = store.Open(from); err != nil {
+	if v.db, err = store.Open(v.storeConfig(true)); err != nil {
 		return nil, err
 	}
 	err = v.db.View(func(s *store.Snapshot) error { return v.wake(s, key) })
@@ -154,9 +149,9 @@ func (v *Vault) firstHead(missing error) error {
 
 // AcceptRollback accepts the database in cfg.Dir although it is not the one that
 // the kept head belongs to. It leaves a vault.restore event and writes the head
-// file anew. A file with a damaged page is not accepted: store.ErrDamaged.
+// file anew.
 func AcceptRollback(cfg Config) error {
-	v, err := openWith(cfg, true)
+	v, err := open(cfg)
 	if err != nil {
 		return err
 	}

@@ -341,7 +341,9 @@ func (v *Vault) checkChain(ctx context.Context) {
 	switch {
 	case ctx.Err() != nil:
 	case err != nil:
-		v.unchecked(err)
+		v.setChain("not checked: " + err.Error())
+		v.cfg.Log.Error("the audit chain could not be checked; stopping", "error", err)
+		v.die(fmt.Errorf("checking the audit chain: %w", err))
 	case rep.Problem != "":
 		v.broken(rep)
 	default:
@@ -368,13 +370,6 @@ func (v *Vault) broken(rep audit.Report) {
 	v.setChain("broken: " + broken.Error())
 	v.cfg.Log.Error("the audit chain is broken; stopping", "error", broken)
 	v.die(broken)
-}
-
-// unchecked stops the vault for a check that could not be done.
-func (v *Vault) unchecked(err error) {
-	v.setChain("not checked: " + err.Error())
-	v.cfg.Log.Error("the audit chain could not be checked; stopping", "error", err)
-	v.die(fmt.Errorf("checking the audit chain: %w (run assd verify)", err))
 }
 
 func brokenChain(rep audit.Report) error {
