@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"sort"
 	"time"
 
 	"github.com/agent-secret-store/assd/audit/chain"
@@ -167,21 +166,12 @@ func (l *Log) Each(ctx context.Context, db *store.DB, from, to uint64, fn func(L
 func (l *Log) Span(db *store.DB, since, until time.Time) (first, last uint64, err error) {
 	first, last = 1, l.Head().Seq
 	err = db.View(func(s *store.Snapshot) (err error) {
-		// Times never fall, so they are bisected.
-		search := func(beyond func(time.Time) bool) uint64 {
-			return 1 + uint64(sort.Search(int(last), func(i int) bool {
-				st, e := Read(s, uint64(i)+1)
-				if e != nil {
-					err = e
-				}
-				return beyond(st.Time.Time)
-			}))
-		}
+		older := uint64(0)
 		if !since.IsZero() {
-			first = search(func(t time.Time) bool { return !t.Before(since) })
+			older, err = countUntil(s, last, func(t time.Time) bool { return !t.Before(since) })
 		}
-		if !until.IsZero() {
-			last = search(func(t time.Time) bool { return t.After(until) }) - 1
+		if first = older + 1; err == nil && !until.IsZero() {
+			last, err = countUntil(s, last, func(t time.Time) bool { return t.After(until) })
 		}
 		return err
 	})

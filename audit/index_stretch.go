@@ -59,7 +59,7 @@ func newStretchIndex(stretch uint64, terms termCache) *stretchIndex {
 // read takes in all events of the stretch.
 func (x *stretchIndex) read(ctx context.Context, s *store.Snapshot) error {
 	for seq := firstOf(x.stretch); seq <= lastOf(x.stretch) && ctx.Err() == nil; seq++ {
-		st, err := readStored(s, seq)
+		st, err := Read(s, seq)
 		if err != nil {
 			return err
 		}

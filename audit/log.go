@@ -87,7 +87,7 @@ func Open(r store.Reader, cfg Config) (*Log, error) {
 // resumeAnchors checks the records that decide about everything, and has the ledger
 // know them from now on.
 func (l *Log) resumeAnchors(r store.Reader, newest uint64) error {
-	e, err := readStored(r, newest)
+	e, err := Read(r, newest)
 	if err != nil {
 		return err
 	}

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/agent-secret-store/assd/audit/chain"
 	"github.com/agent-secret-store/assd/store"
 )
 
@@ -20,12 +19,6 @@ type Filter struct {
 	Since     time.Time // not before
 	Until     time.Time // not after
 	Before    uint64    // only events with a smaller sequence number: the cursor
-}
-
-// Stored is an event with its place in the trail.
-type Stored struct {
-	Seq uint64
-	Event
 }
 
 // Page is what was asked for, newest first.
@@ -104,11 +97,12 @@ func (w *queryWalk) beginIndex(s *store.Snapshot, events uint64) error {
 	return err
 }
 
-// countUntil is how many of the first n events come before the first one that is late.
+// countUntil is how many of the first n events come before the first one that is late:
+// times never fall, so they are bisected.
 func countUntil(s *store.Snapshot, n uint64, late func(time.Time) bool) (uint64, error) {
 	var failed error
 	before := sort.Search(int(n), func(i int) bool {
-		st, err := readStored(s, uint64(i)+1)
+		st, err := Read(s, uint64(i)+1)
 		if err != nil {
 			failed = err
 		}
@@ -192,7 +186,7 @@ func (w *queryWalk) posting(s *store.Snapshot, stretch uint64, posting []byte) e
 
 // look takes the event it is at if it matches, and goes on to the one before.
 func (w *queryWalk) look(s *store.Snapshot) error {
-	st, err := readStored(s, w.at)
+	st, err := Read(s, w.at)
 	if err != nil {
 		return err
 	}
@@ -205,47 +199,6 @@ func (w *queryWalk) look(s *store.Snapshot) error {
 		w.Events = append(w.Events, st)
 	}
 	return nil
-}
-
-// Read is the event of that sequence number, held against its link; what was changed
-// under the daemon is a *TamperError.
-func Read(r store.Reader, seq uint64) (Stored, error) { return readStored(r, seq) }
-
-// HashAt is the hash of that event, held against its bytes.
-func HashAt(r store.Reader, seq uint64) (Hash, error) {
-	if _, err := readStored(r, seq); err != nil {
-		return Hash{}, err
-	}
-	e, err := readEntry(r, seq)
-	return e.Hash, err
-}
-
-// readStored reads one event by its sequence number and checks its link.
-func readStored(r store.Reader, seq uint64) (Stored, error) {
-	e, err := readEntry(r, seq)
-	if err != nil {
-		return Stored{}, brokenAt(seq, "it is missing or malformed")
-	}
-	var before Entry
-	if seq > 1 {
-		if before, err = readEntry(r, seq-1); err != nil {
-			return Stored{}, brokenAt(seq-1, "it is missing or malformed")
-		}
-	}
-	ev, err := DecodeEvent(e.Bytes)
-	if err != nil || chain.Link(seq, before.Hash, e.Bytes) != e.Hash {
-		return Stored{}, brokenAt(seq, "it was changed: its hash does not match")
-	}
-	return Stored{seq, ev}, nil
-}
-
-func decodeStored(k, v []byte) (Stored, error) {
-	e, err := parseEntry(k, v)
-	if err != nil {
-		return Stored{}, err
-	}
-	ev, err := DecodeEvent(e.Bytes)
-	return Stored{e.Seq, ev}, err
 }
 
 // TimeOnly reports whether nothing but times is asked for.
@@ -262,30 +215,4 @@ func (f Filter) Matches(e Event) bool {
 // above everything.
 func below(s, root, sep string) bool {
 	return root == "" || s == root || strings.HasPrefix(s, root+sep)
-}
-
-// Walk calls fn with each event, oldest first, until it returns false. It holds
-// r for as long as that takes: it is for short walks.
-func Walk(r store.Reader, fn func(Stored) bool) error {
-	return r.Scan(store.Audit, seqKey(1), func(k, v []byte) (bool, error) {
-		if _, head, _ := parseKey(k); head {
-			return true, nil
-		}
-		st, err := decodeStored(k, v)
-		if err != nil {
-			return false, err
-		}
-		return fn(st), nil
-	})
-}
-
-// Heads is how many signed heads the trail has, counted up to most.
-func Heads(r store.Reader, most int) (n int, err error) {
-	err = r.Scan(store.Audit, nil, func(k, _ []byte) (bool, error) {
-		if _, head, _ := parseKey(k); head {
-			n++
-		}
-		return n < most, nil
-	})
-	return n, err
 }
