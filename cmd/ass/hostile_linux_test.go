@@ -59,7 +59,9 @@ func floods(begin, piece string, bytes int) func(io.Writer) {
 // onTerminal runs ass with a terminal of that width for stdout and stderr.
 func onTerminal(t *testing.T, width uint16, args ...string) (screen string, code int) {
 	t.Helper()
+	var pts *os.File
 	c := startConsole(t, func(cmd *exec.Cmd, terminal *os.File) {
+		pts = terminal
 		if err := unix.IoctlSetWinsize(int(terminal.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: width}); err != nil {
 			t.Fatal(err)
 		}
@@ -67,10 +69,10 @@ func onTerminal(t *testing.T, width uint16, args ...string) (screen string, code
 		cmd.Env = append(cmd.Env, "NO_COLOR=1", "ASS_AGENT_KEY=ask_live_x")
 	}, args...)
 	code = c.exitCode()
-	for last := ""; last != c.screen(); time.Sleep(50 * time.Millisecond) {
-		last = c.screen()
-	}
-	return strings.ReplaceAll(c.screen(), "\r\n", "\n"), code
+	const end = "— the end —"
+	fmt.Fprint(pts, end) // behind all that ass has printed
+	c.await(end, func() bool { return strings.HasSuffix(c.screen(), end) })
+	return strings.ReplaceAll(strings.TrimSuffix(c.screen(), end), "\r\n", "\n"), code
 }
 
 // harmless fails where a screen has what a terminal acts on.
