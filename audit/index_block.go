@@ -3,6 +3,8 @@ package audit
 import (
 	"bytes"
 	"encoding/binary"
+	"maps"
+	"slices"
 
 	"github.com/agent-secret-store/assd/store"
 )
@@ -24,10 +26,10 @@ func newBlockIndex() *blockIndex { return &blockIndex{terms: map[term]uint64{}} 
 // anyKey is where it stands that a block has too many terms.
 func anyKey(last uint64) []byte { return levelKey(last, ofBlock) }
 
-// add takes in a stretch.
+// add takes in a stretch that has its entries.
 func (b *blockIndex) add(x *stretchIndex) {
-	for t := range x.posts {
-		b.set(t, x.stretch)
+	for _, p := range x.posts {
+		b.set(p.term, x.stretch)
 	}
 }
 
@@ -62,7 +64,11 @@ func (b *blockIndex) entries(last uint64) []indexEntry {
 	if b.any {
 		return []indexEntry{{anyKey(last), []byte{1}}}
 	}
-	return entriesOf(last, ofBlock, b.terms, func(bits uint64) []byte { return binary.BigEndian.AppendUint64(nil, bits) })
+	all := make([]indexEntry, 0, len(b.terms))
+	for _, t := range slices.Sorted(maps.Keys(b.terms)) {
+		all = append(all, indexEntry{indexKey(last, ofBlock, t), binary.BigEndian.AppendUint64(nil, b.terms[t])})
+	}
+	return all
 }
 
 // blockBits is which stretches of a block may have the term.
