@@ -64,9 +64,13 @@ type Report struct {
 
 // compare holds a trail that verifies against a checkpoint.
 func (rep *Report) compare(db *store.DB, c chain.Checkpoint) error {
-	if err := c.Verify(rep.Tenant, rep.Lineage); err != nil {
+	err := c.Verify(rep.Tenant, rep.Lineage)
+	if err != nil && !errors.Is(err, chain.ErrOtherEpoch) {
 		rep.FirstBad, rep.Problem = 1, err.Error()
 		return nil
+	}
+	if err != nil { // what the trail itself says against it says more
+		rep.FirstBad, rep.Problem = c.Seq, err.Error()
 	}
 	return db.View(func(s *store.Snapshot) (err error) {
 		var at audit.Hash
