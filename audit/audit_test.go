@@ -15,7 +15,7 @@ import (
 
 // trail is a log on a real file, with a clock and ids that tests can foresee.
 type trail struct {
-	t     *testing.T
+	t     testing.TB
 	path  string
 	clock time.Time
 	ids   int
@@ -26,13 +26,13 @@ type trail struct {
 
 const tenant = "ten_aaaaaaaaaaaaaaaaaaaaaaaaaa"
 
-func newTrail(t *testing.T) *trail {
+func newTrail(t testing.TB) *trail {
 	t.Helper()
 	return newTrailOf(t, ed25519.NewKeyFromSeed(bytes.Repeat([]byte{7}, ed25519.SeedSize)))
 }
 
 // newTrailOf is newTrail, signed by that key.
-func newTrailOf(t *testing.T, key ed25519.PrivateKey) *trail {
+func newTrailOf(t testing.TB, key ed25519.PrivateKey) *trail {
 	t.Helper()
 	tr := &trail{
 		t: t, path: filepath.Join(t.TempDir(), "vault.db"),

@@ -1,5 +1,18 @@
 package audit
 
+import (
+	"context"
+
+	"github.com/agent-secret-store/assd/store"
+)
+
+// VerifyMeanwhile is Verify, and meanwhile something happens: when it is fixed how far the
+// check goes, and nothing has been read yet.
+func VerifyMeanwhile(ctx context.Context, db *store.DB, happens func() error) (Report, error) {
+	v := newVerifier(ctx, db)
+	return v.run(v.begin, happens, v.loadRecords, v.walk, v.settle, v.checkIndexes)
+}
+
 // Remembered is how many objects the log remembers who wrote.
 func (l *Log) Remembered() int { return len(l.ledger.last) }
 

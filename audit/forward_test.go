@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"runtime/metrics"
+	"strings"
 	"testing"
 	"time"
 
@@ -50,28 +51,35 @@ func TestForward(t *testing.T) {
 }
 
 // What was changed under the daemon ends a walk at that event, and none from there on
-// is handed out as if it were true.
+// is handed out as if it were true. What comes in whole batches before it is.
 func TestForwardChecks(t *testing.T) {
+	const batch, bad, newest = 256, 300, 310
 	for name, tc := range map[string]struct {
-		edit func(tx *store.Tx) error
-		last uint64
+		edit   func(tx *store.Tx) error
+		walked int
 	}{
 		"changed": {func(tx *store.Tx) error {
-			return tx.Put(store.Audit, seq(3), bytes.Replace(bytes.Clone(tx.Get(store.Audit, seq(3))), []byte("will"), []byte("mary"), 1))
-		}, 2},
-		"removed": {func(tx *store.Tx) error { return tx.Delete(store.Audit, seq(3)) }, 2},
-		"cut":     {func(tx *store.Tx) error { return tx.Delete(store.Audit, seq(5)) }, 4},
-		"a head":  {func(tx *store.Tx) error { return tx.Put(store.Audit, headKey(3), []byte("short")) }, 2},
+			was := bytes.Clone(tx.Get(store.Audit, seq(bad)))
+			return tx.Put(store.Audit, seq(bad), bytes.Replace(was, []byte("will"), []byte("mary"), 1))
+		}, batch},
+		"removed": {func(tx *store.Tx) error { return tx.Delete(store.Audit, seq(bad)) }, batch},
+		"cut":     {func(tx *store.Tx) error { return cutAfter(newest)(tx, bad-1) }, bad - 1},
+		"a head":  {func(tx *store.Tx) error { return tx.Put(store.Audit, headKey(bad), []byte("short")) }, batch},
 	} {
 		t.Run(name, func(t *testing.T) {
-			tr := filled(t, 4)
+			tr := newTrail(t)
+			addMany(tr, bad-1)
+			addMany(tr, newest-bad)
 			if err := tr.update(tc.edit); err != nil {
 				t.Fatal(err)
 			}
 			var tampered *audit.TamperError
-			seqs, _, err := tr.walked(1, 5)
-			if !errors.As(err, &tampered) || len(seqs) > int(tc.last) {
-				t.Errorf("got %v, %v", seqs, err)
+			seqs, _, err := tr.walked(1, newest)
+			if !errors.As(err, &tampered) || !strings.Contains(tampered.What, fmt.Sprint(bad)) {
+				t.Errorf("it ends with %v", err)
+			}
+			if len(seqs) != tc.walked || seqs[0] != 1 || seqs[tc.walked-1] != uint64(tc.walked) {
+				t.Errorf("%d events were walked; want the first %d", len(seqs), tc.walked)
 			}
 		})
 	}

@@ -6,8 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 
 	"github.com/agent-secret-store/assd/store"
 )
@@ -40,8 +38,15 @@ func endsBlock(stretch uint64) bool { return stretch%blockLen == blockLen-1 }
 // blockEnd is the last stretch of the block that a stretch is in.
 func blockEnd(stretch uint64) uint64 { return stretch | (blockLen - 1) }
 
+const indexKeyLen = 17
+
 func indexKey(stretch uint64, level byte, t term) []byte {
-	return binary.BigEndian.AppendUint64(levelKey(stretch, level), uint64(t))
+	return appendIndexKey(make([]byte, 0, indexKeyLen), stretch, level, t)
+}
+
+func appendIndexKey(b []byte, stretch uint64, level byte, t term) []byte {
+	b = append(binary.BigEndian.AppendUint64(b, stretch), level)
+	return binary.BigEndian.AppendUint64(b, uint64(t))
 }
 
 // levelKey is what the keys of one level of a stretch begin with.
@@ -52,15 +57,6 @@ func levelKey(stretch uint64, level byte) []byte {
 
 // indexEntry is one key of an index and its value.
 type indexEntry struct{ key, value []byte }
-
-// entriesOf are those of one level, in the order of the keys.
-func entriesOf[V any](stretch uint64, level byte, terms map[term]V, value func(V) []byte) []indexEntry {
-	all := make([]indexEntry, 0, len(terms))
-	for _, t := range slices.Sorted(maps.Keys(terms)) {
-		all = append(all, indexEntry{indexKey(stretch, level, t), value(terms[t])})
-	}
-	return all
-}
 
 // indexed is how many stretches of a trail of so many events are indexed.
 func indexed(r store.Reader, events uint64) (uint64, error) {
@@ -117,9 +113,11 @@ func (l *Log) nextStretch(db *store.DB) (n uint64, err error) {
 	return n, err
 }
 
-// makeIndex is all that the index of a stretch consists of.
+// makeIndex is all that the index of a stretch consists of, valid until the next one is
+// made.
 func (l *Log) makeIndex(ctx context.Context, db *store.DB, stretch uint64) ([]indexEntry, error) {
-	x := newStretchIndex(stretch, l.terms)
+	x := l.index
+	x.begin(stretch)
 	if err := db.View(func(s *store.Snapshot) error { return x.read(ctx, s) }); err != nil {
 		return nil, err
 	}

@@ -3,6 +3,8 @@ package audit
 import (
 	"bytes"
 	"encoding/binary"
+	"maps"
+	"slices"
 
 	"github.com/agent-secret-store/assd/store"
 )
@@ -26,13 +28,13 @@ func newBlockIndex() *blockIndex { return &blockIndex{terms: map[term]uint64{}} 
 // coarse: one byte, or 8.
 func anyKey(last uint64) []byte { return levelKey(last, ofBlock) }
 
-// add takes in a stretch.
+// add takes in a stretch that has its entries.
 func (b *blockIndex) add(x *stretchIndex) {
-	if x.coarse() {
+	if x.coarse {
 		b.coarse |= bitOf(x.stretch)
 	}
-	for t := range x.kept() {
-		b.set(t, x.stretch)
+	for _, p := range x.posts {
+		b.set(p.term, x.stretch)
 	}
 }
 
@@ -77,7 +79,10 @@ func (b *blockIndex) entries(last uint64) (all []indexEntry) {
 	case b.coarse != 0:
 		all = append(all, indexEntry{anyKey(last), bytesOf(b.coarse)})
 	}
-	return append(all, entriesOf(last, ofBlock, b.terms, bytesOf)...)
+	for _, t := range slices.Sorted(maps.Keys(b.terms)) {
+		all = append(all, indexEntry{indexKey(last, ofBlock, t), bytesOf(b.terms[t])})
+	}
+	return all
 }
 
 // blockBits is which stretches of a block may have the term, or where they are coarse the

@@ -16,20 +16,17 @@ import (
 // indexCheck makes every index anew while the chain is walked, and compares it with
 // the one that is stored. It may run beside a writer: it judges the stretches that were
 // indexed when it began, and of the others only that the trail has them. It remembers
-// a few stretches, and the terms of one block. The work is done beside the walk.
+// one stretch, and the terms of one block. The work is done beside the walk.
 type indexCheck struct {
 	ctx       context.Context
 	db        *store.DB
 	stretches uint64 // that were indexed when the check began; 0: nothing is to be judged
 
-	// The walk's.
-	pending []facets // of the stretch that it is in
-	texts   map[string]string
-	walked  chan []facets
-	stop    func() // says that nothing follows, and waits
-	done    chan struct{}
+	walked chan *piece
+	stop   func() // says that nothing follows, and waits
+	done   chan struct{}
 
-	// Of the goroutine beside it, until it is done.
+	// Of the goroutine beside the walk, until it is done.
 	now   *stretchIndex
 	block *blockIndex
 
@@ -42,8 +39,8 @@ type indexCheck struct {
 // in s.
 func beginIndexCheck(ctx context.Context, db *store.DB, s *store.Snapshot, end uint64) *indexCheck {
 	c := &indexCheck{
-		ctx: ctx, db: db, texts: map[string]string{}, walked: make(chan []facets, 2), done: make(chan struct{}),
-		now: newStretchIndex(0, termCache{}), block: newBlockIndex(),
+		ctx: ctx, db: db, walked: make(chan *piece, pieces), done: make(chan struct{}),
+		now: newStretchIndex(), block: newBlockIndex(),
 	}
 	c.stretches, c.err = indexed(s, end)
 	if tampered, ok := errors.AsType[*TamperError](c.err); ok {
@@ -61,18 +58,18 @@ func beginIndexCheck(ctx context.Context, db *store.DB, s *store.Snapshot, end u
 	return c
 }
 
-// work makes and compares the index of each stretch that was walked.
+// take takes over a piece of the trail that was walked to its end.
+func (c *indexCheck) take(p *piece) { c.walked <- p }
+
 func (c *indexCheck) work() {
 	defer close(c.done)
-	for all := range c.walked {
-		if c.over() {
-			continue
+	for p := range c.walked {
+		for i := range p.entries {
+			if e := &p.entries[i]; !e.head && !c.over() {
+				c.event(e.Seq, &e.look.Glance)
+			}
 		}
-		for i, f := range all {
-			c.now.add(firstOf(c.now.stretch)+uint64(i), f)
-		}
-		c.err = c.compare()
-		c.now = newStretchIndex(c.now.stretch+1, c.now.terms)
+		p.release()
 	}
 }
 
@@ -88,29 +85,16 @@ func (c *indexCheck) badStretch(stretch uint64, problem string) {
 
 func (c *indexCheck) over() bool { return c.problem != "" || c.err != nil }
 
-// event takes in the event that was just walked.
+// event takes in the next event, and compares the stretch that ends with it.
 func (c *indexCheck) event(seq uint64, e *chain.Glance) {
 	if stretchOf(seq) >= c.stretches {
 		return
 	}
-	c.pending = append(c.pending, facets{c.text(e.Namespace), c.text(e.Actor), c.text(e.Name), Action(c.text(e.Action))})
-	if len(c.pending) == stretchLen {
-		c.walked <- c.pending
-		c.pending = make([]facets, 0, stretchLen)
+	c.now.add(seq, facets{e.Namespace, e.Actor, e.Name, e.Action})
+	if seq == lastOf(c.now.stretch) {
+		c.err = c.compare()
+		c.now.begin(c.now.stretch + 1)
 	}
-}
-
-// text is b; most are the same again and again.
-func (c *indexCheck) text(b []byte) string {
-	s, ok := c.texts[string(b)]
-	if !ok {
-		if len(c.texts) >= maxCached {
-			clear(c.texts)
-		}
-		s = string(b)
-		c.texts[s] = s
-	}
-	return s
 }
 
 // compare holds the stretch just walked against what is stored.

@@ -1,8 +1,11 @@
 package audit
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
+	"math/bits"
+	"slices"
 
 	"github.com/agent-secret-store/assd/store"
 )
@@ -19,27 +22,69 @@ func isCoarse(s *store.Snapshot, stretch uint64) bool {
 	return s.Get(store.Trail, coarseKey(stretch)) != nil
 }
 
-// stretchIndex is the index of one stretch while it is made.
+// stretchIndex makes the index of one stretch after another. What it has learned of
+// the events and terms of one it keeps for the next, since many are alike.
 type stretchIndex struct {
 	stretch uint64
-	posts   map[term]*posting
-	known   map[facets][]*posting // many events are alike
-	terms   termCache
+	round   uint64 // counts the stretches that it has begun
+	kinds   map[string]*kind
+	terms   map[term]*posting
+	known   []*posting // by term
+	fresh   []*posting // what is known besides, in no order
+	present []*kind    // of this stretch
+	posts   []*posting // what is to be written of it
+	coarse  bool       // it has too many terms
+
+	key, room []byte // that is used again
+	made      []indexEntry
 }
 
-// posting is which events of a stretch have a term: the offset of the first, and for
-// each after it how far it is from the one before, as unsigned varints.
+// What is kept for the next stretch at most.
+const (
+	maxKinds = 1 << 12
+	maxTerms = 1 << 15
+)
+
+// kind is the events that are found by the same.
+type kind struct {
+	offsets
+	round uint64 // what they are the offsets of
+	posts []*posting
+	few   []*posting // of these, what a coarse stretch keeps
+}
+
+// posting is which events of a stretch have a term.
 type posting struct {
-	offsets []byte
-	last    uint64
+	offsets
+	round uint64
+	kept  uint64 // the last round in which it belonged to a coarse stretch
+	term  term
 }
 
-func (p *posting) add(offset uint64) {
-	p.offsets = binary.AppendUvarint(p.offsets, offset-p.last)
-	p.last = offset
+// offsets is some events of a stretch, a bit each.
+type offsets [stretchLen / 64]uint64
+
+func (o *offsets) add(offset uint64) { o[offset/64] |= 1 << (offset % 64) }
+
+// append writes the offset of the first, and for each after it how far it is from the
+// one before, as unsigned varints.
+func (o *offsets) append(b []byte) []byte {
+	last := uint64(0)
+	for i, w := range o {
+		for ; w != 0; w &= w - 1 {
+			offset := uint64(i*64 + bits.TrailingZeros64(w))
+			if step := offset - last; step < 0x80 {
+				b = append(b, byte(step))
+			} else {
+				b = binary.AppendUvarint(b, step)
+			}
+			last = offset
+		}
+	}
+	return b
 }
 
-// parseOffsets reads what a posting wrote, as far as it can be that.
+// parseOffsets reads what append wrote, as far as it can be that.
 func parseOffsets(b []byte) (offsets []uint64) {
 	at := uint64(0)
 	for len(b) > 0 {
@@ -52,8 +97,21 @@ func parseOffsets(b []byte) (offsets []uint64) {
 	return offsets
 }
 
-func newStretchIndex(stretch uint64, terms termCache) *stretchIndex {
-	return &stretchIndex{stretch, map[term]*posting{}, map[facets][]*posting{}, terms}
+func newStretchIndex() *stretchIndex {
+	x := &stretchIndex{kinds: map[string]*kind{}, terms: map[term]*posting{}}
+	x.begin(0)
+	return x
+}
+
+// begin begins a stretch; of the one before nothing is left.
+func (x *stretchIndex) begin(stretch uint64) {
+	x.stretch, x.present, x.posts = stretch, x.present[:0], x.posts[:0]
+	x.round++
+	if len(x.kinds) > maxKinds || len(x.terms) > maxTerms {
+		clear(x.kinds)
+		clear(x.terms)
+		x.known, x.fresh = nil, nil
+	}
 }
 
 // read takes in all events of the stretch.
@@ -68,49 +126,106 @@ func (x *stretchIndex) read(ctx context.Context, s *store.Snapshot) error {
 	return ctx.Err()
 }
 
-// add takes in an event behind those it has.
+// add takes in an event of the stretch.
 func (x *stretchIndex) add(seq uint64, f facets) {
-	posts, ok := x.known[f]
-	if !ok {
-		for _, t := range x.terms.of(f) {
-			posts = append(posts, x.posting(t))
+	x.key = f.append(x.key[:0])
+	k := x.kinds[string(x.key)]
+	if k == nil {
+		k = x.kind(f)
+		x.kinds[string(x.key)] = k
+	}
+	if k.round != x.round {
+		k.offsets, k.round = offsets{}, x.round
+		x.present = append(x.present, k)
+	}
+	k.add(seq - firstOf(x.stretch))
+}
+
+func (x *stretchIndex) kind(f facets) *kind {
+	k := &kind{}
+	for _, t := range f.terms() {
+		p := x.terms[t]
+		if p == nil {
+			p = &posting{term: t}
+			x.terms[t] = p
+			x.fresh = append(x.fresh, p)
 		}
-		x.known[f] = posts
+		k.posts = append(k.posts, p)
 	}
-	for _, p := range posts {
-		p.add(seq - firstOf(x.stretch))
+	for _, t := range f.coarse() {
+		k.few = append(k.few, x.terms[t])
 	}
+	return k
 }
 
-func (x *stretchIndex) posting(t term) *posting {
-	p := x.posts[t]
-	if p == nil {
-		p = &posting{}
-		x.posts[t] = p
-	}
-	return p
-}
-
-func (x *stretchIndex) coarse() bool { return len(x.posts) > maxStretchTerms }
-
-// kept are the terms that are to be written.
-func (x *stretchIndex) kept() map[term]*posting {
-	if !x.coarse() {
-		return x.posts
-	}
-	kept := map[term]*posting{}
-	for f := range x.known {
-		for _, t := range f.coarse() {
-			kept[t] = x.posts[t]
+// gather makes the postings of the stretch, in the order of their terms. Nothing is added
+// behind it.
+func (x *stretchIndex) gather() {
+	for _, k := range x.present {
+		for _, p := range k.posts {
+			if p.round != x.round {
+				p.offsets, p.round = k.offsets, x.round
+				continue
+			}
+			for i, w := range k.offsets {
+				p.offsets[i] |= w
+			}
 		}
 	}
-	return kept
+	x.order()
+	x.posts = x.posts[:0]
+	for _, p := range x.known {
+		if p.round == x.round {
+			x.posts = append(x.posts, p)
+		}
+	}
+	if x.coarse = len(x.posts) > maxStretchTerms; x.coarse {
+		x.keepFew()
+	}
 }
 
-// entries is what is to be written, in the order of the keys.
-func (x *stretchIndex) entries() (all []indexEntry) {
-	if x.coarse() {
+// keepFew drops what a coarse stretch does not keep.
+func (x *stretchIndex) keepFew() {
+	for _, k := range x.present {
+		for _, p := range k.few {
+			p.kept = x.round
+		}
+	}
+	x.posts = slices.DeleteFunc(x.posts, func(p *posting) bool { return p.kept != x.round })
+}
+
+// order has all that is known in its order: to do so once costs less than to sort what
+// each stretch has.
+func (x *stretchIndex) order() {
+	if len(x.fresh) == 0 {
+		return
+	}
+	slices.SortFunc(x.fresh, func(a, b *posting) int { return cmp.Compare(a.term, b.term) })
+	all := make([]*posting, 0, len(x.known)+len(x.fresh))
+	for _, p := range x.known {
+		for len(x.fresh) > 0 && x.fresh[0].term < p.term {
+			all, x.fresh = append(all, x.fresh[0]), x.fresh[1:]
+		}
+		all = append(all, p)
+	}
+	x.known, x.fresh = append(all, x.fresh...), nil
+}
+
+// entries is what is to be written, in the order of the keys; it is valid until the next
+// stretch has its entries.
+func (x *stretchIndex) entries() []indexEntry {
+	x.gather()
+	all, b := x.made[:0], x.room[:0]
+	if x.coarse {
 		all = append(all, indexEntry{coarseKey(x.stretch), []byte{1}})
 	}
-	return append(all, entriesOf(x.stretch, ofStretch, x.kept(), func(p *posting) []byte { return p.offsets })...)
+	for _, p := range x.posts {
+		at := len(b)
+		b = appendIndexKey(b, x.stretch, ofStretch, p.term)
+		value := len(b)
+		b = p.append(b)
+		all = append(all, indexEntry{b[at:value:value], b[value:len(b):len(b)]})
+	}
+	x.made, x.room = all, b
+	return all[:len(all):len(all)]
 }

@@ -3,8 +3,8 @@ package audit
 import (
 	"crypto/sha256"
 	"encoding/binary"
-	"strings"
-	"unicode"
+
+	"github.com/agent-secret-store/assd/audit/chain"
 )
 
 const termLabel = "ass-trail-v1\n"
@@ -36,43 +36,32 @@ func (f Filter) term() (t term, ok bool) {
 	if f.TimeOnly() {
 		return 0, false
 	}
-	return makeTerm(cut(f.Namespace, '/'), fold(f.Actor), cut(f.Action, '.')), true
+	return makeTerm(cut(f.Namespace, '/'), chain.Fold(f.Actor), cut(f.Action, '.')), true
 }
 
 // coarse is the term under which all that matches f is in a stretch that keeps few
 // terms; f has one.
 func (f Filter) coarse() term {
 	if f.Namespace == "" {
-		return makeTerm("", fold(f.Actor), cut(f.Action, '.'))
+		return makeTerm("", chain.Fold(f.Actor), cut(f.Action, '.'))
 	}
 	return makeTerm(cut(f.Namespace, '/'), "", "")
 }
 
 // facets are what an event is found by.
-type facets struct {
-	namespace, id, name string
-	action              Action
-}
+type facets struct{ namespace, id, name, action []byte }
 
 func facetsOf(e *Event) facets {
-	return facets{e.Namespace, e.Actor.ID, e.Actor.Name, e.Action}
+	return facets{[]byte(e.Namespace), []byte(e.Actor.ID), []byte(e.Actor.Name), []byte(e.Action)}
 }
 
-// termCache remembers terms: many events are alike.
-type termCache map[facets][]term
-
-const maxCached = 4096 // facets
-
-func (c termCache) of(f facets) []term {
-	all, ok := c[f]
-	if !ok {
-		if len(c) >= maxCached {
-			clear(c)
-		}
-		all = f.terms()
-		c[f] = all
+// append writes them so that other facets are written otherwise.
+func (f *facets) append(b []byte) []byte {
+	for _, part := range [...][]byte{f.namespace, f.id, f.name, f.action} {
+		b = binary.AppendUvarint(b, uint64(len(part)))
+		b = append(b, part...)
 	}
-	return all
+	return b
 }
 
 // terms are those of all filters that match f, each once.
@@ -88,7 +77,7 @@ func (f facets) coarse() []term {
 // namespace, said that it has an actor or an action.
 func (f facets) termsBut(out func(placed, said bool) bool) (all []term) {
 	actors := []string{""}
-	id, name := fold(f.id), fold(f.name)
+	id, name := chain.Fold(string(f.id)), chain.Fold(string(f.name))
 	if id != "" {
 		actors = append(actors, id)
 	}
@@ -96,7 +85,7 @@ func (f facets) termsBut(out func(placed, said bool) bool) (all []term) {
 		actors = append(actors, name)
 	}
 	actions := beginnings(string(f.action), '.')
-	for _, namespace := range beginnings(f.namespace, '/') {
+	for _, namespace := range beginnings(string(f.namespace), '/') {
 		for _, actor := range actors {
 			for _, action := range actions {
 				placed, said := namespace != "", actor != "" || action != ""
@@ -127,16 +116,4 @@ func beginnings(s string, sep byte) []string {
 func cut(s string, sep byte) string {
 	all := beginnings(s, sep)
 	return all[len(all)-1]
-}
-
-// fold makes the same of all texts that are equal regardless of case, in the sense of
-// strings.EqualFold.
-func fold(s string) string {
-	return strings.Map(func(r rune) rune {
-		least := r
-		for f := unicode.SimpleFold(r); f != r; f = unicode.SimpleFold(f) {
-			least = min(least, f)
-		}
-		return least
-	}, s)
 }

@@ -44,7 +44,7 @@ type Log struct {
 	sig       []byte
 	ledger    ledger
 	anchors   anchors
-	terms     termCache // of the goroutine that indexes
+	index     *stretchIndex // of the goroutine that indexes
 	committed atomic.Pointer[SignedHead]
 	instant   atomic.Pointer[instant] // of the newest event that is committed
 }
@@ -63,7 +63,7 @@ func (l *Log) key() chain.Key { return chain.Key(l.cfg.Signer.Public().(ed25519.
 
 // New is a Log for a vault that has no events yet.
 func New(cfg Config) *Log {
-	return &Log{cfg: cfg, ledger: newLedger(), anchors: newAnchors(cfg.Anchored), terms: termCache{}, head: Head{Epoch: cfg.Epoch}}
+	return &Log{cfg: cfg, ledger: newLedger(), anchors: newAnchors(cfg.Anchored), index: newStretchIndex(), head: Head{Epoch: cfg.Epoch}}
 }
 
 // Open is a Log that goes on where the trail in r ends. It checks the newest

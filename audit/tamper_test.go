@@ -141,50 +141,216 @@ func sameTrail(path string, want []byte) bool {
 	return ok && bytes.Equal(got, want)
 }
 
+// edit is something that is done to a trail at event n, and what Verify has to say then:
+// the first event that is bad, and the beginning of what is wrong with it. Nothing is said
+// where it changes nothing, or only a checkpoint can tell.
+type edit struct {
+	do   func(tx *store.Tx, n uint64) error
+	says func(n uint64) (bad uint64, problem string)
+}
+
+const (
+	misplaced = "changed or out of order: its hash does not match"
+	headless  = "cut, or inserted after the newest signed head, or the head is missing"
+	foreign   = "foreign signature, or a changed one: its signed head does not verify"
+)
+
+// editsOf are those of a trail of last events; signed says which have a signed head.
+func editsOf(last uint64, signed map[uint64]bool) map[string]edit {
+	head := func(n uint64) uint64 { // the newest signed one before event n
+		for n--; n > 0 && !signed[n]; n-- {
+		}
+		return n
+	}
+	at := func(problem string) func(n uint64) (uint64, string) {
+		return func(n uint64) (uint64, string) { return n, problem }
+	}
+	next := func(n uint64) uint64 { return n%last + 1 }
+	put := func(tx *store.Tx, n uint64, v []byte) error { return tx.Put(store.Audit, seq(n), v) }
+	get := func(tx *store.Tx, n uint64) []byte { return bytes.Clone(tx.Get(store.Audit, seq(n))) }
+	return map[string]edit{
+		"removed": {
+			func(tx *store.Tx, n uint64) error { return tx.Delete(store.Audit, seq(n)) },
+			func(n uint64) (uint64, string) {
+				if signed[n] { // its head comes upon the event before
+					return n, fmt.Sprintf("cut or missing: the signed head of event %d follows", n)
+				}
+				return n, fmt.Sprintf("missing or out of order: the next one is %d", n+1)
+			},
+		},
+		"removed with its head": {
+			func(tx *store.Tx, n uint64) error {
+				return errors.Join(tx.Delete(store.Audit, seq(n)), tx.Delete(store.Audit, headKey(n)))
+			},
+			func(n uint64) (uint64, string) {
+				if n == last && signed[n-1] {
+					return 0, ""
+				}
+				if n == last {
+					return head(n) + 1, headless
+				}
+				return n, fmt.Sprintf("missing or out of order: the next one is %d", n+1)
+			},
+		},
+		"swapped with the next": {
+			func(tx *store.Tx, n uint64) error {
+				a, b := get(tx, n), get(tx, next(n))
+				return errors.Join(put(tx, n, b), put(tx, next(n), a))
+			},
+			func(n uint64) (uint64, string) { return min(n, next(n)), misplaced },
+		},
+		"written over the next": {
+			func(tx *store.Tx, n uint64) error { return put(tx, next(n), get(tx, n)) },
+			func(n uint64) (uint64, string) { return next(n), misplaced },
+		},
+		"inserted again, the rest moved up": {
+			func(tx *store.Tx, n uint64) error {
+				for at := last; at >= n; at-- {
+					if err := put(tx, at+1, get(tx, at)); err != nil {
+						return err
+					}
+				}
+				return nil
+			},
+			func(n uint64) (uint64, string) {
+				if n == last {
+					return n + 1, headless
+				}
+				return n + 1, misplaced
+			},
+		},
+		"no entry of a trail behind it": {
+			func(tx *store.Tx, n uint64) error { return tx.Put(store.Audit, append(seq(n), 'x'), []byte("y")) },
+			func(n uint64) (uint64, string) { return n + 1, "inserted: no entry of a trail" },
+		},
+		"cut to less than a hash": {
+			func(tx *store.Tx, n uint64) error { return put(tx, n, get(tx, n)[:32]) },
+			at("changed: the entry is malformed"),
+		},
+		"a bit of its hash changed": {
+			func(tx *store.Tx, n uint64) error {
+				v := get(tx, n)
+				v[7] ^= 4
+				return put(tx, n, v)
+			},
+			at(misplaced),
+		},
+		"a bit of it changed": {
+			func(tx *store.Tx, n uint64) error {
+				v := get(tx, n)
+				v[len(v)-3] ^= 1
+				return put(tx, n, v)
+			},
+			at(misplaced),
+		},
+		"cut after it, and after its head": {
+			cutAfter(last),
+			func(n uint64) (uint64, string) {
+				if signed[n] {
+					return 0, ""
+				}
+				return head(n) + 1, headless
+			},
+		},
+		"cut after it, and the heads left": {
+			func(tx *store.Tx, n uint64) error {
+				for at := n + 1; at <= last; at++ {
+					if err := tx.Delete(store.Audit, seq(at)); err != nil {
+						return err
+					}
+				}
+				return nil
+			},
+			func(n uint64) (uint64, string) {
+				if n == last {
+					return 0, ""
+				}
+				for at := n + 1; ; at++ {
+					if signed[at] {
+						return n + 1, fmt.Sprintf("cut or missing: the signed head of event %d follows", at)
+					}
+				}
+			},
+		},
+		"signed by a stranger": {
+			func(tx *store.Tx, n uint64) error {
+				h := chain.Head{Epoch: 1, Seq: n, Hash: chain.Hash(get(tx, n)[:32])}
+				return tx.Put(store.Audit, headKey(n), chain.FormatSignatures(chain.Sign(h, tenant, seeded(5))))
+			},
+			at(foreign),
+		},
+		"signed for another epoch": {
+			func(tx *store.Tx, n uint64) error {
+				h := chain.Head{Epoch: 2, Seq: n, Hash: chain.Hash(get(tx, n)[:32])}
+				return tx.Put(store.Audit, headKey(n), chain.FormatSignatures(chain.Sign(h, tenant, seeded(7))))
+			},
+			at(foreign),
+		},
+		"its head is no signature": {
+			func(tx *store.Tx, n uint64) error { return tx.Put(store.Audit, headKey(n), []byte("short")) },
+			at(foreign),
+		},
+		"its head removed": {
+			func(tx *store.Tx, n uint64) error { return tx.Delete(store.Audit, headKey(n)) },
+			func(n uint64) (uint64, string) {
+				if n == last {
+					return head(n) + 1, headless
+				}
+				return 0, "" // one in the middle is no loss
+			},
+		},
+	}
+}
+
 // Structural edits at each place of a larger trail with commits of several events:
-// what is left of it is consistent only where it was once signed, and then a
-// checkpoint finds it.
-func TestVerifyFindsEveryEditOfALargerOne(t *testing.T) {
-	const commits = 12
-	tr := filled(t, 5)
+// Verify names the first event that is off, and what is wrong with it. What is left is
+// consistent only where it was once signed, and then a checkpoint finds it.
+func TestVerifyNamesEveryEditOfALargerOne(t *testing.T) {
+	const commits = 8
+	tr := newTrail(t)
+	for i := range 5 {
+		tr.append(event(audit.SecretWrite, "production", fmt.Sprint(i)))
+	}
 	for i := range commits {
 		addMany(tr, i%4+1)
 	}
+	var all []uint64
+	for n := uint64(1); n <= tr.log.Head().Seq; n++ {
+		all = append(all, n)
+	}
+	tr.wantNamed(all)
+}
+
+// The same where a check goes on from one piece of the trail that it has read to the next.
+func TestVerifyNamesEditsBetweenPieces(t *testing.T) {
+	tr := newTrail(t)
+	addMany(tr, 700)
+	addMany(tr, 700)
+	tr.wantNamed([]uint64{499, 500, 501, 1000})
+}
+
+// wantNamed has each edit made at those events, and wants what it says to be found.
+func (tr *trail) wantNamed(at []uint64) {
+	t := tr.t
+	t.Helper()
 	newest := tr.log.Head()
 	note := chain.NewCheckpoint(tenant, newest.Head, newest.Key, newest.Signature)
-	edits := map[string]func(tx *store.Tx, n uint64) error{
-		"removed": func(tx *store.Tx, n uint64) error { return tx.Delete(store.Audit, seq(n)) },
-		"swapped": func(tx *store.Tx, n uint64) error {
-			a, b := bytes.Clone(tx.Get(store.Audit, seq(n))), bytes.Clone(tx.Get(store.Audit, seq(n%newest.Seq+1)))
-			return errors.Join(tx.Put(store.Audit, seq(n), b), tx.Put(store.Audit, seq(n%newest.Seq+1), a))
-		},
-		"duplicated over the next": func(tx *store.Tx, n uint64) error {
-			return tx.Put(store.Audit, seq(n%newest.Seq+1), bytes.Clone(tx.Get(store.Audit, seq(n))))
-		},
-		"inserted, the rest moved up": func(tx *store.Tx, n uint64) error {
-			for at := newest.Seq; at >= n; at-- {
-				if err := tx.Put(store.Audit, seq(at+1), bytes.Clone(tx.Get(store.Audit, seq(at)))); err != nil {
-					return err
+	signed := map[uint64]bool{}
+	for n := uint64(1); n <= newest.Seq; n++ {
+		signed[n] = tr.get(store.Audit, headKey(n)) != nil
+	}
+	for name, e := range editsOf(newest.Seq, signed) {
+		for _, n := range at {
+			rep := tr.edited(func(tx *store.Tx) error { return e.do(tx, n) })
+			bad, problem := e.says(n)
+			if rep.FirstBad != bad || (problem == "") != (rep.Problem == "") || !strings.HasPrefix(rep.Problem, problem) {
+				t.Errorf("event %d %s: found %d %q; want %d %q", n, name, rep.FirstBad, rep.Problem, bad, problem)
+			}
+			if end := rep.Head.Seq; problem == "" && end < newest.Seq {
+				if found := note.Compare(end, rep.Head.Hash); found == nil || found.Seq != end+1 {
+					t.Errorf("event %d %s: the checkpoint says %v", n, name, found)
 				}
 			}
-			return nil
-		},
-		"no entry of a trail": func(tx *store.Tx, n uint64) error { return tx.Put(store.Audit, append(seq(n), 'x'), []byte("y")) },
-		"cut":                 cutAfter(newest.Seq),
-	}
-	for name, edit := range edits {
-		for n := uint64(1); n <= newest.Seq; n++ {
-			tr.edited(func(tx *store.Tx) error { return edit(tx, n) }, func(rep audit.Report, signed bool) {
-				switch {
-				case name == "cut" && n == newest.Seq: // nothing was
-				case name == "cut" && signed && rep.Problem == "":
-					if bad := note.Compare(rep.Head.Seq, audit.Hash{}); bad == nil || bad.Seq != n+1 {
-						t.Errorf("cut after %d: the checkpoint says %v", n, bad)
-					}
-				case rep.Problem == "" || rep.FirstBad == 0 || rep.FirstBad > n+1:
-					t.Errorf("event %d %s: found %d %q", n, name, rep.FirstBad, rep.Problem)
-				}
-			}, n)
 		}
 	}
 }
@@ -201,11 +367,10 @@ func cutAfter(last uint64) func(tx *store.Tx, n uint64) error {
 	}
 }
 
-// edited verifies a copy of the file with an edit; signed says whether event n of it has
-// a signed head.
-func (tr *trail) edited(op func(*store.Tx) error, look func(rep audit.Report, signed bool), n uint64) {
+// edited is what Verify says of a copy of the file with an edit.
+func (tr *trail) edited(op func(*store.Tx) error) audit.Report {
 	tr.t.Helper()
-	path := fmt.Sprintf("%s.%d", tr.path, n)
+	path := tr.path + ".edited"
 	b, err := os.ReadFile(tr.path)
 	if err == nil {
 		err = os.WriteFile(path, b, 0o600)
@@ -226,14 +391,7 @@ func (tr *trail) edited(op func(*store.Tx) error, look func(rep audit.Report, si
 	if err != nil {
 		tr.t.Fatal(err)
 	}
-	signed := false
-	if err := db.View(func(s *store.Snapshot) error {
-		signed = s.Get(store.Audit, headKey(n)) != nil
-		return nil
-	}); err != nil {
-		tr.t.Fatal(err)
-	}
-	look(rep, signed)
+	return rep
 }
 
 // A trail made anew, event by event, and signed by another key is consistent with

@@ -57,9 +57,23 @@ var errBad = errors.New("the trail is broken")
 // writer: it checks what was committed when it began. The error is about reading;
 // what is wrong with the vault stands in the report.
 func Verify(ctx context.Context, db *store.DB) (Report, error) {
-	v := verifier{ctx: ctx, db: db, live: map[Object]*liveRecord{}, gone: map[Object]uint64{}, seen: newHistory()}
-	v.walker, v.active = chain.NewWalker(), map[string]*chain.Time{}
-	err := v.run()
+	v := newVerifier(ctx, db)
+	return v.run(v.begin, v.loadRecords, v.walk, v.settle, v.checkIndexes)
+}
+
+func newVerifier(ctx context.Context, db *store.DB) *verifier {
+	return &verifier{
+		ctx: ctx, db: db, live: map[Object]*liveRecord{}, gone: map[Object]uint64{}, seen: newHistory(),
+		walker: chain.NewWalker(), active: map[string]*chain.Time{},
+	}
+}
+
+// run takes the steps, up to one that fails, and returns what was found.
+func (v *verifier) run(steps ...func() error) (Report, error) {
+	var err error
+	for i := 0; err == nil && i < len(steps); i++ {
+		err = steps[i]()
+	}
 	if v.index != nil {
 		v.index.stop()
 	}
@@ -89,15 +103,6 @@ func (v *verifier) conclude() {
 	for id, at := range v.active {
 		v.rep.Ledger.Active[id] = at.When()
 	}
-}
-
-func (v *verifier) run() error {
-	for _, step := range []func() error{v.begin, v.loadRecords, v.walk, v.settle, v.checkIndexes} {
-		if err := step(); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 type verifier struct {
@@ -173,18 +178,9 @@ func (v *verifier) loadRecords() error {
 
 // walk goes over the events and the signed heads between them.
 func (v *verifier) walk() error {
-	err := v.db.Chunks(store.Audit, nil, chunk, func(k, val []byte) (bool, error) {
-		seq, head, ok := parseKey(k)
-		switch {
-		case !ok:
-			return false, v.walker.Malformed("inserted: no entry of a trail")
-		case seq > v.end: // written while we walk
-			return false, nil
-		case head:
-			return true, v.head(seq, val)
-		}
-		return true, v.event(k, val)
-	})
+	a := readAhead(v.db)
+	defer a.stop()
+	err := v.pieces(a)
 	if err == nil && v.seq() < v.end {
 		err = v.walker.Malformed("missing")
 	}
@@ -194,28 +190,62 @@ func (v *verifier) walk() error {
 	return errors.Join(err, v.ctx.Err())
 }
 
-func (v *verifier) event(k, val []byte) error {
-	if v.walker.Head.Seq%chunk == 0 && v.ctx.Err() != nil {
-		return v.ctx.Err()
+// pieces walks over all that is read, up to the end.
+func (v *verifier) pieces(a *ahead) error {
+	for p := a.next(); p != nil; p = a.next() {
+		if err := errors.Join(p.err, v.ctx.Err()); err != nil {
+			return err
+		}
+		over, err := v.piece(p)
+		if err != nil {
+			return err
+		}
+		if v.index.take(p); over {
+			break
+		}
 	}
-	e, err := parseEntry(k, val)
-	if err != nil {
+	return nil
+}
+
+// piece walks over one, and reports whether the end is in it.
+func (v *verifier) piece(p *piece) (over bool, err error) {
+	for i := range p.entries {
+		e := &p.entries[i]
+		if e.ok && e.seq > v.end { // written while we walk
+			return true, nil
+		}
+		if err := v.entry(e); err != nil {
+			return false, err
+		}
+	}
+	return false, nil
+}
+
+func (v *verifier) entry(e *looked) error {
+	switch {
+	case !e.ok:
+		return v.walker.Malformed("inserted: no entry of a trail")
+	case e.head:
+		return v.head(e.seq, e.value)
+	case e.malformed != nil:
 		return v.walker.Malformed("changed: the entry is malformed")
 	}
-	if err := v.walker.Event(chain.Entry{Seq: e.Seq, Hash: e.Hash, Event: e.Bytes}); err != nil {
+	return v.event(e)
+}
+
+func (v *verifier) event(e *looked) error {
+	if err := v.walker.Looked(e.link(), &e.look); err != nil {
 		return err
 	}
 	v.acted()
-	v.index.event(e.Seq, &v.walker.Last)
-	if !v.walker.Last.Records {
+	if e.event == nil {
 		return nil
 	}
-	ev, err := DecodeEvent(e.Bytes)
-	if err != nil {
-		return v.bad(e.Seq, "changed: %v", err)
+	if e.err != nil {
+		return v.bad(e.Seq, "changed: %v", e.err)
 	}
-	v.time = ev.Time.Time
-	for name, text := range ev.Records {
+	v.time = e.event.Time.Time
+	for name, text := range e.event.Records {
 		if err := v.told(name, text); err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/agent-secret-store/assd/audit"
 	"github.com/agent-secret-store/assd/policy"
 	"github.com/agent-secret-store/assd/store"
 	"github.com/agent-secret-store/assd/vault/api"
@@ -197,3 +198,22 @@ func (v *Vault) SetMaxOutbox(n int) error {
 
 // FlushCounted does what the vault does once a minute about what it only counts.
 func (v *Vault) FlushCounted(ctx context.Context) error { return v.flush(ctx, false) }
+
+// Counted is what Stats makes of events.
+func Counted(f audit.Filter, events []audit.Event) api.AuditStats {
+	c := newCounting(f)
+	for _, e := range events {
+		c.add(e)
+	}
+	return c.result()
+}
+
+// Bounds of what Stats counts.
+const (
+	StatsRows    = statsRows
+	StatsTracked = statsTracked
+	StatsBuckets = statsBuckets
+)
+
+// BucketWidth is how long each piece of a time is.
+func BucketWidth(from, until time.Time) time.Duration { return bucketWidth(from, until) }

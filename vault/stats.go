@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/agent-secret-store/assd/audit"
+	"github.com/agent-secret-store/assd/store"
 	"github.com/agent-secret-store/assd/vault/api"
 )
 
@@ -23,7 +24,8 @@ const (
 // now; for owners.
 //
 // While it counts, each table has room for so many rows: what comes first when it is
-// full is counted with the others, however often it comes.
+// full is counted with the others, however often it comes. Where there is no time for all
+// events, the answer is about those up to its Until.
 func (v *Vault) Stats(ctx context.Context, req Request, f audit.Filter) (api.AuditStats, error) {
 	if now := v.log.At(); f.Until.IsZero() || f.Until.After(now) {
 		f.Until = now
@@ -49,7 +51,28 @@ func (v *Vault) Stats(ctx context.Context, req Request, f audit.Filter) (api.Aud
 			c.add(e.Event)
 		}
 	}
-	return c.result(t.Done()), nil
+	if !t.Done() {
+		if err := v.cutShort(c, t); err != nil {
+			return api.AuditStats{}, err
+		}
+	}
+	return c.result(), nil
+}
+
+// cutShort has the counts be about the time up to the last event that was walked, meant
+// or not; where there is none, about no time.
+func (v *Vault) cutShort(c *counting, t *Trail) error {
+	at := c.out.Since
+	err := v.db.View(func(s *store.Snapshot) error {
+		if !t.Walked() {
+			return nil
+		}
+		e, err := audit.Read(s, t.Last())
+		at = e.Time.Time
+		return err
+	})
+	c.cut(at)
+	return v.asTrail(err)
 }
 
 // tally is one row while it is counted.
@@ -106,11 +129,10 @@ type counting struct {
 	out                           api.AuditStats
 	width                         time.Duration
 	actors, paths, reads, denials tallies
-	last                          time.Time
 }
 
 func newCounting(f audit.Filter) *counting {
-	c := &counting{out: api.AuditStats{Since: f.Since, Until: f.Until, Buckets: []api.AuditBucket{}}}
+	c := &counting{out: api.AuditStats{Since: f.Since, Until: f.Until, Complete: true, Buckets: []api.AuditBucket{}}}
 	for _, ts := range []*tallies{&c.actors, &c.paths, &c.reads, &c.denials} {
 		ts.rows = map[tallyKey]*tally{}
 	}
@@ -156,7 +178,6 @@ func (c *counting) add(e audit.Event) {
 	if e.Outcome == audit.Denied {
 		denied = n
 	}
-	c.last = e.Time.Time
 	c.out.Events, c.out.Reads, c.out.Denied = c.out.Events+n, c.out.Reads+reads, c.out.Denied+denied
 	if i := int(e.Time.Sub(c.out.Buckets[0].Start) / c.width); i < len(c.out.Buckets) {
 		c.out.Buckets[i].Events += n
@@ -190,12 +211,18 @@ func (c *counting) tally(e audit.Event, n, reads, denied uint64) {
 	}
 }
 
-// result is the answer.
-func (c *counting) result(complete bool) api.AuditStats {
-	out := c.out
-	if out.Complete = complete; !complete && !c.last.IsZero() {
-		out.Until = c.last
+// cut ends the time at until: what comes after was not counted.
+func (c *counting) cut(until time.Time) {
+	c.out.Until, c.out.Complete = until, false
+	beyond := func(b api.AuditBucket) bool { return b.Start.After(until) }
+	if i := slices.IndexFunc(c.out.Buckets, beyond); i >= 0 {
+		c.out.Buckets = c.out.Buckets[:i]
 	}
+}
+
+// result is the answer.
+func (c *counting) result() api.AuditStats {
+	out := c.out
 	out.Actors, out.Paths, out.ReadsOf, out.Denials = []api.AuditActor{}, []api.AuditPath{}, []api.AuditReads{}, []api.AuditDenials{}
 	events := func(t *tally) uint64 { return t.events }
 	var rows []*tally

@@ -21,6 +21,7 @@ type Trail struct {
 	req    Request
 	f      audit.Filter
 	walk   *audit.Forward
+	first  uint64 // where the walk begins
 	looked time.Time
 }
 
@@ -34,7 +35,7 @@ func (v *Vault) Trail(ctx context.Context, req Request, f audit.Filter) (*Trail,
 	if err != nil {
 		return nil, v.asTrail(err)
 	}
-	return &Trail{v: v, req: req, f: f, walk: v.log.Forward(first, last), looked: v.cfg.Now()}, nil
+	return &Trail{v: v, req: req, f: f, walk: v.log.Forward(first, last), first: max(first, 1), looked: v.cfg.Now()}, nil
 }
 
 // Follow is a walk without an end: over the events after the one with that number, or
@@ -52,7 +53,7 @@ func (v *Vault) Follow(ctx context.Context, req Request, f audit.Filter, after *
 	if after != nil {
 		from = *after
 	}
-	return &Trail{v: v, req: req, f: f, walk: v.log.Forward(from+1, math.MaxUint64), looked: v.cfg.Now()}, nil
+	return &Trail{v: v, req: req, f: f, walk: v.log.Forward(from+1, math.MaxUint64), first: from + 1, looked: v.cfg.Now()}, nil
 }
 
 // AdmitToTrail refuses, with an event, who may not read the trail.
@@ -103,7 +104,11 @@ func (t *Trail) Next(ctx context.Context) (links []audit.Link, err error) {
 	return t.meant(links)
 }
 
-// Last is the number of the last event that was walked, meant or not.
+// Walked reports whether any event was, meant or not.
+func (t *Trail) Walked() bool { return t.walk.Last() >= t.first }
+
+// Last is the number of the last event that was walked, meant or not; without one, of the
+// event before.
 func (t *Trail) Last() uint64 { return t.walk.Last() }
 
 // Arrives waits for events to be committed beyond those that were walked, and reports

@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 
@@ -99,6 +100,7 @@ var (
 	ErrGarbled     = errors.New("the checkpoint is garbled")
 	ErrOtherVault  = errors.New("the checkpoint is of another vault")
 	ErrForeignNote = errors.New("foreign signature: the checkpoint was changed, or is signed by no key of this trail")
+	ErrOtherEpoch  = errors.New("foreign signature: the checkpoint is of an event that its key does not sign for")
 )
 
 // ParseCheckpoint reads a checkpoint; its signature is still to be checked, by
@@ -168,8 +170,10 @@ func IsTenant(s string) bool {
 	return true
 }
 
-// Verify checks that c is of that vault, signed by the key of its epoch: ErrOtherVault
-// or ErrForeignNote.
+// Verify checks that c is of that vault, signed by the key of its epoch, and of an event
+// that this key signed for: ErrOtherVault, ErrForeignNote or ErrOtherEpoch. The last one is
+// of a key that went on signing after it was replaced, or of a trail that was put back
+// and given other keys; which of them, Compare tells.
 func (c Checkpoint) Verify(tenant string, keys Lineage) error {
 	if c.Tenant != tenant {
 		return fmt.Errorf("%w: %s, and this one is %s", ErrOtherVault, c.Tenant, tenant)
@@ -181,7 +185,17 @@ func (c Checkpoint) Verify(tenant string, keys Lineage) error {
 	if _, err := note.Open([]byte(c.String()), note.VerifierList(Verifier(tenant, key))); err != nil {
 		return ErrForeignNote
 	}
+	if first, last := keys.span(c.Epoch); c.Seq < first || c.Seq > last {
+		return fmt.Errorf("%w: it is of event %d, and the key of epoch %d signed events %s", ErrOtherEpoch, c.Seq, c.Epoch, between(first, last))
+	}
 	return nil
+}
+
+func between(first, last uint64) string {
+	if last == math.MaxUint64 {
+		return fmt.Sprintf("from %d on", first)
+	}
+	return fmt.Sprintf("%d to %d", first, last)
 }
 
 // Against says what is wrong with a trail of that vault and those keys, of size events
@@ -192,6 +206,11 @@ func (c Checkpoint) Against(tenant string, keys Lineage, size uint64, at Hash) *
 	switch {
 	case err == nil:
 		return c.Compare(size, at)
+	case errors.Is(err, ErrOtherEpoch):
+		if bad := c.Compare(size, at); bad != nil { // says more than what its key signs
+			return bad
+		}
+		return &Bad{c.Seq, err.Error()}
 	case c.Tenant == tenant && c.Seq > size && c.Epoch > keys.Newest().Epoch:
 		return &Bad{size + 1, fmt.Sprintf("cut or rolled back, unless the checkpoint is forged: the trail ends at event %d, in epoch %d of its key, and the checkpoint is of event %d, in epoch %d",
 			size, keys.Newest().Epoch, c.Seq, c.Epoch)}

@@ -2,6 +2,7 @@ package chain_test
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"strings"
@@ -105,6 +106,35 @@ func TestCheckpointRefused(t *testing.T) {
 	}
 	if bad := c.Compare(c.Seq+5, c.Hash); bad != nil {
 		t.Errorf("a part of it: %v", bad)
+	}
+}
+
+// A key that was replaced signs for nothing behind that, and one that came later for
+// nothing before: who stole the old one makes no checkpoints with it.
+func TestCheckpointOfAnotherEpoch(t *testing.T) {
+	old, next := seeded(1), seeded(2)
+	m := made(old)
+	w, bad := walk(m.lines)
+	if bad != nil || len(w.Lineage) != 2 {
+		t.Fatalf("%v, %v", bad, w.Lineage)
+	}
+	turn := w.Lineage[1].Since
+	for _, tc := range []struct {
+		key        ed25519.PrivateKey
+		epoch, seq uint64
+		says       string // "": it is taken
+	}{
+		{old, 1, 1, ""}, {old, 1, turn, ""}, {next, 2, turn, ""}, {next, 2, turn + 1, ""}, {next, 2, 1 << 40, ""},
+		{old, 1, turn + 1, fmt.Sprintf("event %d, and the key of epoch 1 signed events 1 to %d", turn+1, turn)},
+		{old, 1, m.head.Seq + 9, "signed events 1 to"},
+		{next, 2, turn - 1, fmt.Sprintf("event %d, and the key of epoch 2 signed events from %d on", turn-1, turn)},
+	} {
+		h := chain.Head{Epoch: tc.epoch, Seq: tc.seq, Hash: m.head.Hash}
+		c := chain.NewCheckpoint(tenant, h, publicOf(tc.key), chain.Sign(h, tenant, tc.key).Bytes)
+		err := c.Verify(tenant, w.Lineage)
+		if tc.says == "" && err != nil || tc.says != "" && (!errors.Is(err, chain.ErrOtherEpoch) || !strings.Contains(err.Error(), tc.says)) {
+			t.Errorf("event %d by the key of epoch %d: %v; want %q", tc.seq, tc.epoch, err, tc.says)
+		}
 	}
 }
 

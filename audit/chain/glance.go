@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"time"
-	"unicode/utf8"
 )
 
 const timeLayout = "2006-01-02T15:04:05.000Z"
@@ -34,18 +33,16 @@ type Glance struct {
 	Outcome   []byte
 	Namespace []byte
 	Records   bool // it may name records
-
-	id, kind []byte
 }
 
 // OK reports whether the act of the event was done.
 func (g *Glance) OK() bool { return string(g.Outcome) == "ok" }
 
-// at looks at the next event. An event that is laid out as the daemon writes most of
-// them is read without encoding/json, anything else with it; both judge alike. before
-// is the time of the event before.
-func (g *Glance) at(event []byte, before Time) error {
-	if g.quick(event, before) {
+// at looks at an event. One that is laid out as the daemon writes nearly all of them is
+// read without encoding/json, anything else with it; both judge alike. like is the time
+// of another event, which saves time where they are of the same second.
+func (g *Glance) at(event []byte, like Time) error {
+	if g.quick(event, like) {
 		return nil
 	}
 	return g.slow(event)
@@ -53,32 +50,37 @@ func (g *Glance) at(event []byte, before Time) error {
 
 var errGlance = errors.New("decoding event: id, time, actor, action or outcome is missing")
 
-const namespaceMember = `,"namespace":"`
-
-// quick reports whether event could be read the short way.
-func (g *Glance) quick(event []byte, before Time) bool {
-	s := scanner{event}
-	g.id = s.after(`{"id":"`)
-	at := s.after(`,"time":"`)
-	g.Actor = s.after(`,"actor":{"id":"`)
-	g.kind = s.after(`,"kind":"`)
-	g.Name = s.after(`,"name":"`)
-	s.skip(`}`)
-	g.Action = s.after(`,"action":"`)
-	g.Outcome = s.after(`,"outcome":"`)
-	if s.rest == nil || len(g.id) == 0 || len(g.kind) == 0 || len(g.Action) == 0 || len(g.Outcome) == 0 || !isTime(at, before[:]) {
+// quick reports whether event could be read the short way. What it refuses may be an
+// event nevertheless; of what it accepts, each member comes once.
+func (g *Glance) quick(event []byte, like Time) bool {
+	if !plain(event) {
 		return false
 	}
-	g.Namespace = nil
-	if bytes.HasPrefix(s.rest, []byte(namespaceMember)) {
-		g.Namespace = s.after(namespaceMember)
+	s := scanner{event}
+	id := s.after(`{"id":"`)
+	at := s.after(`,"time":"`)
+	actor := s.after(`,"actor":{"id":"`)
+	kind := s.after(`,"kind":"`)
+	name := s.after(`,"name":"`)
+	s.skip(`}`)
+	action := s.after(`,"action":"`)
+	outcome := s.after(`,"outcome":"`)
+	if s.rest == nil || len(id) == 0 || len(kind) == 0 || len(action) == 0 || len(outcome) == 0 || !isTime(at, like[:]) {
+		return false
 	}
-	if bytes.Contains(s.rest, []byte(`"namespace":`)) { // it comes twice, or inside of something
+	var namespace []byte
+	if bytes.HasPrefix(s.rest, []byte(`,"namespace":"`)) {
+		namespace = s.after(`,"namespace":"`)
+	}
+	s.members(afterNamespace, ",")
+	records := s.records()
+	s.members(afterRecords, ",")
+	if s.skip(`}`); s.rest == nil || len(s.rest) > 0 {
 		return false
 	}
 	copy(g.Time[:], at)
-	g.Records = bytes.Contains(s.rest, []byte(`"records":`))
-	return !g.Records && s.members(1) && len(s.rest) == 0
+	g.Actor, g.Name, g.Action, g.Outcome, g.Namespace, g.Records = actor, name, action, outcome, namespace, records
+	return true
 }
 
 // isTime reports whether b is a time, other than that of the year 1; like has one.
@@ -91,7 +93,7 @@ func isTime(b, like []byte) bool {
 		return b[second] == '.' && b[len(b)-1] == 'Z' && digits(b[second+1:len(b)-1])
 	}
 	t, err := time.Parse(timeLayout, string(b))
-	return err == nil && !t.IsZero()
+	return err == nil && !t.IsZero() && b[second] == '.'
 }
 
 func digits(b []byte) bool {
@@ -120,6 +122,9 @@ func (g *Glance) slow(event []byte) error {
 	if err := json.Unmarshal(event, &e); err != nil {
 		return fmt.Errorf("decoding event: %w", err)
 	}
+	if err := onceEach(event); err != nil {
+		return fmt.Errorf("decoding event: %w", err)
+	}
 	if e.Time != "" && !isTime([]byte(e.Time), nil) {
 		return errors.New("decoding event: its time is malformed")
 	}
@@ -130,78 +135,4 @@ func (g *Glance) slow(event []byte) error {
 	g.Actor, g.Name, g.Action, g.Outcome, g.Namespace = []byte(e.Actor.ID), []byte(e.Actor.Name), []byte(e.Action), []byte(e.Outcome), []byte(e.Namespace)
 	g.Records = e.Records != nil
 	return nil
-}
-
-// scanner reads the plain part of JSON that nearly all events are written in: no
-// blanks, no backslashes, small depth. rest is nil once something was not.
-type scanner struct{ rest []byte }
-
-func (s *scanner) skip(text string) {
-	if len(s.rest) < len(text) || string(s.rest[:len(text)]) != text {
-		s.rest = nil
-		return
-	}
-	s.rest = s.rest[len(text):]
-}
-
-// after is the string that text, up to its opening quote, begins.
-func (s *scanner) after(text string) []byte {
-	s.skip(text)
-	return s.str()
-}
-
-// str reads a string up to its closing quote.
-func (s *scanner) str() []byte {
-	high := false
-	for i, c := range s.rest {
-		switch {
-		case c == '"':
-			out := s.rest[:i]
-			s.rest = s.rest[i+1:]
-			if high && !utf8.Valid(out) {
-				s.rest = nil
-			}
-			return out
-		case c < ' ' || c == '\\':
-			s.rest = nil
-			return nil
-		case c >= utf8.RuneSelf:
-			high = true
-		}
-	}
-	s.rest = nil
-	return nil
-}
-
-// members reads the members of an object that has had one, up to its end.
-func (s *scanner) members(depth int) bool {
-	for len(s.rest) > 0 && s.rest[0] == ',' {
-		if s.rest = s.rest[1:]; !s.member(depth) {
-			return false
-		}
-	}
-	s.skip(`}`)
-	return s.rest != nil
-}
-
-func (s *scanner) member(depth int) bool {
-	s.after(`"`)
-	s.skip(`:`)
-	if len(s.rest) == 0 {
-		return false
-	}
-	switch c := s.rest[0]; {
-	case c == '"':
-		s.after(`"`)
-	case c == '{' && depth < 4:
-		s.rest = s.rest[1:]
-		return s.member(depth+1) && s.members(depth+1)
-	case c >= '1' && c <= '9':
-		for len(s.rest) > 0 && s.rest[0] >= '0' && s.rest[0] <= '9' {
-			s.rest = s.rest[1:]
-		}
-	default:
-		return false
-	}
-	return s.rest != nil
 }

@@ -28,15 +28,13 @@ func (h *Hash) UnmarshalText(b []byte) error {
 	return nil
 }
 
+// linkRoom is enough for nearly every event, so that its link needs no memory.
+const linkRoom = 1 << 10
+
 // Link is hash(seq) = SHA-256(label ‖ seq ‖ prev ‖ event bytes).
-func Link(seq uint64, prev Hash, event []byte) (h Hash) {
-	d := sha256.New()
-	var head [len(chainLabel) + 8]byte
-	copy(head[:], chainLabel)
-	binary.BigEndian.PutUint64(head[len(chainLabel):], seq)
-	d.Write(head[:])
-	d.Write(prev[:])
-	d.Write(event)
-	d.Sum(h[:0])
-	return h
+func Link(seq uint64, prev Hash, event []byte) Hash {
+	b := append(make([]byte, 0, linkRoom), chainLabel...)
+	b = binary.BigEndian.AppendUint64(b, seq)
+	b = append(b, prev[:]...)
+	return sha256.Sum256(append(b, event...))
 }

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
+	"slices"
 )
 
 // Signer is a key that signs heads, from the event on that names it. That one is
@@ -34,6 +36,16 @@ func (l Lineage) Of(epoch uint64) Key {
 		}
 	}
 	return nil
+}
+
+// span is which events the key of an epoch signs: up to the one that names the next key,
+// which both sign. There has to be such a key.
+func (l Lineage) span(epoch uint64) (first, last uint64) {
+	i := slices.IndexFunc(l, func(s Signer) bool { return s.Epoch == epoch })
+	if i+1 < len(l) {
+		return l[i].Since, l[i+1].Since
+	}
+	return l[i].Since, math.MaxUint64
 }
 
 // Has reports whether k is one of them.

@@ -56,16 +56,42 @@ func (w *Walker) fail(seq uint64, format string, args ...any) error {
 	return w.bad
 }
 
+// Look is what an event says, and whether its hash is the one that it has to have: all
+// that can be judged without the walk, and so by anyone beside it.
+type Look struct {
+	Glance
+	linked bool
+	err    error // from reading it
+}
+
+// Look looks at an event that follows the one with the hash prev. like is the time of
+// another one, or none: to be of the same second saves work.
+func (l *Look) Look(e Entry, prev Hash, like Time) {
+	l.linked = Link(e.Seq, prev, e.Event) == e.Hash
+	if l.err = l.at(e.Event, like); l.err != nil {
+		l.Glance = Glance{}
+	}
+}
+
 // Event takes the next event.
 func (w *Walker) Event(e Entry) error {
+	var l Look
+	l.Look(e, w.Head.Hash, w.Last.Time)
+	return w.Looked(e, &l)
+}
+
+// Looked takes the next event, at which somebody has looked as the one that follows the
+// event just walked.
+func (w *Walker) Looked(e Entry, l *Look) error {
 	want := w.Head.Seq + 1
-	if err := w.fits(want, e); err != nil {
+	if err := w.fits(want, e, l.linked); err != nil {
 		return err
 	}
-	before := w.Last.Time
-	if err := w.Last.at(e.Event, before); err != nil {
-		return w.fail(want, "changed: %v", err)
+	if l.err != nil {
+		return w.fail(want, "changed: %v", l.err)
 	}
+	before := w.Last.Time
+	w.Last = l.Glance
 	if bytes.Compare(w.Last.Time[:], before[:]) < 0 {
 		return w.fail(want, "out of order: it is older than the one before it")
 	}
@@ -76,8 +102,8 @@ func (w *Walker) Event(e Entry) error {
 	return w.signatures.failed()
 }
 
-// fits holds e against its place.
-func (w *Walker) fits(want uint64, e Entry) error {
+// fits holds e against its place; linked says whether its hash is the one it has to have.
+func (w *Walker) fits(want uint64, e Entry, linked bool) error {
 	switch {
 	case w.turning:
 		return w.fail(w.Head.Seq, "foreign signature: the key before has not signed for the new one")
@@ -89,9 +115,9 @@ func (w *Walker) fits(want uint64, e Entry) error {
 		return w.fail(want, "missing or out of order: the next one is %d", e.Seq)
 	case e.Prev != nil && *e.Prev != w.Head.Hash:
 		return w.fail(want, "changed, inserted or out of order: it does not follow the event before it")
-	case Link(e.Seq, w.Head.Hash, e.Event) != e.Hash && e.Prev != nil:
+	case !linked && e.Prev != nil:
 		return w.fail(want, "changed: its hash does not match")
-	case e.Prev == nil && Link(e.Seq, w.Head.Hash, e.Event) != e.Hash:
+	case !linked:
 		return w.fail(want, "changed or out of order: its hash does not match")
 	}
 	return nil
