@@ -47,8 +47,9 @@ import (
 // Config says where a vault lives. Now and Log may be zero: the wall clock, and
 // nothing is logged.
 type Config struct {
-	Dir     string // data dir, 0700
-	KeyFile string // the file slot's key; "": root.key in Dir. Its folder also holds head
+	Dir     string   // data dir, 0700
+	KeyFile string   // the file slot's key; "": root.key in Dir. Its folder also holds head
+	Openers []Opener // what opens it, tried in this order; nil: the key file
 	Now     func() time.Time
 	Log     hclog.Logger
 	Argon2  seal.Argon2Params // what a passphrase costs; zero: the default
@@ -57,6 +58,14 @@ type Config struct {
 	RotationAnswer time.Duration
 	// Dial makes the connections of webhooks; nil: those of the system.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+}
+
+// openers are what may open the vault.
+func (c Config) openers() []Opener {
+	if c.Openers != nil {
+		return c.Openers
+	}
+	return []Opener{FileOpener(c.keyFile())}
 }
 
 // argon2 is what a passphrase costs.
@@ -104,6 +113,7 @@ type Vault struct {
 	log     *audit.Log
 	heads   *audit.HeadFile
 	tenant  string
+	root    *seal.RootKey // wiped by Close
 	keyring *envelope.Keyring
 	tokens  *tokenKey
 	cache   recordCache
@@ -211,7 +221,9 @@ func (v *Vault) Close() error {
 		err = nil // it has been reported where it happened
 	}
 	v.lastCheckpoints()
-	return errors.Join(err, v.db.Close(), v.heads.Close())
+	err = errors.Join(err, v.db.Close(), v.heads.Close())
+	v.root.Wipe()
+	return err
 }
 
 // run starts the background work: counted refusals and what has expired once a
