@@ -38,6 +38,7 @@ import (
 	"github.com/tink-crypto/tink-go/v2/tink"
 
 	"github.com/agent-secret-store/assd/audit"
+	"github.com/agent-secret-store/assd/internal/crashpoint"
 	"github.com/agent-secret-store/assd/policy"
 	"github.com/agent-secret-store/assd/store"
 	"github.com/agent-secret-store/assd/vault/envelope"
@@ -203,6 +204,7 @@ func (v *Vault) committed() {
 	if err := v.heads.Write(v.log.Head()); err != nil {
 		v.cfg.Log.Error("the head file could not be written; going on without it would let an older copy pass", "error", err)
 	}
+	crashpoint.At("head.written")
 	v.events.tell()
 }
 
