@@ -6,7 +6,7 @@ LDFLAGS  := -s -w -X main.version=$(VERSION)
 BUILD    := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
 FUZZTIME ?= 20s
 
-.PHONY: build quickstart test conformance check fuzz bench clean
+.PHONY: build quickstart test conformance check fuzz crash bench clean
 
 build: ## both binaries, static, in bin/
 	$(BUILD) -o bin/ass ./cmd/ass
@@ -27,6 +27,12 @@ check: ## what a change must pass: format, vet, staticcheck, tidy, other systems
 
 fuzz: ## each fuzz target for FUZZTIME
 	scripts/fuzz $(FUZZTIME)
+
+KILLS ?= 300
+SEED  ?= $(shell date +%s)
+crash: ## a loaded daemon killed KILLS times, at random and at named points; all that was acknowledged must be there
+	CGO_ENABLED=0 $(GO) build -trimpath -tags crashpoints -o bin/assd-crash ./cmd/assd
+	$(GO) run ./scripts/crash -assd bin/assd-crash -kills $(KILLS) -seed $(SEED)
 
 bench: build ## operations per second beside their floors, measured in the same run
 	$(GO) run ./scripts/bench -assd bin/assd -ass bin/ass

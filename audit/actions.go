@@ -19,7 +19,7 @@ var actions = []Action{
 	PolicyReload, PolicyRead, PolicyCheck, ConfigReload,
 	AuditRead, AuditRotateKey, MeRead,
 	CheckpointFailed,
-	WebhookConfigure, WebhookDelivered, WebhookFailed, WebhookTest, WebhookList,
+	WebhookConfigure, WebhookDelivered, WebhookFailed, WebhookTest, WebhookList, VaultDoctor,
 }
 
 // toCome are actions that nothing writes yet: whoever asks for them is told that there

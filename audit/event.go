@@ -65,6 +65,7 @@ const (
 	WebhookFailed    Action = "webhook.failed" // given up, or never queued
 	WebhookTest      Action = "webhook.test"
 	WebhookList      Action = "webhook.list" // only when refused
+	VaultDoctor      Action = "vault.doctor" // only when refused
 
 	CheckpointFailed Action = "audit.checkpoint_failed" // none arrives where they are sent
 

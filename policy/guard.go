@@ -56,6 +56,7 @@ var guards = map[string]Guard{
 	"policy.check":     {StepUpNever, true},
 	"vault.lockdown":   {StepUpNever, true},
 	"webhook.list":     {StepUpNever, true},
+	"vault.doctor":     {StepUpNever, true},
 	"webhook.test":     {StepUpNever, true},
 	"secret.list":      {StepUpNever, false},
 	"namespaces":       {StepUpNever, false},

@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 
 	bolt "go.etcd.io/bbolt"
+
+	"github.com/agent-secret-store/assd/internal/crashpoint"
 )
 
 // A writer is who commits: at any time one of the goroutines that called Update,
@@ -243,7 +245,9 @@ func (w *writer) fill(a *attempt, batch []*request) (err error) {
 // was, and ErrStopped when nothing is known.
 func (w *writer) makeDurable(a *attempt) error {
 	id := a.btx.ID()
+	crashpoint.At("commit.begin")
 	err := safely(func() error { return w.commit(a.btx) })
+	crashpoint.At("commit.done")
 	if err == nil {
 		return nil
 	}

@@ -57,7 +57,7 @@ func (v *Vault) newSigner(tx *store.Tx, old *state, next ed25519.PrivateKey) ([]
 	}
 	st := *old
 	st.AuditKey, st.Epoch = newID("aud"), old.Epoch+1
-	blob, err := v.sealNow(tx, seal.RoleAudit, st.AuditKey, next.Seed())
+	blob, err := v.root.Seal(seal.RoleAudit, v.tenant, st.AuditKey, next.Seed())
 	if err != nil {
 		return nil, err
 	}
@@ -68,18 +68,4 @@ func (v *Vault) newSigner(tx *store.Tx, old *state, next ed25519.PrivateKey) ([]
 		put(store.Keys, auditKeyName(st), sealedKey{blob}),
 		remove(store.Keys, auditKeyName(*old)),
 	}, nil
-}
-
-// sealNow seals a key under the root key, which is had from its slot for just that.
-func (v *Vault) sealNow(r store.Reader, role seal.Role, id string, secret []byte) ([]byte, error) {
-	key, err := seal.ReadKeyFile(v.cfg.keyFile())
-	if err != nil {
-		return nil, fmt.Errorf("sealing %s key: %w", role, err)
-	}
-	root, err := unlockRoot(r, key, v.tenant)
-	if err != nil {
-		return nil, fmt.Errorf("sealing %s key: %w", role, err)
-	}
-	defer root.Wipe()
-	return root.Seal(role, v.tenant, id, secret)
 }

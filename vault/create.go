@@ -129,7 +129,6 @@ func (v *Vault) birth(key *seal.FileKey) error {
 	if err != nil {
 		return err
 	}
-	defer m.root.Wipe()
 	if err := v.use(m); err != nil {
 		return err
 	}
@@ -171,7 +170,7 @@ func newMaterial() (*material, error) {
 // changes are the records that a new vault begins with.
 func (m *material) changes(key *seal.FileKey, cfg Config) ([]audit.Change, error) {
 	m.state.Created = cfg.Now().UTC()
-	slot, err := seal.NewFileSlot(m.root, m.state.Tenant, key)
+	slot, err := seal.NewSlot(m.root, m.state.Tenant, key, cfg.argon2())
 	if err != nil {
 		return nil, err
 	}

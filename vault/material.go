@@ -1,9 +1,9 @@
 package vault
 
 import (
+	"context"
 	"crypto/ed25519"
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	"github.com/agent-secret-store/assd/audit"
@@ -70,7 +70,7 @@ func (v *Vault) auditConfig(m *material) audit.Config {
 
 // use hands the keys to their users.
 func (v *Vault) use(m *material) (err error) {
-	v.tenant, v.keyring = m.state.Tenant, m.keyring
+	v.tenant, v.keyring, v.root = m.state.Tenant, m.keyring, m.root
 	if v.approvalAEAD, err = m.root.ApprovalAEAD(); err != nil {
 		return err
 	}
@@ -83,15 +83,12 @@ func (v *Vault) use(m *material) (err error) {
 
 // unlock reads the keys of the vault in r. The records are authentic only once
 // the root key is known; authenticate checks them then.
-func unlock(r store.Reader, key *seal.FileKey, keyFile string) (*material, error) {
+func unlock(ctx context.Context, r store.Reader, openers []Opener) (*material, error) {
 	m := &material{}
 	if err := unchecked(r, store.Vault, stateKey, &m.state); err != nil {
 		return nil, err
 	}
-	root, err := unlockRoot(r, key, m.state.Tenant)
-	if errors.Is(err, seal.ErrWrongKey) {
-		return nil, fmt.Errorf("the key file %q does not open this vault (%s): use the one that was made with it", keyFile, m.state.Tenant)
-	}
+	root, err := openRoot(ctx, r, openers, m.state.Tenant)
 	if err != nil {
 		return nil, err
 	}
@@ -128,25 +125,6 @@ func (m *material) signer(role seal.Role, id string, blob []byte) (ed25519.Priva
 		return nil, fmt.Errorf("opening %s key: wrong size", role)
 	}
 	return ed25519.NewKeyFromSeed(seed), nil
-}
-
-// unlockRoot tries each slot that a key file can open.
-func unlockRoot(r store.Reader, key *seal.FileKey, tenant string) (*seal.RootKey, error) {
-	err := error(seal.ErrWrongKey)
-	var root *seal.RootKey
-	scan := r.Scan(store.Slots, nil, func(_, raw []byte) (bool, error) {
-		rec, ok := audit.ParseRecord(raw)
-		if !ok {
-			return true, nil
-		}
-		slot, bad := seal.ParseSlot(rec.Content)
-		if bad != nil || slot.Kind != seal.KindFile {
-			return true, nil
-		}
-		root, err = slot.Unlock(tenant, key)
-		return err != nil, nil
-	})
-	return root, errors.Join(err, scan)
 }
 
 // unchecked decodes a record whose MAC cannot be checked yet.

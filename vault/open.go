@@ -8,10 +8,10 @@ import (
 	"github.com/agent-secret-store/assd/audit"
 	"github.com/agent-secret-store/assd/internal/peer"
 	"github.com/agent-secret-store/assd/store"
-	"github.com/agent-secret-store/assd/vault/seal"
 )
 
-// Open opens the vault in cfg.Dir with its key file. It checks the newest signed
+// Open opens the vault in cfg.Dir with what cfg.Openers have. A *[SealedError] says that
+// none of them opens it. It checks the newest signed
 // head, the events since the one before it, and the head kept beside the key
 // file; the rest of the chain is checked while the vault already serves.
 func Open(cfg Config) (*Vault, error) {
@@ -44,28 +44,24 @@ func open(cfg Config) (*Vault, error) {
 	if err := peer.CheckPrivate(cfg.Dir, true); err != nil {
 		return nil, err
 	}
-	key, err := seal.ReadKeyFile(cfg.keyFile())
-	if err != nil {
-		return nil, err
-	}
 	v := newVault(cfg)
+	var err error
 	if v.db, err = store.Open(v.storeConfig(true)); err != nil {
 		return nil, err
 	}
-	err = v.db.View(func(s *store.Snapshot) error { return v.wake(s, key) })
-	if err != nil {
+	if err := v.db.View(v.wake); err != nil {
 		return nil, errors.Join(err, v.abandon())
 	}
 	return v, nil
 }
 
 // wake takes the keys from the file and resumes the trail.
-func (v *Vault) wake(s *store.Snapshot, key *seal.FileKey) error {
-	m, err := unlock(s, key, v.cfg.keyFile())
+func (v *Vault) wake(s *store.Snapshot) error {
+	m, err := unlock(context.Background(), s, v.cfg.openers())
 	if err != nil {
 		return err
 	}
-	defer m.root.Wipe()
+	v.root = m.root // from here on abandon wipes it
 	if v.log, err = audit.Open(s, v.auditConfig(m)); err != nil {
 		return err
 	}
@@ -91,6 +87,9 @@ func (v *Vault) abandon() error {
 	err := v.db.Close()
 	if v.heads != nil {
 		err = errors.Join(err, v.heads.Close())
+	}
+	if v.root != nil {
+		v.root.Wipe()
 	}
 	return err
 }

@@ -7,6 +7,7 @@ type Process struct {
 	Confined      string // one of api.Confined…
 	ConfinedLacks string // what could not be had, and why; "" when nothing lacks
 	Root          bool   // it runs as root
+	ClearSwap     string // where its memory may be written to in the clear; "": nowhere
 }
 
 // TellProcess has owners told of the process.
@@ -16,5 +17,6 @@ func (v *Vault) tellProcess(p *api.Protection) {
 	p.Confined = api.ConfinedNone
 	if now := v.process.Load(); now != nil {
 		p.Confined, p.ConfinedLacks, p.RunsAsRoot = now.Confined, now.ConfinedLacks, now.Root
+		p.ClearSwap = now.ClearSwap
 	}
 }

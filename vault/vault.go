@@ -39,6 +39,7 @@ import (
 
 	"github.com/agent-secret-store/assd/audit"
 	"github.com/agent-secret-store/assd/audit/chain"
+	"github.com/agent-secret-store/assd/internal/crashpoint"
 	"github.com/agent-secret-store/assd/policy"
 	"github.com/agent-secret-store/assd/store"
 	"github.com/agent-secret-store/assd/vault/envelope"
@@ -48,8 +49,9 @@ import (
 // Config says where a vault lives. Now and Log may be zero: the wall clock, and
 // nothing is logged.
 type Config struct {
-	Dir     string // data dir, 0700
-	KeyFile string // the file slot's key; "": root.key in Dir. Its folder also holds head
+	Dir     string   // data dir, 0700
+	KeyFile string   // the file slot's key; "": root.key in Dir. Its folder also holds head
+	Openers []Opener // what opens it, tried in this order; nil: the key file
 	Now     func() time.Time
 	Log     hclog.Logger
 	Argon2  seal.Argon2Params // what a passphrase costs; zero: the default
@@ -58,6 +60,14 @@ type Config struct {
 	RotationAnswer time.Duration
 	// Dial makes the connections of webhooks; nil: those of the system.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+}
+
+// openers are what may open the vault.
+func (c Config) openers() []Opener {
+	if c.Openers != nil {
+		return c.Openers
+	}
+	return []Opener{FileOpener(c.keyFile())}
 }
 
 // argon2 is what a passphrase costs.
@@ -105,6 +115,7 @@ type Vault struct {
 	log     *audit.Log
 	heads   *audit.HeadFile
 	tenant  string
+	root    *seal.RootKey // wiped by Close
 	keyring *envelope.Keyring
 	tokens  *tokenKey
 	cache   recordCache
@@ -194,6 +205,7 @@ func (v *Vault) committed() {
 	if err := v.heads.Write(v.log.Head()); err != nil {
 		v.cfg.Log.Error("the head file could not be written; going on without it would let an older copy pass", "error", err)
 	}
+	crashpoint.At("head.written")
 	v.events.tell()
 }
 
@@ -212,7 +224,9 @@ func (v *Vault) Close() error {
 		err = nil // it has been reported where it happened
 	}
 	v.lastCheckpoints()
-	return errors.Join(err, v.db.Close(), v.heads.Close())
+	err = errors.Join(err, v.db.Close(), v.heads.Close())
+	v.root.Wipe()
+	return err
 }
 
 // run starts the background work: counted refusals and what has expired once a

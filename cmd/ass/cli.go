@@ -30,6 +30,7 @@ type cli struct {
 	Policy     policyCmd     `cmd:"" help:"Check, show and accept who may do what. Owners only."`
 	Webhooks   webhooksCmd   `cmd:"" help:"List and test the receivers of events. Owners only."`
 	Vault      vaultCmd      `cmd:"" help:"Look after the daemon, and stop everything."`
+	Doctor     doctorCmd     `cmd:"" help:"Show what protects this installation and what does not, with the command that improves it."`
 	Passphrase passphraseCmd `cmd:"" help:"Change your approval passphrase. Owners only."`
 }
 

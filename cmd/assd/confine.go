@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/agent-secret-store/assd/internal/confine"
+	"github.com/agent-secret-store/assd/internal/harden"
 	"github.com/agent-secret-store/assd/vault"
 	"github.com/agent-secret-store/assd/vault/api"
 	"github.com/agent-secret-store/assd/vault/away"
@@ -27,7 +28,11 @@ func (d *daemon) confine(folders []confine.Folder) error {
 	confined := map[confine.Level]string{
 		confine.None: api.ConfinedNone, confine.Partial: api.ConfinedPartial, confine.Full: api.ConfinedFull,
 	}[state.Level]
-	d.vault.TellProcess(vault.Process{Confined: confined, ConfinedLacks: state.Lacks, Root: root})
+	swap := clearSwap()
+	d.vault.TellProcess(vault.Process{Confined: confined, ConfinedLacks: state.Lacks, Root: root, ClearSwap: swap})
+	if swap != "" {
+		d.log.Warn("what is in memory may reach the disk in the clear; encrypt the swap, or turn it off", "swap", swap)
+	}
 	if state.Level == confine.Full {
 		d.log.Debug("confined to the folders that are used")
 	} else {
@@ -37,6 +42,16 @@ func (d *daemon) confine(folders []confine.Folder) error {
 		d.log.Warn("assd runs as root; a user of its own is safer: assd --user NAME")
 	}
 	return nil
+}
+
+// clearSwap says where memory may be swapped to unencrypted, or that it cannot be told;
+// "": nowhere.
+func clearSwap() string {
+	areas, err := harden.ClearSwap()
+	if err != nil {
+		return err.Error()
+	}
+	return strings.Join(areas, ", ")
 }
 
 // folders are those that are used while serving. What names another one later needs

@@ -103,6 +103,7 @@ type Protection struct {
 	Confined      string `json:"confined"`                 // "full", "partial" or "none": whether the daemon is kept to its own folders
 	ConfinedLacks string `json:"confined_lacks,omitempty"` // what could not be had, and why
 	RunsAsRoot    bool   `json:"runs_as_root"`
+	ClearSwap     string `json:"clear_swap,omitempty"` // where memory may be swapped to unencrypted
 	// Recovered are the owners who got a new key offline in the last 30 days.
 	Recovered     []RecoveredOwner `json:"recovered_owners"`
 	Pending       int              `json:"pending_approvals"`

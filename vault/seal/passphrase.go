@@ -29,7 +29,7 @@ const (
 // says why and holds nothing of the text.
 var ErrPassphrase = errors.New("passphrase cannot be used")
 
-// Passphrase is what a person types to open a [PassphraseWrap]. It prints as
+// Passphrase is what a person types to open a [PassphraseWrap] or a slot. It prints as
 // [REDACTED], refuses to be marshalled and cannot be compared with ==; copies
 // share the bytes. The zero value is none and fails with [ErrWiped].
 type Passphrase struct{ material }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/tink-crypto/tink-go/v2/aead/subtle"
 	"github.com/tink-crypto/tink-go/v2/tink"
+	"golang.org/x/crypto/argon2"
 )
 
 const (
@@ -32,8 +33,7 @@ var (
 // and paths come from the operator, not from the file.
 type Kind string
 
-// The kinds of slot. This version makes and opens file slots; it reads and
-// lists the others.
+// The kinds of slot.
 const (
 	KindFile       Kind = "file"       // a key file
 	KindPassphrase Kind = "passphrase" // a passphrase, through Argon2id
@@ -46,23 +46,30 @@ const (
 //
 //	{"id":"slt_…","kind":"file","argon2":{…},"salt":"32 bytes, base64","wrapped":"60 bytes, base64"}
 //
-//	slot key = HKDF-SHA256(secret, salt, "ass-slot-v1/" ‖ kind)
+//	slot key = HKDF-SHA256(secret, salt, "ass-slot-v1/" ‖ kind)   secret: with argon2, Argon2id(secret, salt, argon2)
 //	wrapped  = AES-256-GCM(slot key, root key, ad): nonce ‖ sealed ‖ tag
 //	ad       = len16 ‖ "ass-slot-v1" ‖ len16 ‖ tenant ‖ len16 ‖ id ‖ len16 ‖ kind ‖ len16 ‖ salt ‖
 //	           memory in KiB, 4 bytes ‖ time, 4 bytes ‖ threads, 1 byte   (zero without argon2)
 type Slot struct {
 	ID      SlotID        `json:"id"`
 	Kind    Kind          `json:"kind"`
-	Argon2  *Argon2Params `json:"argon2,omitempty"` // always with a passphrase, perhaps with a command
+	Argon2  *Argon2Params `json:"argon2,omitempty"` // always with a passphrase, and with a command, which may print a weak one
 	Salt    []byte        `json:"salt"`
 	Wrapped []byte        `json:"wrapped"`
 }
 
-// NewFileSlot wraps root under key, bound to tenant.
-func NewFileSlot(root *RootKey, tenant string, key *FileKey) (Slot, error) {
-	s := Slot{ID: newSlotID(), Kind: KindFile, Salt: make([]byte, saltSize)}
+// NewSlot wraps root under secret, bound to tenant. cost is what a passphrase or what a
+// command printed is stretched with; a key, which is random, is not.
+func NewSlot(root *RootKey, tenant string, secret Secret, cost Argon2Params) (Slot, error) {
+	s := Slot{ID: newSlotID(), Kind: secret.Kind(), Salt: make([]byte, saltSize)}
 	rand.Read(s.Salt)
-	aead, ad, err := s.aead(tenant, key)
+	if s.Kind == KindPassphrase || s.Kind == KindCommand {
+		if err := cost.Check(); err != nil {
+			return Slot{}, fmt.Errorf("making slot: %w", err)
+		}
+		s.Argon2 = &cost
+	}
+	aead, ad, err := s.aead(tenant, secret)
 	if err != nil {
 		return Slot{}, fmt.Errorf("making slot: %w", err)
 	}
@@ -76,16 +83,17 @@ func NewFileSlot(root *RootKey, tenant string, key *FileKey) (Slot, error) {
 	return s, nil
 }
 
-// Unlock returns the root key. It fails with [ErrKind] for a slot that no key
-// file opens, and with [ErrWrongKey].
-func (s Slot) Unlock(tenant string, key *FileKey) (*RootKey, error) {
+// Unlock returns the root key. It fails with [ErrKind] for a slot that no secret of that
+// kind opens, and with [ErrWrongKey]. With argon2 it takes the time and memory that
+// those parameters say.
+func (s Slot) Unlock(tenant string, secret Secret) (*RootKey, error) {
 	if err := s.check(); err != nil {
 		return nil, err
 	}
-	if s.Kind != KindFile {
+	if s.Kind != secret.Kind() {
 		return nil, fmt.Errorf("unlocking %s slot %q: %w", s.Kind, s.ID, ErrKind)
 	}
-	aead, ad, err := s.aead(tenant, key)
+	aead, ad, err := s.aead(tenant, secret)
 	if err != nil {
 		return nil, fmt.Errorf("unlocking slot %q: %w", s.ID, err)
 	}
@@ -96,17 +104,21 @@ func (s Slot) Unlock(tenant string, key *FileKey) (*RootKey, error) {
 	return &RootKey{materialOf(plain)}, nil
 }
 
-// aead returns the cipher of the slot for key, and the associated data.
-func (s Slot) aead(tenant string, key *FileKey) (tink.AEAD, []byte, error) {
+// aead returns the cipher of the slot for secret, and the associated data.
+func (s Slot) aead(tenant string, secret Secret) (tink.AEAD, []byte, error) {
 	ad, err := s.associatedData(tenant)
 	if err != nil {
 		return nil, nil, err
 	}
-	secret, err := key.bytes()
+	text, err := secret.bytes()
 	if err != nil {
 		return nil, nil, err
 	}
-	slotKey, err := hkdf.Key(sha256.New, secret, s.Salt, slotLabel+"/"+string(s.Kind), keySize)
+	if s.Argon2 != nil {
+		text = argon2.IDKey(text, s.Salt, s.Argon2.Time, s.Argon2.MemoryKiB, s.Argon2.Threads, keySize)
+		defer clear(text)
+	}
+	slotKey, err := hkdf.Key(sha256.New, text, s.Salt, slotLabel+"/"+string(s.Kind), keySize)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -26,7 +26,7 @@ func newKey(t testing.TB) *seal.FileKey {
 
 func newSlot(t testing.TB, root *seal.RootKey, key *seal.FileKey) seal.Slot {
 	t.Helper()
-	slot, err := seal.NewFileSlot(root, tenantA, key)
+	slot, err := seal.NewSlot(root, tenantA, key, seal.Argon2Params{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -108,6 +108,7 @@ func (d *daemon) samples() map[string]sample {
 		}
 	}
 	d.webhook("chat")
+	list["vault.doctor"] = sample{"GET", "/v1/vault/doctor", ""}
 	list["webhook.list"], list["webhook.test"] = sample{"GET", "/v1/webhooks", ""}, sample{"POST", "/v1/webhooks/chat/test", ""}
 	list["token.revoke"] = sample{"DELETE", "/v1/tokens/" + d.tokenID(bot), ""}
 	list["policy.accept"] = sample{"POST", "/v1/policy/accept", d.held("policy.toml", "[tokens]\ndefault_ttl = \"10m\"\n")}
@@ -213,7 +214,7 @@ func (d *daemon) stepUpToken(scopes ...string) string {
 
 // goesOn are the routes that a lockdown leaves open: to look, and to stop more.
 var goesOn = strings.Fields(`health jwks openapi certificate claim me audit audit.export audit.checkpoint audit.verify audit.rotate_key audit.follow audit.stats token.list token.revoke agent.list agent.revoke owner.list owner.revoke
-approval.list approval.get approval.deny approval.revoke policy.get policy.check vault.lockdown vault.lift webhook.list webhook.test`)
+approval.list approval.get approval.deny approval.revoke policy.get policy.check vault.lockdown vault.lift vault.doctor webhook.list webhook.test`)
 
 // TestLockdownAtEveryRoute: what does not go on in a lockdown is LOCKED_DOWN to
 // everyone, and so is a token from before it; the rest answers.

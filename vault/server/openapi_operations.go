@@ -388,6 +388,12 @@ var operationDocs = map[string]operationDoc{
 		gives: noContent("The new one counts from now on."),
 		codes: []api.Code{api.CodeConflict},
 	},
+	"vault.doctor": {
+		tag: "vault", summary: "What protects the vault, and what does not", who: owners,
+		text:  "What the daemon can tell of its own machine; `ass doctor` adds what it sees of the caller's.",
+		gives: ok[api.Doctor]("What was looked at."),
+		codes: []api.Code{api.CodeConflict},
+	},
 	"webhook.list": {
 		tag: "webhooks", summary: "The webhooks, and how they stand", who: owners,
 		text:  "They are configured in `assd.toml`. Of a URL only scheme, host and port are told.",

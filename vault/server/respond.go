@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/agent-secret-store/assd/internal/crashpoint"
 	"github.com/agent-secret-store/assd/vault/api"
 )
 
@@ -38,6 +39,7 @@ func (a answer) status() int {
 // write sends a. An error that is not meant for the wire is logged, and the
 // client is told no more than where to look.
 func (s *Server) write(w http.ResponseWriter, rq *request, a answer) {
+	crashpoint.At("answer")
 	body := a.body
 	if st, ok := body.(*stream); ok && a.err == nil {
 		s.stream(w, rq, st)

@@ -1,0 +1,146 @@
+package vault
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/agent-secret-store/assd/audit"
+	"github.com/agent-secret-store/assd/store"
+	"github.com/agent-secret-store/assd/vault/api"
+)
+
+// Doctor says what protects this vault and what does not, for owners.
+func (v *Vault) Doctor(ctx context.Context, req Request) (out api.Doctor, err error) {
+	err = v.look(ctx, req, audit.VaultDoctor, true, func(r store.Reader, c *caller) error {
+		p, err := v.protection(r, c)
+		if err != nil {
+			return err
+		}
+		out.Checks = append(out.Checks, v.checkTrailState(), checkPassphrase(p), checkProcess(p), checkSwap(p))
+		out.Checks = append(out.Checks, v.checkKeyFile(), v.checkModes(), v.checkDisk())
+		out.Checks = append(out.Checks, checkCheckpoints(p))
+		out.Checks = append(out.Checks, v.checkFiles(p)...)
+		return nil
+	})
+	return out, err
+}
+
+func (v *Vault) checkTrailState() api.Check {
+	if v.Chain() == "ok" || v.Chain() == "running" {
+		return api.Fine("trail", "the audit chain verifies, as far as it has been checked since the start: "+v.Chain())
+	}
+	return api.Problem("trail", v.Chain(), "assd verify")
+}
+
+func checkPassphrase(p *api.Protection) api.Check {
+	switch {
+	case !p.PassphraseSet:
+		return api.Problem("passphrase", "no approval passphrase: whoever has the daemon's files, or runs as its user, reads every secret, and owner keys alone approve",
+			"assd passphrase set")
+	case !p.OwnPassphrase:
+		return api.Advice("passphrase", "set, but you have none of your own and cannot approve", "ass agents create --owner --name NAME")
+	}
+	return api.Fine("passphrase", "sensitive and critical values open with an approval passphrase alone")
+}
+
+func checkProcess(p *api.Protection) api.Check {
+	switch {
+	case p.RunsAsRoot:
+		return api.Problem("process", "assd runs as root, and so do the commands of rotators: a flaw in it is one in the machine", "assd --user NAME")
+	case p.Confined != api.ConfinedFull:
+		return api.Advice("process", "assd is not confined in full to its folders: "+p.ConfinedLacks, "")
+	}
+	return api.Fine("process", "assd is confined to its own folders and leaves no core files")
+}
+
+func checkSwap(p *api.Protection) api.Check {
+	if p.ClearSwap == "" {
+		return api.Fine("swap", "nothing is swapped in the clear")
+	}
+	return api.Advice("swap", "keys and values can reach the disk: "+p.ClearSwap, "swapoff -a, or swap on dm-crypt")
+}
+
+// checkKeyFile looks whether a copy of the data dir has the key as well.
+func (v *Vault) checkKeyFile() api.Check {
+	path := v.cfg.keyFile()
+	if _, err := os.Lstat(path); err != nil {
+		return api.Fine("key file", "none is kept beside the data")
+	}
+	if filepath.Dir(path) == filepath.Clean(v.cfg.Dir) {
+		return api.Advice("key file", "it lies in the data dir, so whoever copies that can open the vault", "assd --key-file /on/another/device/root.key")
+	}
+	return api.Fine("key file", "it lies outside the data dir")
+}
+
+// checkModes looks whether others got into the files since the start.
+func (v *Vault) checkModes() api.Check {
+	for _, path := range []string{v.cfg.Dir, v.cfg.dbFile(), v.cfg.keyFile(), v.cfg.headFile()} {
+		info, err := os.Lstat(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return api.Problem("permissions", err.Error(), "")
+		}
+		if info.Mode().Perm()&0o077 != 0 && path != v.cfg.keyFile() { // which systemd may pass with the group's bit
+			return api.Problem("permissions", fmt.Sprintf("%q has mode %04o, which lets others in", path, info.Mode().Perm()), fmt.Sprintf("chmod go= %q", path))
+		}
+	}
+	return api.Fine("permissions", "the files are this user's alone")
+}
+
+// Bounds below which the disk counts as nearly full.
+const (
+	fewBytes   = 256 << 20
+	fewPercent = 5
+)
+
+func (v *Vault) checkDisk() api.Check {
+	free, size, err := diskFree(v.cfg.Dir)
+	if err != nil {
+		return api.Advice("disk", "how full it is could not be told: "+err.Error(), "df "+v.cfg.Dir)
+	}
+	says := fmt.Sprintf("%d MiB of %d MiB are free where the data lies", free>>20, size>>20)
+	if free < fewBytes || free/100*100 < size/100*fewPercent {
+		return api.Problem("disk", says+"; when it is full nothing is read or written", "free some space on it")
+	}
+	return api.Fine("disk", says)
+}
+
+func checkCheckpoints(p *api.Protection) api.Check {
+	const fix = `[[checkpoint]] in assd.toml: file = "/on/another/device/checkpoints"`
+	if len(p.Checkpoints) == 0 {
+		return api.Advice("checkpoints", "none leave this machine: whoever can write the files can put the whole vault back unseen", fix)
+	}
+	for _, c := range p.Checkpoints {
+		if c.FailingSince != nil {
+			return api.Problem("checkpoints", c.To+": "+c.Failure, "ass status")
+		}
+	}
+	return api.Fine("checkpoints", "they leave for "+p.Checkpoints[0].To)
+}
+
+// checkFiles looks at the operator's files and who is told of events.
+func (v *Vault) checkFiles(p *api.Protection) (checks []api.Check) {
+	for _, f := range []struct{ name, state, problem string }{
+		{api.PolicyFile, p.Policy, p.PolicyProblem}, {api.ConfigFile, p.Config, p.ConfigProblem},
+	} {
+		switch f.state {
+		case api.FileProblem:
+			checks = append(checks, api.Problem(f.name, f.problem, "ass policy check"))
+		case api.FileHeld:
+			checks = append(checks, api.Problem(f.name, "a changed one waits for an owner, and what was in force stays", "ass policy accept --file "+f.name))
+		}
+	}
+	for _, w := range p.Webhooks {
+		checks = append(checks, api.Problem("webhook "+w.Name, "not all events arrive", "ass webhooks list"))
+	}
+	if p.RotationProblem != "" || len(p.FailedRotations) > 0 {
+		checks = append(checks, api.Problem("rotation", "a secret could not be rotated", "ass status"))
+	}
+	return checks
+}
