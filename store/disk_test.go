@@ -26,7 +26,7 @@ func faultyDisk(step string, happened bool, err error) (d *disk, reached *bool) 
 	f.commit = func(btx *bolt.Tx) error {
 		name := "commit of the copy"
 		if !inCopy(btx) {
-			name = "commit of the format"
+			name = "commit"
 		}
 		return fails(name, btx.Commit)
 	}

@@ -106,7 +106,7 @@ func TestMigrate(t *testing.T) {
 
 // TestMigrateFaults: each step failed, and failed but happened; then it is opened anew.
 func TestMigrateFaults(t *testing.T) {
-	for _, step := range []string{"commit of the copy", "sync", "rename", "folder sync", "commit of the format"} {
+	for _, step := range []string{"commit of the copy", "sync", "rename", "folder sync", "commit"} {
 		for _, happened := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, happened=%t", step, happened), func(t *testing.T) {
 				path := older(t, 1)
@@ -116,7 +116,7 @@ func TestMigrateFaults(t *testing.T) {
 					t.Fatalf("reached %v, %v", *reached, err)
 				}
 				wantNamesOf(t, filepath.Dir(path), "vault.db", "vault.db.format-1")
-				wantFormat(t, path, map[bool]uint32{false: 1, true: 2}[step == "commit of the format" && happened], "a")
+				wantFormat(t, path, map[bool]uint32{false: 1, true: 2}[step == "commit" && happened], "a")
 				db, err := Open(Config{Path: path})
 				if err != nil {
 					t.Fatal(err)
