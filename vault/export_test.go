@@ -217,3 +217,6 @@ const (
 
 // BucketWidth is how long each piece of a time is.
 func BucketWidth(from, until time.Time) time.Duration { return bucketWidth(from, until) }
+
+// CompactDue does what the vault does once a minute about the size of its file.
+func (v *Vault) CompactDue(ctx context.Context) error { return v.compactOnSchedule(ctx) }

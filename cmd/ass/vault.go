@@ -12,6 +12,7 @@ import (
 
 type vaultCmd struct {
 	Cert     vaultCertCmd     `cmd:"" help:"Print the daemon's certificate for other machines."`
+	Compact  vaultCompactCmd  `cmd:"" help:"Write the data file anew, without what is gone from the vault. Owners only."`
 	Lockdown vaultLockdownCmd `cmd:"" help:"Stop everything at once."`
 	Lift     vaultLiftCmd     `cmd:"" help:"End a lockdown. Owners only."`
 }
@@ -21,6 +22,7 @@ func (vaultCmd) Help() string {
 	return `Examples:
 
   ass vault cert > assd.pem
+  ass vault compact
   ass vault lockdown --reason "an agent's key has leaked"
   ass vault lift`
 }
