@@ -56,6 +56,7 @@ const (
 	VaultLift     Action = "vault.lift"
 
 	AuditRotateKey Action = "audit.rotate_key" // another key signs the heads from here on
+	KEKRotate      Action = "kek.rotate"       // another keyring seals values, and what comes of the old one
 
 	PolicyReload Action = "policy.reload"
 	ConfigReload Action = "config.reload"
@@ -70,6 +71,7 @@ const (
 
 	AgentList   Action = "agent.list" // these only when refused
 	OwnerList   Action = "owner.list"
+	VaultStatus Action = "vault.status"
 	TokenList   Action = "token.list"
 	AuditRead   Action = "audit.read"
 	MeRead      Action = "me.read"
