@@ -27,8 +27,10 @@ func (v *Vault) Status(ctx context.Context, req Request) (out api.VaultStatus, e
 			return true, nil
 		})
 	})
-	if err == nil {
-		out.FileBytes, out.FreeBytes, err = v.db.Space()
+	if err != nil {
+		return out, err
 	}
+	file, free, err := v.db.Space()
+	out.FileBytes, out.FreeBytes = uint64(file), uint64(free)
 	return out, asAPI(err)
 }

@@ -23,8 +23,8 @@ type VaultStatus struct {
 	Sealed    bool      `json:"sealed"`
 	Claimed   bool      `json:"claimed"`
 	Format    int       `json:"format"`     // of the data file
-	FileBytes int64     `json:"file_bytes"` // of the data file
-	FreeBytes int64     `json:"free_bytes"` // of these, in pages that are free
+	FileBytes uint64    `json:"file_bytes"` // of the data file
+	FreeBytes uint64    `json:"free_bytes"` // of these, in pages that are free
 	KEK       string    `json:"kek"`        // id of the keyring that seals values
 	KEKSince  time.Time `json:"kek_since"`
 	Epoch     uint64    `json:"epoch"` // of the key that signs the trail
