@@ -80,6 +80,7 @@ func TestRotateKEK(t *testing.T) {
 	}
 	d.mustPut(d.owner, critical, "value of critical", tier("critical"))
 	d.mustPut(d.owner, "big/ONE", strings.Repeat("x", 1<<20))
+	d.mustImport(d.owner, manyLines(300))
 	token := d.token(d.mia.APIKey, "secrets:read:"+plain)
 	before := map[string]string{"kek": d.only("kek"), "audit": d.only("audit"), "token": d.only("token")}
 	old := takeLoot(t, d.file("vault.db"), d.file("root.key"))

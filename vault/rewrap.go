@@ -258,6 +258,9 @@ func (v *Vault) endRewrapping(ctx context.Context) error {
 
 // endTurn writes the file anew without what the old keyring was, and says so.
 func (v *Vault) endTurn(ctx context.Context) error {
+	if err := v.db.Compact(ctx); err != nil {
+		return err
+	}
 	err := v.nextStage(ctx, compacting, func(next *state) (reason string, changes []audit.Change) {
 		reason = "done: " + next.Turn.Old + " is destroyed; backups from before " + next.Turn.Begun.Format(time.RFC3339) + " still hold it"
 		next.Turn = turn{}

@@ -30,7 +30,7 @@ func (v *Vault) Status(ctx context.Context, req Request) (out api.VaultStatus, e
 	if err != nil {
 		return out, err
 	}
-	file, free, err := v.db.Space()
-	out.FileBytes, out.FreeBytes = uint64(file), uint64(free)
+	is, err := v.db.Size()
+	out.FileBytes, out.FreeBytes = uint64(is.File), uint64(is.Free)
 	return out, asAPI(err)
 }

@@ -29,7 +29,7 @@ type VaultStatus struct {
 	KEKSince  time.Time `json:"kek_since"`
 	Epoch     uint64    `json:"epoch"` // of the key that signs the trail
 	Slots     int       `json:"slots"`
-	Turn      *KeyTurn  `json:"rotation"` // null: none is under way
+	Turn      *KeyTurn  `json:"rotation,omitempty"` // absent: none is under way
 }
 
 // KeyTurn is how far it is to turn over the keys.

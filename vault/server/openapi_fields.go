@@ -359,7 +359,7 @@ var ownerFields = map[string]fieldDoc{
 	"VaultStatus.kek_since":  says("Since when."),
 	"VaultStatus.epoch":      says("The epoch of the key that signs the trail.", from(1)),
 	"VaultStatus.slots":      says("How many slots hold the root key.", from(0)),
-	"VaultStatus.rotation":   says("How far it is to turn over the keys; null while nothing of that is left to do.", orNull),
+	"VaultStatus.rotation":   says("How far it is to turn over the keys; absent while nothing of that is left to do."),
 	"KeyTurn.stage":          says("What is being done.", oneOf(api.KeyTurnRewrapping, api.KeyTurnCompacting)),
 	"KeyTurn.replaced":       says("The id of the key that is to be destroyed.", idOf("kek")),
 	"KeyTurn.since":          says("Since when."),
