@@ -22,6 +22,7 @@ type turn struct {
 	Old   string    `json:"old"`   // id of the keyring that was replaced
 	Stage string    `json:"stage"` // "": nothing is left
 	Begun time.Time `json:"begun"`
+	Gone  time.Time `json:"gone,omitzero"` // when the old sealed keyset was removed
 }
 
 // The stages of a turn.

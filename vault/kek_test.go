@@ -166,6 +166,7 @@ func TestRotateKEKTwice(t *testing.T) {
 	h.mustPut(h.owner, "app/env/K7", "new") // sealed to the new one, or the old one wrapped anew
 	h.turned()
 	h.rotateKEK()
+	h.reopen() // a stop in the middle
 	h.turned()
 	h.mustGet(h.owner, "app/env/K7", "new")
 	h.mustGet(h.owner, "app/env/K399", "value 399")

@@ -250,7 +250,7 @@ func (v *Vault) inPieces(ctx context.Context, b store.Bucket, fn func(s *store.S
 // an older snapshot may still have a value to open.
 func (v *Vault) endRewrapping(ctx context.Context) error {
 	return v.nextStage(ctx, rewrapping, func(next *state) (reason string, changes []audit.Change) {
-		next.Turn.Stage = compacting
+		next.Turn.Stage, next.Turn.Gone = compacting, v.log.Now()
 		return "all is wrapped by " + next.KEK + "; " + next.Turn.Old + " is removed and still in free pages",
 			[]audit.Change{remove(store.Keys, kekRecord(next.Turn.Old))}
 	})
@@ -261,8 +261,16 @@ func (v *Vault) endTurn(ctx context.Context) error {
 	if err := v.db.Compact(ctx); err != nil {
 		return err
 	}
-	err := v.nextStage(ctx, compacting, func(next *state) (reason string, changes []audit.Change) {
-		reason = "done: " + next.Turn.Old + " is destroyed; backups from before " + next.Turn.Begun.Format(time.RFC3339) + " still hold it"
+	st, err := v.stateNow()
+	if err != nil {
+		return err
+	}
+	backups, err := v.backupsBefore(ctx, st.Turn.Gone)
+	if err != nil {
+		return err
+	}
+	err = v.nextStage(ctx, compacting, func(next *state) (reason string, changes []audit.Change) {
+		reason = "done: " + next.Turn.Old + " is destroyed; " + backups
 		next.Turn = turn{}
 		return reason, nil
 	})
@@ -271,6 +279,29 @@ func (v *Vault) endTurn(ctx context.Context) error {
 		v.cfg.Log.Info("the keys are turned over")
 	}
 	return err
+}
+
+// namedBackups is how many backups an event names.
+const namedBackups = 5
+
+// backupsBefore says which backups hold a key that was removed at that time: those that
+// the trail knows of, and copies that were made without the daemon.
+func (v *Vault) backupsBefore(ctx context.Context, at time.Time) (string, error) {
+	page, err := v.log.Query(ctx, v.db, audit.Filter{Action: "vault.backup", Until: at}, namedBackups)
+	if err != nil {
+		return "", err
+	}
+	text := "backups and copies from before " + at.Format(time.RFC3339) + " still hold it"
+	for i, ev := range page.Events {
+		if i == 0 {
+			text += ", as those of event"
+		}
+		text += fmt.Sprintf(" %d", ev.Seq)
+	}
+	if page.Next != 0 {
+		text += " and older ones"
+	}
+	return text, nil
 }
 
 // nextStage ends a stage, with the event of that.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"os"
 	"strings"
 	"time"
@@ -111,17 +110,23 @@ func (a *app) turnProgress() *turnProgress {
 	return &turnProgress{note: a.note, progress: progress{shown: !a.Quiet && !a.JSON && isTerminal(os.Stderr)}}
 }
 
-const barWidth = 30
-
 func (p *turnProgress) at(t *api.KeyTurn) {
 	switch {
-	case p.shown && t.Total > 0:
-		full := barWidth * t.Done / t.Total
-		p.draw(fmt.Sprintf("[%s%s] %s", strings.Repeat("#", full), strings.Repeat(".", barWidth-full), howFar(t)))
 	case p.shown:
-		p.draw(howFar(t) + " ...")
+		p.draw(bar(t) + howFar(t) + " ...")
 	case time.Since(p.told) >= turnLines:
 		p.told = time.Now()
 		p.note(howFar(t))
 	}
+}
+
+const barWidth = 30
+
+// bar shows how much is done; it is empty before anything is counted.
+func bar(t *api.KeyTurn) string {
+	if t.Total <= 0 || t.Stage != api.KeyTurnRewrapping {
+		return ""
+	}
+	full := barWidth * max(0, min(t.Done, t.Total)) / t.Total
+	return "[" + strings.Repeat("#", full) + strings.Repeat(".", barWidth-full) + "] "
 }

@@ -178,10 +178,11 @@ func TestStepUpAtEveryRoute(t *testing.T) {
 		if len(refused) != 1 || !strings.HasSuffix(refused[0].Action, ".denied") || refused[0].Outcome != "denied" {
 			t.Errorf("%s without a passphrase left %v", name, actions(refused))
 		}
-		if guard.StepUp == policy.StepUpAlways {
+		if guard.StepUp == policy.StepUpAlways && name != "kek.rotate" { // that ends tokens, and goes on by itself
 			d.want(d.call(s.method, s.target, d.owner, with(s.body)), "")
 		}
 	}
+	d.want(d.call("POST", "/v1/vault/rotate-kek", d.owner, with("")), "")
 	d.want(d.call("POST", "/v1/vault/lockdown", d.owner, ""), "")
 	d.want(d.call("POST", "/v1/vault/lift", d.owner, ""), "STEP_UP_REQUIRED")
 	d.want(d.call("POST", "/v1/vault/lift", d.owner, with("")), "")
