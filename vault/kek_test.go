@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/agent-secret-store/assd/audit"
+	"github.com/agent-secret-store/assd/store"
 	"github.com/agent-secret-store/assd/vault"
 	"github.com/agent-secret-store/assd/vault/api"
 	"github.com/agent-secret-store/assd/vault/envelope"
@@ -70,9 +71,9 @@ func (h *house) only(role string) string {
 	return ids[0]
 }
 
-// TestRotateKEK: all keys are others, what was there is read as before, of every
+// TestThreat31RotateKEK: all keys are others, what was there is read as before, of every
 // version and tier, and the old keyset opens nothing any more.
-func TestRotateKEK(t *testing.T) {
+func TestThreat31RotateKEK(t *testing.T) {
 	d := &desk{house: newKeyedHouse(t)}
 	d.mia = d.agent("mia", "secrets:*:*")
 	for n := 1; n <= versionsEach; n++ {
@@ -108,7 +109,7 @@ func TestRotateKEK(t *testing.T) {
 	d.mustGet(d.token(d.mia.APIKey, "secrets:read:"+plain).Token, plain, fmt.Sprintf("value %d of %s", versionsEach, plain))
 	d.wantProtected(critical, "value of critical")
 	d.wantTurn(seq)
-	if s := d.status(); s.KEK != r.KEK || s.KEKSince.IsZero() || s.Epoch != 2 || s.Slots != 1 || !s.Claimed || s.Format != 1 || s.FileBytes == 0 {
+	if s := d.status(); s.KEK != r.KEK || s.KEKSince.IsZero() || s.Epoch != 2 || s.Slots != 1 || !s.Claimed || s.Format != store.Format || s.FileBytes == 0 {
 		t.Errorf("status %+v", s)
 	}
 	d.reopen()

@@ -144,7 +144,9 @@ func (v *Vault) rewrapSome(ctx context.Context, old *envelope.Keyring, paths map
 	ready := some[:0]
 	for _, w := range some {
 		if w.next, err = v.rewrap(old, paths, w); err != nil {
-			left = errors.Join(left, err)
+			if left == nil { // one is told at a time
+				left = err
+			}
 			continue
 		}
 		ready = append(ready, w)
