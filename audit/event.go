@@ -54,6 +54,7 @@ const (
 	SecretReseal  Action = "secret.reseal" // values sealed anew to the approval key
 	VaultLockdown Action = "vault.lockdown"
 	VaultLift     Action = "vault.lift"
+	VaultCompact  Action = "vault.compact" // the data file, without what is gone from the vault
 
 	AuditRotateKey Action = "audit.rotate_key" // another key signs the heads from here on
 	KEKRotate      Action = "kek.rotate"       // another keyring seals values, and what comes of the old one

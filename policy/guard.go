@@ -55,6 +55,7 @@ var guards = map[string]Guard{
 	"policy.get":       {StepUpNever, true},
 	"policy.check":     {StepUpNever, true},
 	"vault.lockdown":   {StepUpNever, true},
+	"vault.compact":    {StepUpNever, true},
 	"webhook.list":     {StepUpNever, true},
 	"webhook.test":     {StepUpNever, true},
 	"secret.list":      {StepUpNever, false},

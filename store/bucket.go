@@ -2,8 +2,12 @@ package store
 
 import "encoding/binary"
 
-// Format is the version of the disk format that this package reads and writes.
-const Format = 1
+// Format is the version of the disk format that this package writes. It reads all from 1
+// on, and Open for writing makes of an older file one of this format:
+//
+//	1 the first
+//	2 a wrapped DEK may be longer, where a KEK has taken over what another one has sealed
+const Format = 2
 
 // A Bucket is a part of the file with keys of its own. Its name is what stands
 // on the disk.

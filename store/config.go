@@ -50,6 +50,8 @@ type Config struct {
 	// are refused with ErrBusy; 0 means 1024.
 	Queue int
 
+	disk *disk // in place of the real one, for tests
+
 	// Now is the clock, used to space tries to make the reserve again; nil
 	// means time.Now.
 	Now func() time.Time
@@ -61,6 +63,9 @@ func (cfg Config) withDefaults() Config {
 	}
 	if cfg.Queue <= 0 {
 		cfg.Queue = defaultQueue
+	}
+	if cfg.disk == nil {
+		cfg.disk = &realDisk
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now

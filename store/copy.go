@@ -22,21 +22,26 @@ const partSuffix = ".assd-part"
 //
 // Errors: fs.ErrExist, that of ctx, ErrFull, ErrStopped, ErrDamaged, ErrReadOnly.
 func (db *DB) CopyTo(ctx context.Context, path string) error {
-	if err := db.copyTo(ctx, path); err != nil {
+	_, err := os.Lstat(path)
+	switch {
+	case err == nil:
+		err = fs.ErrExist
+	case errors.Is(err, fs.ErrNotExist):
+		err = db.copyAs(ctx, path, db.disk.link)
+	}
+	if err != nil {
 		return fmt.Errorf("copying %q to %q: %w", db.path, path, err)
 	}
 	return nil
 }
 
-func (db *DB) copyTo(ctx context.Context, path string) error {
+// copyAs is CopyTo, and has name give the copy its name.
+func (db *DB) copyAs(ctx context.Context, path string, name func(from, to string) error) error {
 	done, err := db.copyAlone(ctx)
 	if err != nil {
 		return err
 	}
 	defer done()
-	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
-		return errors.Join(err, fs.ErrExist)
-	}
 	c, err := db.startCopy(ctx, path+partSuffix)
 	if err != nil {
 		return err
@@ -49,7 +54,7 @@ func (db *DB) copyTo(ctx context.Context, path string) error {
 		err = c.settle()
 	}
 	if err == nil {
-		err = c.publish(path)
+		err = c.publish(path, name)
 	}
 	return errors.Join(err, c.abandon()) // all but the name that it has now
 }
@@ -70,8 +75,8 @@ func (db *DB) copyAlone(ctx context.Context) (done func(), err error) {
 }
 
 // publish gives the copy its name, and takes it away again when that did not succeed.
-func (c *copier) publish(path string) error {
-	err := c.db.disk.link(c.path, path)
+func (c *copier) publish(path string, name func(from, to string) error) error {
+	err := name(c.path, path)
 	if err == nil {
 		err = c.db.disk.syncDir(filepath.Dir(path))
 	}

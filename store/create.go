@@ -22,7 +22,7 @@ func ensure(cfg Config) error {
 	case cfg.MustExist || cfg.ReadOnly:
 		return ErrMissing
 	}
-	err = create(cfg.Path)
+	err = create(cfg.Path, cfg.disk)
 	if isNoSpace(err) {
 		return fmt.Errorf("%w: %w", ErrFull, err)
 	}
@@ -32,7 +32,7 @@ func ensure(cfg Config) error {
 // create builds an empty vault under a temporary name and links it to path when
 // it is whole. Where two processes create at once one of them wins; the other
 // finds the winner's file.
-func create(path string) error {
+func create(path string, d *disk) error {
 	dir, base := filepath.Split(path)
 	if dir == "" {
 		dir = "."
@@ -46,31 +46,37 @@ func create(path string) error {
 	if err := f.Close(); err != nil {
 		return err
 	}
-	if err := build(temp); err != nil {
+	if err := build(temp, d); err != nil {
 		return fmt.Errorf("creating: %w", err)
 	}
 	// Link and not Rename, which would replace another's file.
-	if err := os.Link(temp, path); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := d.link(temp, path); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("creating: %w", err)
 	}
-	return syncDir(dir)
+	return d.syncDir(dir)
 }
 
 // build writes the buckets and the format into the empty file at path.
-func build(path string) error {
+func build(path string, d *disk) error {
 	b, err := bolt.Open(path, fileMode, &bolt.Options{Timeout: lockTimeout, FreelistType: bolt.FreelistMapType})
 	if err != nil {
 		return err
 	}
-	defer b.Close() //nolint:errcheck // Update has fsynced
-	return b.Update(func(btx *bolt.Tx) error {
-		for _, name := range slices.Concat(buckets, later) {
-			if _, err := btx.CreateBucket([]byte(name)); err != nil {
-				return err
-			}
+	defer b.Close() //nolint:errcheck // the commit has fsynced
+	btx, err := b.Begin(true)
+	if err != nil {
+		return err
+	}
+	defer btx.Rollback() //nolint:errcheck // after a commit it does nothing
+	for _, name := range slices.Concat(buckets, later) {
+		if _, err := btx.CreateBucket([]byte(name)); err != nil {
+			return err
 		}
-		return btx.Bucket([]byte(Meta)).Put(formatKey, encodeFormat(Format))
-	})
+	}
+	if err := btx.Bucket([]byte(Meta)).Put(formatKey, encodeFormat(Format)); err != nil {
+		return err
+	}
+	return d.commit(btx)
 }
 
 // syncDir makes the names in dir durable.

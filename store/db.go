@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -18,6 +19,7 @@ type DB struct {
 	copying chan struct{} // holds one while a copy is being made
 	closing chan struct{} // closed when a copy has to end
 	closed  sync.Once
+	backup  string // where the file lies as it was before Open changed its format
 
 	mu sync.RWMutex // held to begin a snapshot, and to exchange the file
 	handle
@@ -33,7 +35,8 @@ type handle struct {
 //
 // A file that is not a vault's is refused before anything is written to it or
 // mapped: ErrForeign, ErrExposed, ErrNewer. Further errors: ErrLocked,
-// ErrMissing, ErrDamaged, ErrFull (no space to make the file). A reserve that cannot
+// ErrMissing, ErrDamaged, ErrFull (no space to make the file, or for the copy that is
+// kept of one of an older format before it is changed: see Backup). A reserve that cannot
 // be made for want of space is no error: the store then starts as if the disk had
 // just become full.
 func Open(cfg Config) (*DB, error) {
@@ -45,7 +48,7 @@ func Open(cfg Config) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening %q: %w", cfg.Path, err)
 	}
-	db := &DB{path: cfg.Path, handle: h, disk: realDisk, noted: maxNoted, copying: make(chan struct{}, 1), closing: make(chan struct{})}
+	db := &DB{path: cfg.Path, handle: h, disk: *cfg.disk, noted: maxNoted, copying: make(chan struct{}, 1), closing: make(chan struct{})}
 	if cfg.ReadOnly {
 		return db, nil
 	}
@@ -55,7 +58,18 @@ func Open(cfg Config) (*DB, error) {
 		return nil, fmt.Errorf("opening reserve %q: %w", cfg.ReservePath, err)
 	}
 	db.writer = newWriter(cfg, h.bolt, r)
+	if err := db.prepare(); err != nil {
+		return nil, fmt.Errorf("opening %q: %w", cfg.Path, errors.Join(err, db.Close()))
+	}
 	return db, nil
+}
+
+// prepare makes an older file one that this package writes.
+func (db *DB) prepare() error {
+	if err := db.migrate(); err != nil {
+		return err
+	}
+	return addLater(db.bolt)
 }
 
 // Update runs op, on the goroutine of any of those who call it, in a transaction

@@ -6,9 +6,10 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// A disk is the steps of a copy that may fail; tests make them fail.
+// A disk is the steps that make files and change names, which may fail; tests make them
+// fail. The commits of the writer have a hook of their own.
 type disk struct {
-	commit  func(*bolt.Tx) error // of a piece
+	commit  func(*bolt.Tx) error // of a new file, of a piece of a copy, of another format
 	sync    func(*os.File) error
 	link    func(from, to string) error
 	rename  func(from, to string) error

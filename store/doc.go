@@ -21,6 +21,7 @@
 //     and fsynced. What is left behind under the other name is replaced by the next one.
 //     A compacted file holds what the old one holds, so it does not matter which of
 //     them a crash leaves at the name.
+//   - While a file of an older format is opened for writing: see migrate.
 //   - After the commit, before the answer: the change stands, its caller does
 //     not know.
 //

@@ -20,7 +20,7 @@ var (
 	// ErrMissing: there is no file, and none was to be made.
 	ErrMissing = errors.New("no vault file")
 	// ErrNewer: a newer version made the file.
-	ErrNewer = errors.New("vault file was made by a newer version")
+	ErrNewer = errors.New("vault file was made by a newer assd")
 	// ErrForeign: the file is not a vault file, or was cut short, or its meta
 	// pages are damaged. It was not touched.
 	ErrForeign = errors.New("not a vault file, or a damaged one")

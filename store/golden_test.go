@@ -29,8 +29,8 @@ func TestFormatOnDisk(t *testing.T) {
 	if got := strings.Join(names, " "); got != goldenBuckets {
 		t.Errorf("buckets on disk: %s\nwant:            %s", got, goldenBuckets)
 	}
-	if format != "00000001" {
-		t.Errorf("meta/format is %s, want 00000001", format)
+	if format != "00000002" {
+		t.Errorf("meta/format is %s, want 00000002", format)
 	}
 }
 

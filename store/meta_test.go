@@ -61,7 +61,7 @@ func checksum(meta []byte) uint64 {
 func emptyVault(t testing.TB) []byte {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "vault.db")
-	if err := create(path); err != nil {
+	if err := create(path, &realDisk); err != nil {
 		t.Fatal(err)
 	}
 	data, err := os.ReadFile(path)

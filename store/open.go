@@ -32,13 +32,7 @@ func openFile(path string, readOnly, check bool) (handle, error) {
 	if errors.Is(err, syscall.ENOMEM) { // a limit on address space (ulimit -v)
 		h, err = openBolt(path, false, false, 0)
 	}
-	if err != nil {
-		return handle{}, err
-	}
-	if err := addLater(h.bolt); err != nil {
-		return handle{}, errors.Join(err, h.bolt.Close())
-	}
-	return h, nil
+	return h, err
 }
 
 // addLater makes the buckets that an older version of this program did not know.

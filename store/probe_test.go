@@ -122,7 +122,7 @@ func TestForeign(t *testing.T) {
 		"bbolt, no buckets": {boltOf(onlyFormat), store.ErrForeign},
 		"no format":         {withFormat([]byte("1")), store.ErrForeign},
 		"format 0":          {withFormat([]byte{0, 0, 0, 0}), store.ErrForeign},
-		"format 2":          {withFormat([]byte{0, 0, 0, 2}), store.ErrNewer},
+		"format 3":          {withFormat([]byte{0, 0, 0, 3}), store.ErrNewer},
 		"format 2^31":       {withFormat([]byte{0x80, 0, 0, 0}), store.ErrNewer},
 	} {
 		t.Run(name, func(t *testing.T) {

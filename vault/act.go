@@ -90,6 +90,7 @@ func (v *Vault) perform(ctx context.Context, update updater, o op, req Request, 
 	if err := v.Err(); err != nil {
 		return asAPI(err)
 	}
+	v.compacting.asked.Store(v.cfg.Now().Unix())
 	var refused *api.Error
 	var who *caller
 	news, ends := false, false

@@ -19,7 +19,7 @@ const maxSigners = 1000
 
 // RotateAuditKey has another key sign the trail from now on, for owners. One event
 // names it, signed for by both, and takes the old private key out of the file; it is
-// there still in older copies, and in freed pages until they are used again.
+// there still in older copies, and in freed pages until the file is compacted.
 func (v *Vault) RotateAuditKey(ctx context.Context, req Request, want api.KeyRotation) (out api.KeyRotated, err error) {
 	if req, err = v.stepUp(ctx, req, want.Passphrase); err != nil {
 		return out, err

@@ -197,3 +197,6 @@ func (v *Vault) SetMaxOutbox(n int) error {
 
 // FlushCounted does what the vault does once a minute about what it only counts.
 func (v *Vault) FlushCounted(ctx context.Context) error { return v.flush(ctx, false) }
+
+// CompactDue does what the vault does once a minute about the size of its file.
+func (v *Vault) CompactDue(ctx context.Context) error { return v.compactOnSchedule(ctx) }

@@ -11,7 +11,6 @@ import (
 
 	"github.com/agent-secret-store/assd/policy"
 	"github.com/agent-secret-store/assd/vault/api"
-	"github.com/agent-secret-store/assd/vault/seal"
 )
 
 const frozenKeyedDir = "testdata/vault-v1-passphrase"
@@ -33,9 +32,6 @@ type frozenValue struct{ Value, Note string }
 // was: every later version must open it, with each of its passphrases, and without
 // one must not.
 func TestFrozenVaultWithAPassphrase(t *testing.T) {
-	if *update {
-		freezeKeyed(t)
-	}
 	var want frozenKeyed
 	h := thawFrom(t, frozenKeyedDir, &want)
 	h.cfg.Argon2, h.owner, h.phrase = quick, want.Owner, want.Passphrase
@@ -144,39 +140,4 @@ func TestFrozenVaultGetsAPassphrase(t *testing.T) {
 	if r := h.reading("frozen/KEY", 2); r.Metadata["note"] != "kept" {
 		t.Errorf("its metadata is %v", r.Metadata)
 	}
-}
-
-// freezeKeyed makes that vault.
-func freezeKeyed(t *testing.T) {
-	t.Helper()
-	const bobs = "bob's own passphrase, which he has chosen"
-	h := newKeyedHouse(t)
-	bob, err := h.v.CreateOwner(ctx, h.as(h.owner), api.OwnerCreate{Name: "bob", Passphrase: h.pass()})
-	mustOK(t, err)
-	h.close()
-	h.cfg.Argon2 = seal.Argon2Params{} // bob's costs what one usually does
-	h.open()
-	mustOK(t, h.v.ChangePassphrase(ctx, h.as(bob.APIKey), api.PassphraseChange{Passphrase: bob.InitialPassphrase, NewPassphrase: ptr(bobs)}))
-	bot := h.limited("frozen-bot", []string{"frozen"}, "secrets:*:frozen/*")
-	h.mustPut(h.owner, "frozen/PLAIN", "open to the key file", meta("plain"))
-	h.mustPut(bot.APIKey, "frozen/SENSITIVE", "written as standard", meta("older"))
-	h.mustPut(bot.APIKey, "frozen/SENSITIVE", "written as sensitive", tier("sensitive"))
-	h.mustPut(h.owner, "frozen/CRITICAL", "", tier("critical"), meta("empty"))
-	h.mustPut(h.owner, "frozen/GONE", "gone", tier("sensitive"))
-	h.mustDelete(h.owner, "frozen/GONE")
-	h.mustGet(h.steppedUp("secrets:read:frozen/CRITICAL", "secrets:read:frozen/SENSITIVE"), "frozen/CRITICAL", "")
-	_, err = h.stepUp(h.owner, wrongPhrase, "secrets:read:frozen/CRITICAL")
-	wantCode(t, "a wrong passphrase", err, api.CodeStepUpRequired)
-	events := h.events()
-	h.close()
-	h.freezeTo(t, frozenKeyedDir, frozenKeyed{
-		Owner: h.owner, Passphrase: h.phrase, SecondOwner: bob.APIKey, SecondPassphrase: bobs,
-		Recovery: h.claim.RecoveryPassphrase, Agent: bot.APIKey, Events: events,
-		Values: map[string]map[uint64]frozenValue{
-			"frozen/PLAIN":     {1: {"open to the key file", "plain"}},
-			"frozen/SENSITIVE": {1: {"written as standard", "older"}, 2: {"written as sensitive", ""}},
-			"frozen/CRITICAL":  {1: {"", "empty"}},
-		},
-		Tiers: map[string]string{"frozen/PLAIN": "standard", "frozen/SENSITIVE": "sensitive", "frozen/CRITICAL": "critical"},
-	})
 }

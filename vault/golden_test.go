@@ -27,9 +27,13 @@ import (
 	"github.com/agent-secret-store/assd/vault/seal"
 )
 
-var update = flag.Bool("update", false, "make the frozen vault of testdata anew; only while the format has not been released")
+var update = flag.Bool("update", false, "make the frozen vault of the newest format anew; only while that has not been released")
 
-const frozenDir = "testdata/vault-v1"
+// The vaults that were made when a format was, the newest last.
+const (
+	frozenDir  = "testdata/vault-v1"
+	frozenDir2 = "testdata/vault-v2"
+)
 
 // frozen is what lies beside the frozen vault: what went in, to be found again.
 type frozen struct {
@@ -39,13 +43,52 @@ type frozen struct {
 	Events              uint64
 }
 
-// TestFrozenVault opens a vault that was made when the format was: every later
-// version must open, read and verify it.
+// TestFrozenVault opens vaults that were made when their format was: every later
+// version must open, read and verify them.
 func TestFrozenVault(t *testing.T) {
 	if *update {
 		freeze(t)
 	}
-	h, want := thaw(t)
+	t.Run("format 1", func(t *testing.T) {
+		h := testFrozen(t, frozenDir)
+		// The file was made one of today's, and a copy is kept of what it was.
+		if got := h.format("vault.db"); got != 2 {
+			t.Errorf("the file is of format %d", got)
+		}
+		if got := h.format("vault.db.format-1"); got != 1 {
+			t.Errorf("the copy is of format %d", got)
+		}
+		h.close()
+		if err := os.Rename(h.file("vault.db.format-1"), h.file("vault.db")); err != nil {
+			t.Fatal(err)
+		}
+		copyFile(t, filepath.Join(frozenDir, "head"), h.file("head"))
+		if rep := h.verify(); rep.Problem != "" {
+			t.Errorf("the copy verifies as %+v", rep)
+		}
+	})
+	t.Run("format 2", func(t *testing.T) {
+		h := testFrozen(t, frozenDir2)
+		if _, err := os.Lstat(h.file("vault.db.format-1")); err == nil {
+			t.Error("a copy was made")
+		}
+	})
+}
+
+// format is that of a data file.
+func (h *house) format(name string) (format uint32) {
+	h.t.Helper()
+	inspectFile(h.t, copyFile(h.t, h.file(name), filepath.Join(h.t.(*testing.T).TempDir(), "copy.db")), func(tx *bolt.Tx) {
+		format = binary.BigEndian.Uint32(tx.Bucket([]byte("meta")).Get([]byte("format")))
+	})
+	return format
+}
+
+func testFrozen(t *testing.T, dir string) *house {
+	t.Helper()
+	var want frozen
+	h := thawFrom(t, dir, &want)
+	h.owner = want.Owner
 	rep := h.verify()
 	if rep.Problem != "" || rep.Events != want.Events || rep.Tenant != want.Tenant || rep.VerifyKey != want.VerifyKey {
 		t.Errorf("it verifies as %+v", rep)
@@ -76,9 +119,10 @@ func TestFrozenVault(t *testing.T) {
 	if info := h.mustPut(want.Owner, "frozen/GONE", "again"); info.AccessTier != "sensitive" || info.Version != 2 {
 		t.Errorf("where the tombstone is, a new secret is %+v", info)
 	}
+	return h
 }
 
-// freeze makes the frozen vault.
+// freeze makes the frozen vault of the newest format.
 func freeze(t *testing.T) {
 	t.Helper()
 	h := newHouse(t)
@@ -107,7 +151,7 @@ func freeze(t *testing.T) {
 		Values: map[string]map[uint64]string{"frozen/KEY": {1: "one", 2: "two"}, "frozen/CRITICAL": {1: ""}},
 		Events: events,
 	}
-	h.freezeTo(t, frozenDir, want)
+	h.freezeTo(t, frozenDir2, want)
 }
 
 // freezeTo writes the files of the closed vault to dir, and want beside them.

@@ -27,8 +27,8 @@ type turn struct {
 
 // The stages of a turn.
 const (
-	rewrapping = api.KeyTurnRewrapping // the DEKs of some values are wrapped by the old keyring still
-	compacting = api.KeyTurnCompacting // none is, but free pages hold what was
+	stageRewrap  = api.KeyTurnRewrapping // the DEKs of some values are wrapped by the old keyring still
+	stageCompact = api.KeyTurnCompacting // none is, but free pages hold what was
 )
 
 // newKeys are the keys that come in place of those there are.
@@ -90,7 +90,7 @@ func (a *act) beginTurn(st state, keys newKeys) (out api.KEKRotated, err error) 
 	next := st
 	next.KEK, next.KEKSince = keys.keyring.ID(), v.log.Now()
 	next.TokenKey, next.OtherTokenKey = keys.tokenKey.id, true
-	next.Turn = turn{Old: st.KEK, Stage: rewrapping, Begun: next.KEKSince}
+	next.Turn = turn{Old: st.KEK, Stage: stageRewrap, Begun: next.KEKSince}
 	kek, err := keys.keyring.Marshal(v.root, v.tenant)
 	if err != nil {
 		return out, err

@@ -125,7 +125,7 @@ func (m *material) open(r store.Reader) (err error) {
 
 // openOld opens the keyring whose values are being wrapped anew.
 func (m *material) openOld(r store.Reader) (err error) {
-	if m.state.Turn.Stage != rewrapping {
+	if m.state.Turn.Stage != stageRewrap {
 		return nil
 	}
 	var kek sealedKey

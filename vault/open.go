@@ -49,6 +49,9 @@ func open(cfg Config) (*Vault, error) {
 	if v.db, err = store.Open(v.storeConfig(true)); err != nil {
 		return nil, err
 	}
+	if backup := v.db.Backup(); backup != "" {
+		cfg.Log.Info("the data file was made one of the newest format; an older assd opens the copy", "copy", backup)
+	}
 	if err := v.db.View(v.wake); err != nil {
 		return nil, errors.Join(err, v.abandon())
 	}

@@ -30,6 +30,9 @@ func (v *Vault) protection(r store.Reader, c *caller) (*api.Protection, error) {
 		return nil, err
 	}
 	v.tellCheckpoints(p)
+	if err := v.tellSize(p); err != nil {
+		return nil, err
+	}
 	p.Pending, err = v.countPending(r, m)
 	return p, err
 }

@@ -43,7 +43,7 @@ func (v *Vault) turnOver(ctx context.Context) error {
 	if err != nil || st.Turn.Stage == "" {
 		return err
 	}
-	if st.Turn.Stage == rewrapping {
+	if st.Turn.Stage == stageRewrap {
 		if err := v.rewrapAll(ctx, st.Turn.Old); err != nil {
 			return err
 		}
@@ -251,8 +251,8 @@ func (v *Vault) inPieces(ctx context.Context, b store.Bucket, fn func(s *store.S
 // endRewrapping removes the old sealed keyset. It stays in memory, since who reads on
 // an older snapshot may still have a value to open.
 func (v *Vault) endRewrapping(ctx context.Context) error {
-	return v.nextStage(ctx, rewrapping, func(next *state) (reason string, changes []audit.Change) {
-		next.Turn.Stage, next.Turn.Gone = compacting, v.log.Now()
+	return v.nextStage(ctx, stageRewrap, func(next *state) (reason string, changes []audit.Change) {
+		next.Turn.Stage, next.Turn.Gone = stageCompact, v.log.Now()
 		return "all is wrapped by " + next.KEK + "; " + next.Turn.Old + " is removed and still in free pages",
 			[]audit.Change{remove(store.Keys, kekRecord(next.Turn.Old))}
 	})
@@ -263,6 +263,7 @@ func (v *Vault) endTurn(ctx context.Context) error {
 	if err := v.db.Compact(ctx); err != nil {
 		return err
 	}
+	v.compacting.done.Store(v.cfg.Now().Unix()) // so the next one of the week is not due
 	st, err := v.stateNow()
 	if err != nil {
 		return err
@@ -271,7 +272,7 @@ func (v *Vault) endTurn(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = v.nextStage(ctx, compacting, func(next *state) (reason string, changes []audit.Change) {
+	err = v.nextStage(ctx, stageCompact, func(next *state) (reason string, changes []audit.Change) {
 		reason = "done: " + next.Turn.Old + " is destroyed; " + backups
 		next.Turn = turn{}
 		return reason, nil

@@ -28,8 +28,8 @@ func (v *Vault) sealerFor(r store.Reader, t policy.Tier) (sealer, error) {
 }
 
 // BUG(vault): the pages that a raise of a tier frees keep what the KEK opens of the
-// older versions, as those of a deletion do, until they are used again or the file
-// is compacted.
+// older versions, as those of a deletion keep the value, until they are used again or the
+// file is compacted: within a week by itself, at once with Compact.
 
 // reseal seals the kept versions that h lists to what its tier is sealed to now,
 // those that are not yet: older versions count as the secret. What another KEK has

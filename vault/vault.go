@@ -137,8 +137,9 @@ type Vault struct {
 	news    news // of requests
 	events  news // of the trail
 
-	indexing indexing
-	turning  turning
+	indexing   indexing
+	turning    turning
+	compacting compacting
 
 	rotations *rotations
 	slow      sync.Mutex // a key that takes seconds to make, one at a time
@@ -229,12 +230,15 @@ func (v *Vault) Close() error {
 }
 
 // run starts the background work: counted refusals and what has expired once a
-// minute, what is to be rotated on schedule, the check of the whole chain, the indexes of the trail,
-// and what is left of turning over the keys.
+// minute, the compaction and what is to be rotated on schedule, the check of the whole chain,
+// the indexes of the trail, and what is left of turning over the keys.
 func (v *Vault) run() {
 	ctx, cancel := context.WithCancel(context.Background())
 	v.stop, v.hooks.ctx, v.points.ctx, v.rotations.ctx = cancel, ctx, ctx, ctx
-	v.done.Go(func() { v.everyMinute(ctx, v.tidy) })
+	v.done.Go(func() {
+		v.everyMinute(ctx, "counted refusals, expired requests or a change of webhooks could not be written yet", v.tidy)
+	})
+	v.done.Go(func() { v.everyMinute(ctx, "the data file could not be compacted yet", v.compactOnSchedule) })
 	v.done.Go(func() { v.rotateOnSchedule(ctx) })
 	v.done.Go(func() { v.checkEvery(ctx, checkInterval) })
 	v.done.Go(func() { v.indexTrail(ctx) })
@@ -248,8 +252,8 @@ func (v *Vault) run() {
 	})
 }
 
-// everyMinute runs fn until ctx ends.
-func (v *Vault) everyMinute(ctx context.Context, fn func(context.Context) error) {
+// everyMinute runs fn until ctx ends. What is logged when it fails is warning.
+func (v *Vault) everyMinute(ctx context.Context, warning string, fn func(context.Context) error) {
 	tick := time.NewTicker(time.Minute)
 	defer tick.Stop()
 	for {
@@ -259,7 +263,7 @@ func (v *Vault) everyMinute(ctx context.Context, fn func(context.Context) error)
 		case <-tick.C:
 		}
 		if err := fn(ctx); err != nil && !errors.Is(err, context.Canceled) {
-			v.cfg.Log.Warn("counted refusals, expired requests or a change of webhooks could not be written yet", "error", err)
+			v.cfg.Log.Warn(warning, "error", err)
 		}
 	}
 }

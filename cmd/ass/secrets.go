@@ -272,7 +272,8 @@ type deleteCmd struct {
 
 // Help shows examples.
 func (deleteCmd) Help() string {
-	return `Deletes a secret with all its versions. It asks on the terminal first.
+	return `Deletes a secret with all its versions. It asks on the terminal first. The bytes are gone
+from the daemon's file at the next compaction, weekly or with "ass vault compact".
 
 Examples:
 
@@ -301,6 +302,7 @@ func (c *deleteCmd) Run(a *app) error {
 	if a.JSON {
 		return a.json(map[string]any{"namespace": path.Namespace().String(), "key": path.Key(), "deleted": true})
 	}
+	a.note("It is gone from the daemon's file at the next compaction: ass vault compact")
 	return a.done("Deleted " + path.String())
 }
 

@@ -39,8 +39,22 @@ func (s *health) protection(a *app) []row {
 	if p.Pending > 0 {
 		pending += "; see them with: ass approvals list"
 	}
+	rows = append(rows, row{"Data file", dataFile(p)})
 	return append(rows, row{"Owners", fmt.Sprint(p.Owners)}, row{"Waiting for approval", pending})
 }
+
+// dataFile says how large the data file is, and how much of it compacting would give
+// back, where that is much.
+func dataFile(p *api.Protection) string {
+	text := size(int64(p.FileBytes))
+	if p.FreeBytes >= muchFree && p.FreeBytes > p.FileBytes/2 {
+		text += ", of which " + size(int64(p.FreeBytes)) + " are free; to give them back: ass vault compact"
+	}
+	return text
+}
+
+// muchFree is from when on free bytes are worth a word.
+const muchFree = 16 << 20
 
 // maxFailedShown is how many secrets that could not be rotated are shown.
 const maxFailedShown = 5

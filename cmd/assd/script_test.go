@@ -26,8 +26,11 @@ import (
 
 // TestMain makes assd a command, for scripts and for tests in Go.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"assd": main})
+	testscript.Main(m, asCommands)
 }
+
+// asCommands are what the test binary can be, by the name it is called by.
+var asCommands = map[string]func(){"assd": main}
 
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{

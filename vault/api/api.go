@@ -116,6 +116,9 @@ type Protection struct {
 	// Checkpoints are the places that checkpoints of the trail are sent to.
 	Checkpoints []CheckpointPlace `json:"checkpoints"`
 
+	FileBytes uint64 `json:"file_bytes"` // the data file
+	FreeBytes uint64 `json:"free_bytes"` // of it that hold nothing any more, until it is compacted
+
 	RotationProblem string           `json:"rotation_problem,omitempty"` // what keeps the commands of rotators from being run
 	FailedRotations []FailedRotation `json:"failed_rotations,omitempty"` // until one goes well
 }

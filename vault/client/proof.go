@@ -23,12 +23,8 @@ func (c *Client) Checkpoint(ctx context.Context, size uint64) (*api.Checkpoint, 
 // VerifyTrail has the daemon check the whole vault, for as long as that takes. Owners
 // only.
 func (c *Client) VerifyTrail(ctx context.Context) (*api.TrailCheck, error) {
-	endless := *c.http
-	endless.Timeout = 0
-	patient := *c
-	patient.http = &endless
 	var out api.TrailCheck
-	return &out, patient.asOwn(ctx, call{method: http.MethodPost, path: "/v1/audit/verify"}, &out)
+	return &out, c.patient().asOwn(ctx, call{method: http.MethodPost, path: "/v1/audit/verify"}, &out)
 }
 
 // RotateAuditKey has another key sign the trail from now on. Owners only.

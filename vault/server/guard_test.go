@@ -82,6 +82,7 @@ func (d *daemon) samples() map[string]sample {
 		"policy.check": {"GET", "/v1/policy/check?agent=bot&scope=secrets:read:a/HOT", ""},
 		"vault.status": {"GET", "/v1/vault/status", ""}, "kek.rotate": {"POST", "/v1/vault/rotate-kek", ""},
 		"vault.lockdown": {"POST", "/v1/vault/lockdown", `{"reason":"drill"}`}, "vault.lift": {"POST", "/v1/vault/lift", ""},
+		"vault.compact":  {"POST", "/v1/vault/compact", ""},
 		"passphrase.set": {"POST", "/v1/vault/passphrase", `{"new_passphrase":"` + passphrase + `"}`},
 	}
 	d.guard("a/HOT", "value-of-a-sensitive-one", "sensitive")
@@ -215,7 +216,7 @@ func (d *daemon) stepUpToken(scopes ...string) string {
 
 // goesOn are the routes that a lockdown leaves open: to look, and to stop more.
 var goesOn = strings.Fields(`health jwks openapi certificate claim me audit audit.export audit.checkpoint audit.verify audit.rotate_key audit.follow audit.stats token.list token.revoke agent.list agent.revoke owner.list owner.revoke
-approval.list approval.get approval.deny approval.revoke policy.get policy.check vault.lockdown vault.lift vault.status kek.rotate webhook.list webhook.test`)
+approval.list approval.get approval.deny approval.revoke policy.get policy.check vault.compact vault.lockdown vault.lift vault.status kek.rotate webhook.list webhook.test`)
 
 // TestLockdownAtEveryRoute: what does not go on in a lockdown is LOCKED_DOWN to
 // everyone, and so is a token from before it; the rest answers.

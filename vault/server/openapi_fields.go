@@ -88,6 +88,7 @@ var typeDocs = map[string]string{
 	"Checkpoint":       "The newest signed head of the trail.",
 	"Rotation":         "An event that names another signing key, and the proof that it follows the one before it.",
 	"TrailCheck":       "What a check of the whole vault has found.",
+	"Compaction":       "How large the data file was and is.",
 	"KeyRotation":      "Another signing key.",
 	"KeyRotated":       "The key that signs the trail from now on.",
 	"AuditHead":        "A signature of the head that an event in an export is.",
@@ -369,6 +370,8 @@ var ownerFields = map[string]fieldDoc{
 
 	"Protection.passphrase_set":    says("Whether the vault has an approval passphrase."),
 	"Protection.own_passphrase":    says("Whether the caller has one."),
+	"Protection.file_bytes":        says("How large the data file is, in bytes.", from(1)),
+	"Protection.free_bytes":        says("How many bytes of it hold nothing any more: they are used again, or given back by `POST /v1/vault/compact`.", from(0)),
 	"Protection.confined":          says("Whether the daemon is confined to the folders that it uses.", oneOf(api.ConfinedFull, api.ConfinedPartial, api.ConfinedNone)),
 	"Protection.confined_lacks":    says("What of that could not be had, and why."),
 	"Protection.runs_as_root":      says("Whether the daemon runs as root."),

@@ -53,6 +53,8 @@ var auditFields = map[string]fieldDoc{
 	"TrailCheck.records":        says("How many records."),
 	"TrailCheck.first_bad":      says("The number of the first bad event."),
 	"TrailCheck.problem":        says("What is wrong."),
+	"Compaction.bytes_before":   says("Before.", from(1)),
+	"Compaction.bytes_after":    says("Now.", from(1)),
 	"KeyRotation.passphrase":    says(passphraseText),
 	"KeyRotated.verify_key":     says("The new verification key: keep it where you kept the old one."),
 	"KeyRotated.epoch":          says("Its epoch.", from(1)),

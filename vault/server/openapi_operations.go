@@ -394,6 +394,12 @@ var operationDocs = map[string]operationDoc{
 		gives: ok[api.KEKRotated]("The keys from now on."),
 		codes: []api.Code{api.CodeConflict},
 	},
+	"vault.compact": {
+		tag: "vault", summary: "Write the data file anew", who: owners,
+		text: "Without what is gone from the vault, which stays in the file's free space until then; all goes on meanwhile. " +
+			"It needs space for a second file, else it is `STORAGE_FULL`.",
+		gives: ok[api.Compaction]("It is done."),
+	},
 	"passphrase.set": {
 		tag: "vault", summary: "Change one's own approval passphrase", who: owners,
 		text: "It takes the old one. The first one of a vault comes with the claim, or is set on the daemon's machine with `assd passphrase set`: " +

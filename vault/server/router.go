@@ -65,6 +65,7 @@ func (s *Server) table() []route {
 		{"POST", "/v1/vault/rotate-kek", "kek.rotate", s.rotateKEK, smallBody},
 		{"POST", "/v1/vault/lockdown", "vault.lockdown", s.lockdown, smallBody},
 		{"POST", "/v1/vault/lift", "vault.lift", s.lift, smallBody},
+		{"POST", "/v1/vault/compact", "vault.compact", s.compact, 0},
 		{"POST", "/v1/vault/passphrase", "passphrase.set", s.changePassphrase, smallBody},
 		{"GET", "/v1/webhooks", "webhook.list", s.listWebhooks, 0},
 		{"POST", "/v1/webhooks/{id}/test", "webhook.test", s.testWebhook, 0},
