@@ -57,6 +57,7 @@ const (
 	VaultCompact  Action = "vault.compact" // the data file, without what is gone from the vault
 
 	AuditRotateKey Action = "audit.rotate_key" // another key signs the heads from here on
+	KEKRotate      Action = "kek.rotate"       // another keyring seals values, and what comes of the old one
 
 	PolicyReload Action = "policy.reload"
 	ConfigReload Action = "config.reload"
@@ -72,6 +73,7 @@ const (
 
 	AgentList   Action = "agent.list" // these only when refused
 	OwnerList   Action = "owner.list"
+	VaultStatus Action = "vault.status"
 	TokenList   Action = "token.list"
 	AuditRead   Action = "audit.read"
 	MeRead      Action = "me.read"

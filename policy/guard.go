@@ -63,6 +63,8 @@ var guards = map[string]Guard{
 	"namespaces":       {StepUpNever, false},
 	"owner.revoke":     {StepUpAlways, true},
 	"vault.lift":       {StepUpAlways, true},
+	"vault.status":     {StepUpNever, true},
+	"kek.rotate":       {StepUpAlways, true},
 	"agent.create":     {StepUpAlways, false},
 	"owner.create":     {StepUpAlways, false},
 	"approval.approve": {StepUpAlways, false},

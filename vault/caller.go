@@ -45,7 +45,7 @@ func (v *Vault) Present(text string) Credential {
 		}
 		return Credential{keyHash: hash}
 	}
-	c, err := v.tokens.check(text, v.cfg.Now())
+	c, err := v.tokens.Load().check(text, v.cfg.Now())
 	if err != nil {
 		return Credential{failed: "it is neither a key nor a token of this vault"}
 	}

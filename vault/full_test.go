@@ -144,6 +144,8 @@ func fileLimitChild(dir string) error {
 	}
 	d.exhaust()
 	d.refusedEverything()
+	_, err := d.v.RotateKEK(ctx, d.as(d.owner), api.KEKRotation{})
+	wantCode(d.t, "to turn over the keys", err, api.CodeStorageFull) // and the old ones go on: below
 
 	limitFiles(d.t, noLimit)
 	d.clock.advance(time.Second)
@@ -152,7 +154,7 @@ func fileLimitChild(dir string) error {
 	d.revokeAgent("bot")
 	d.reopen()
 	d.mustGet(d.owner, plain, "another")
-	_, err := d.get(d.tok.Token, plain)
+	_, err = d.get(d.tok.Token, plain)
 	wantCode(d.t, "a read by a revoked agent", err, api.CodeUnauthorized)
 	d.end()
 	return os.RemoveAll(d.cfg.Dir)

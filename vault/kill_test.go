@@ -118,7 +118,13 @@ func TestKilled(t *testing.T) {
 // up before the first; now and then while it starts.
 func killedRound(t *testing.T, h *house, all *acked) {
 	t.Helper()
-	cmd := command(t, "acknowledge", h.cfg.Dir)
+	killedAs(t, h, "acknowledge", all)
+}
+
+// killedAs is killedRound with the child of that name.
+func killedAs(t *testing.T, h *house, child string, all *acked) {
+	t.Helper()
+	cmd := command(t, child, h.cfg.Dir)
 	cmd.Env = append(cmd.Env, ownerEnv+"="+h.owner)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()

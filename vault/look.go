@@ -151,7 +151,7 @@ func (v *Vault) Audit(ctx context.Context, req Request, f audit.Filter, limit in
 }
 
 // JWKS is the public keys of the tokens.
-func (v *Vault) JWKS() api.JWKS { return api.JWKS{Keys: []map[string]string{v.tokens.public()}} }
+func (v *Vault) JWKS() api.JWKS { return api.JWKS{Keys: []map[string]string{v.tokens.Load().public()}} }
 
 // Alive is nil while the vault may serve.
 func (v *Vault) Alive() error { return errors.Join(v.Err(), v.db.Failed()) }

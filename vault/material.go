@@ -18,6 +18,7 @@ type material struct {
 	root     *seal.RootKey
 	state    state
 	keyring  *envelope.Keyring
+	old      *envelope.Keyring // nil, but while values are wrapped anew
 	auditKey ed25519.PrivateKey
 	tokenKey ed25519.PrivateKey
 }
@@ -46,7 +47,8 @@ func (m *material) sealed() []namedKey {
 	}
 }
 
-func kekName(s state) string      { return string(seal.RoleKEK) + "/" + s.KEK }
+func kekName(s state) string      { return kekRecord(s.KEK) }
+func kekRecord(id string) string  { return string(seal.RoleKEK) + "/" + id }
 func auditKeyName(s state) string { return string(seal.RoleAudit) + "/" + s.AuditKey }
 func tokenKeyName(s state) string { return string(seal.RoleToken) + "/" + s.TokenKey }
 
@@ -70,13 +72,16 @@ func (v *Vault) auditConfig(m *material) audit.Config {
 
 // use hands the keys to their users.
 func (v *Vault) use(m *material) (err error) {
-	v.tenant, v.keyring, v.root = m.state.Tenant, m.keyring, m.root
+	v.tenant, v.root = m.state.Tenant, m.root
+	v.rings.Store(&keyrings{m.keyring, m.old})
 	if v.approvalAEAD, err = m.root.ApprovalAEAD(); err != nil {
 		return err
 	}
-	if v.tokens, err = newTokenKey(m.state.TokenKey, v.tenant, m.tokenKey); err != nil {
+	tokens, err := newTokenKey(m.state.TokenKey, v.tenant, m.tokenKey)
+	if err != nil {
 		return err
 	}
+	v.tokens.Store(tokens)
 	v.heads = audit.NewHeadFile(v.cfg.headFile(), v.tenant)
 	return nil
 }
@@ -108,10 +113,26 @@ func (m *material) open(r store.Reader) (err error) {
 	if m.keyring, err = envelope.OpenKeyring(m.root, s.Tenant, s.KEK, kek.Sealed); err != nil {
 		return err
 	}
+	if err := m.openOld(r); err != nil {
+		return err
+	}
 	if m.auditKey, err = m.signer(seal.RoleAudit, s.AuditKey, aud.Sealed); err != nil {
 		return err
 	}
 	m.tokenKey, err = m.signer(seal.RoleToken, s.TokenKey, tok.Sealed)
+	return err
+}
+
+// openOld opens the keyring whose values are being wrapped anew.
+func (m *material) openOld(r store.Reader) (err error) {
+	if m.state.Turn.Stage != stageRewrap {
+		return nil
+	}
+	var kek sealedKey
+	if err := unchecked(r, store.Keys, kekRecord(m.state.Turn.Old), &kek); err != nil {
+		return err
+	}
+	m.old, err = envelope.OpenKeyring(m.root, m.state.Tenant, m.state.Turn.Old, kek.Sealed)
 	return err
 }
 

@@ -15,6 +15,9 @@ type moment struct {
 	lockdown *lockdown      // nil: there never was one
 	keyed    string         // id of the approval key; "": there is no passphrase
 	keys     *openKeys      // what keeps its private half
+
+	tokenKey      string // id of the key that signs tokens
+	otherTokenKey bool   // it is not the first one
 }
 
 func (v *Vault) momentOf(r store.Reader) (m moment, err error) {
@@ -29,7 +32,7 @@ func (v *Vault) momentOf(r store.Reader) (m moment, err error) {
 	if err != nil {
 		return m, err
 	}
-	m.keyed = st.ApprovalKey
+	m.keyed, m.tokenKey, m.otherTokenKey = st.ApprovalKey, st.TokenKey, st.OtherTokenKey
 	return m, nil
 }
 

@@ -144,7 +144,7 @@ func (v *Vault) unseal(r store.Reader, p policy.Path, secretID string, ver versi
 		}
 		payload, err = key.Open(v.place(secretID, p, n), sealed)
 	default:
-		payload, err = v.keyring.Open(v.place(secretID, p, n), sealed)
+		payload, err = v.ring(by).Open(v.place(secretID, p, n), sealed)
 	}
 	if err != nil {
 		return payload, foreignValue(p, n)

@@ -208,7 +208,7 @@ func (v *Vault) onlyByKey(r store.Reader) (paths []policy.Path, err error) {
 	err = v.eachSecret(r, policy.Namespace{}, nil, func(policy.Path) bool { return true }, func(p policy.Path, h *header) {
 		for _, ver := range h.Versions {
 			by, err := envelope.SealedBy(r.Get(store.Values, valueKey(h.ID, ver.N)))
-			if err == nil && by != v.keyring.ID() {
+			if err == nil && !v.has(by) {
 				paths = append(paths, p)
 				return
 			}

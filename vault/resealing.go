@@ -98,7 +98,7 @@ func (v *Vault) unsealedToKey(r store.Reader, after string) (paths []policy.Path
 		}
 		for _, ver := range h.Versions {
 			by, err := envelope.SealedBy(r.Get(store.Values, valueKey(h.ID, ver.N)))
-			if err == nil && by == v.keyring.ID() {
+			if err == nil && v.has(by) {
 				paths, versions = append(paths, p), versions+len(h.Versions)
 				break
 			}

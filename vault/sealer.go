@@ -18,11 +18,11 @@ type sealer interface {
 // sealerFor is what values of a tier are sealed to.
 func (v *Vault) sealerFor(r store.Reader, t policy.Tier) (sealer, error) {
 	if !protected(t) {
-		return v.keyring, nil
+		return v.keyring(), nil
 	}
 	to, err := v.recipient(r)
 	if err != nil || to == nil {
-		return v.keyring, err
+		return v.keyring(), err
 	}
 	return to, nil
 }
@@ -32,13 +32,13 @@ func (v *Vault) sealerFor(r store.Reader, t policy.Tier) (sealer, error) {
 // file is compacted: within a week by itself, at once with Compact.
 
 // reseal seals the kept versions that h lists to what its tier is sealed to now,
-// those that are not yet: older versions count as the secret. It changes h, and
-// the values in tx.
+// those that are not yet: older versions count as the secret. What another KEK has
+// sealed is left to the walk that wraps it anew. It changes h, and the values in tx.
 func (v *Vault) reseal(tx *store.Tx, p policy.Path, h *header, to sealer, opener string) error {
 	copied := false
 	for i, ver := range h.Versions {
 		by, err := envelope.SealedBy(tx.Get(store.Values, valueKey(h.ID, ver.N)))
-		if err != nil || by == to.ID() {
+		if err != nil || by == to.ID() || v.has(by) && v.has(to.ID()) {
 			continue // what is malformed is found when it is opened, and by verify
 		}
 		next, err := v.resealOne(tx, p, h.ID, ver, to, opener)

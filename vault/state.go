@@ -10,8 +10,8 @@ import (
 
 // state is the record at vault/state: what the vault is, and whether it has been
 // claimed. It is written by vault.init, by the claim, when the approval
-// passphrase is first set and when all is sealed to it, and when one that was lost is
-// replaced.
+// passphrase is first set and when all is sealed to it, when one that was lost is
+// replaced, and when keys are.
 type state struct {
 	Tenant    string    `json:"tenant"`
 	Epoch     uint64    `json:"epoch"`
@@ -29,6 +29,13 @@ type state struct {
 	// Resealing says that older values are not all sealed to it yet, or that what
 	// they were lies in free pages still.
 	Resealing bool `json:"resealing,omitempty"`
+
+	// OtherTokenKey says that the token key is not the vault's first one: tokens whose
+	// records name none are void.
+	OtherTokenKey bool `json:"other_token_key,omitempty"`
+	// KEKSince is since when KEK seals; zero: since Created.
+	KEKSince time.Time `json:"kek_since,omitzero"`
+	Turn     turn      `json:"turn,omitzero"`
 }
 
 const stateKey = "state"

@@ -31,6 +31,7 @@ type token struct {
 	StepUp  bool      `json:"step_up,omitempty"` // made with the approval passphrase: each scope is good once
 	Used    []string  `json:"used,omitempty"`    // of such a token: the scopes that are
 	Locked  int       `json:"lockdowns,omitempty"`
+	Key     string    `json:"key,omitempty"` // id of the key that signs it; "": made before records had it
 
 	scopes  []policy.Scope // parsed from the above, without what is used
 	sources addressList
@@ -90,6 +91,8 @@ func (t *token) unusable(m moment, from Origin) string {
 		return endedByLockdown
 	case !t.Revoked.IsZero():
 		return "the token has been revoked"
+	case !t.signedAt(m):
+		return "the token was made before the keys of the vault were turned over"
 	case !now.Before(t.Expires):
 		return "the token has expired or does not exist"
 	case t.MaxUses > 0 && t.Uses >= t.MaxUses, t.StepUp && len(t.scopes) == 0:
@@ -102,9 +105,15 @@ func (t *token) unusable(m moment, from Origin) string {
 	return ""
 }
 
+// signedAt reports whether t is signed by the key that signs tokens at that moment.
+// What was signed by another one is no token any more, and its record opens nothing.
+func (t *token) signedAt(m moment) bool {
+	return t.Key == m.tokenKey || t.Key == "" && !m.otherTokenKey
+}
+
 // live reports whether t could still be used by someone.
 func (t *token) live(m moment) bool {
-	return t.Locked == m.lockdown.count() && t.Revoked.IsZero() && m.now.Before(t.Expires) &&
+	return t.Locked == m.lockdown.count() && t.Revoked.IsZero() && t.signedAt(m) && m.now.Before(t.Expires) &&
 		(t.MaxUses == 0 || t.Uses < t.MaxUses) && (!t.StepUp || len(t.scopes) > 0 && m.keys.has(t.ID, m.now))
 }
 
@@ -153,7 +162,7 @@ func (a *act) issue(t *token, want api.TokenRequest, judged *judgement) error {
 	if err := a.mayIssue(*t, ttl, judged); err != nil {
 		return err
 	}
-	t.Created = a.v.log.Now().Truncate(time.Second)
+	t.Key, t.Created = a.tokenKey, a.v.log.Now().Truncate(time.Second)
 	t.Expires = t.Created.Add(ttl)
 	if t.StepUp { // before there is the token: nobody can use it yet
 		a.v.keys.keep(t.ID, a.req.proof.key, t.Expires, t.values())
@@ -337,7 +346,7 @@ var actionEvents = map[policy.Action]audit.Action{
 }
 
 func (v *Vault) answerToken(t token) (api.TokenResponse, error) {
-	text, err := v.tokens.sign(claims{
+	text, err := v.tokens.Load().sign(claims{
 		Subject: t.Holder, ID: t.ID, IssuedAt: t.Created.Unix(), Expires: t.Expires.Unix(), Scopes: t.Scopes,
 	})
 	return api.TokenResponse{

@@ -19,7 +19,8 @@
 // approval passphrase of a vault with secrets is set in one commit, which also says
 // that sealing them anew has begun; then come some secrets in each commit, the
 // compacted file in the place of the old one, and the commit that says it is done.
-// Killed between any of them, the next start goes on.
+// Killed between any of them, the next start goes on. The KEK is turned over in the
+// same way, but while the vault serves.
 package vault
 
 import (
@@ -110,15 +111,15 @@ func (c *Config) fill() {
 
 // Vault is an open, unsealed vault. Its methods are safe for concurrent use.
 type Vault struct {
-	cfg     Config
-	db      *store.DB
-	log     *audit.Log
-	heads   *audit.HeadFile
-	tenant  string
-	root    *seal.RootKey // wiped by Close
-	keyring *envelope.Keyring
-	tokens  *tokenKey
-	cache   recordCache
+	cfg    Config
+	db     *store.DB
+	log    *audit.Log
+	heads  *audit.HeadFile
+	tenant string
+	root   *seal.RootKey // wiped by Close
+	rings  atomic.Pointer[keyrings]
+	tokens atomic.Pointer[tokenKey]
+	cache  recordCache
 
 	approvalAEAD tink.AEAD // the outer wrap of the approval key's private half
 	keys         openKeys
@@ -139,6 +140,7 @@ type Vault struct {
 	events  news // of the trail
 
 	indexing   indexing
+	turning    turning
 	compacting compacting
 
 	rotations *rotations
@@ -231,7 +233,8 @@ func (v *Vault) Close() error {
 }
 
 // run starts the background work: counted refusals and what has expired once a
-// minute, the compaction and what is to be rotated on schedule, the check of the whole chain, and the indexes of the trail.
+// minute, the compaction and what is to be rotated on schedule, the check of the whole chain,
+// the indexes of the trail, and what is left of turning over the keys.
 func (v *Vault) run() {
 	ctx, cancel := context.WithCancel(context.Background())
 	v.stop, v.hooks.ctx, v.points.ctx, v.rotations.ctx = cancel, ctx, ctx, ctx
@@ -242,6 +245,7 @@ func (v *Vault) run() {
 	v.done.Go(func() { v.rotateOnSchedule(ctx) })
 	v.done.Go(func() { v.checkEvery(ctx, checkInterval) })
 	v.done.Go(func() { v.indexTrail(ctx) })
+	v.done.Go(func() { v.turnKeys(ctx) })
 	v.done.Go(func() {
 		select {
 		case <-v.db.Done():

@@ -11,16 +11,20 @@ import (
 )
 
 type vaultCmd struct {
-	Cert     vaultCertCmd     `cmd:"" help:"Print the daemon's certificate for other machines."`
-	Compact  vaultCompactCmd  `cmd:"" help:"Write the data file anew, without what is gone from the vault. Owners only."`
-	Lockdown vaultLockdownCmd `cmd:"" help:"Stop everything at once."`
-	Lift     vaultLiftCmd     `cmd:"" help:"End a lockdown. Owners only."`
+	Status    vaultStatusCmd    `cmd:"" help:"Show how keys and data file stand. Owners only."`
+	RotateKEK vaultRotateKEKCmd `cmd:"" name:"rotate-kek" help:"Have other keys seal values, and destroy the old one. Owners only."`
+	Cert      vaultCertCmd      `cmd:"" help:"Print the daemon's certificate for other machines."`
+	Compact   vaultCompactCmd   `cmd:"" help:"Write the data file anew, without what is gone from the vault. Owners only."`
+	Lockdown  vaultLockdownCmd  `cmd:"" help:"Stop everything at once."`
+	Lift      vaultLiftCmd      `cmd:"" help:"End a lockdown. Owners only."`
 }
 
 // Help shows examples.
 func (vaultCmd) Help() string {
 	return `Examples:
 
+  ass vault status
+  ass vault rotate-kek --wait
   ass vault cert > assd.pem
   ass vault compact
   ass vault lockdown --reason "an agent's key has leaked"

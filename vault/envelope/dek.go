@@ -7,9 +7,13 @@ import (
 	"github.com/tink-crypto/tink-go/v2/aead/subtle"
 )
 
-// dekWrap says how one keyset wraps the DEKs of values: its id, and the label
-// that keeps this way of wrapping apart from every other.
-type dekWrap struct{ keyID, label string }
+// dekWrap says how one keyset wraps the DEKs of values: its id, the label that keeps
+// this way of wrapping apart from every other, and whether it takes over DEKs that
+// another keyset has wrapped.
+type dekWrap struct {
+	keyID, label string
+	takesOver    bool
+}
 
 // What a keyset must do with DEKs. An AEAD of Tink's binds the second argument
 // as associated data, a hybrid cipher as context info.
@@ -78,17 +82,14 @@ func (w dekWrap) open(kek decrypter, p Place, b []byte) (Payload, error) {
 }
 
 func (w dekWrap) decrypt(kek decrypter, p Place, s sealed) ([]byte, error) {
-	dekAD, valueAD, err := w.associatedData(p)
-	if err != nil {
-		return nil, err
-	}
-	dek, err := kek.Decrypt(s.wrapped, dekAD)
+	dek, under, err := w.unwrap(kek, p, s)
 	if err != nil {
 		return nil, err
 	}
 	defer clear(dek)
-	if len(dek) != dekSize {
-		return nil, ErrDecrypt
+	valueAD, err := p.associatedData(valueLabel, under)
+	if err != nil {
+		return nil, err
 	}
 	value, err := subtle.NewAESGCM(dek)
 	if err != nil {

@@ -7,7 +7,9 @@
 //
 // Its invariant: value and wrapped DEK are bound, each under its own label, to
 // the [Place] they were sealed for and to the keyset's id, so a sealed value
-// that was moved, swapped or changed in any byte does not open. Plaintext
+// that was moved, swapped or changed in any byte does not open. A keyring takes over
+// what another one has sealed by wrapping the DEK anew, with the id that the value
+// stays bound to behind it. Plaintext
 // leaves the package in a [Plaintext] alone, which prints as [REDACTED].
 //
 // What a keyring opens, the vault has sealed. What an approval key opens, anyone

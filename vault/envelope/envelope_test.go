@@ -375,6 +375,13 @@ func FuzzSealed(f *testing.F) {
 	f.Add(good[:40])
 	f.Add(join(parts{[]byte(kekD), make([]byte, 65), make([]byte, 32)}))
 	f.Add([]byte{})
+	next := newKeyring(f, kekD)
+	rewrapped, err := next.Rewrap(here, good, k)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(rewrapped)
+	f.Add(join(parts{[]byte(kekD), split(rewrapped).wrapped, split(approved).ciphertext}))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		_, errOpen := k.Open(here, b)
 		if errOpen == nil != bytes.Equal(b, good) {
@@ -382,6 +389,13 @@ func FuzzSealed(f *testing.F) {
 		}
 		if _, err := key.Open(here, b); err == nil != bytes.Equal(b, approved) {
 			t.Fatalf("the approval key's Open of %x: %v", b, err)
+		}
+		if _, err := next.Open(here, b); err == nil != bytes.Equal(b, rewrapped) {
+			t.Fatalf("the next keyring's Open of %x: %v", b, err)
+		}
+		if again, err := next.Rewrap(here, b, k); err == nil && !bytes.Equal(split(again).ciphertext, split(b).ciphertext) ||
+			err != nil && bytes.Equal(b, good) {
+			t.Fatalf("Rewrap of %x: %v", b, err)
 		}
 		_, errDigest := envelope.Digest(b)
 		id, err := envelope.SealedBy(b)

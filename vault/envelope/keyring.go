@@ -128,10 +128,12 @@ func (k *Keyring) Seal(p Place, pay Payload) ([]byte, error) {
 	return k.wrap().seal(k.kek, p, pay)
 }
 
-// Open decrypts what Seal gave for the same place. The caller wipes the value.
+// Open decrypts what Seal or Rewrap gave for the same place. The caller wipes the value.
 // Whatever is wrong, the error is [ErrDecrypt].
 func (k *Keyring) Open(p Place, b []byte) (Payload, error) {
 	return k.wrap().open(k.kek, p, b)
 }
 
-func (k *Keyring) wrap() dekWrap { return dekWrap{keyID: k.id, label: dekLabel} }
+func (k *Keyring) wrap() dekWrap {
+	return dekWrap{keyID: k.id, label: dekLabel, takesOver: true}
+}

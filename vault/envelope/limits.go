@@ -10,7 +10,7 @@ const (
 	gcmNonce   = 12
 	gcmTag     = 16
 	lenValue   = 4       // the length before the value in a payload
-	maxWrapped = 512     // of a wrapped DEK; AES-256-GCM needs 65, HPKE 85
+	maxWrapped = 512     // of a wrapped DEK; AES-256-GCM needs 65 or, made anew, 95; HPKE 85
 	maxKeyset  = 1 << 10 // of a serialised approval key; either half needs under 256
 
 	minCiphertext = gcmNonce + lenValue + gcmTag

@@ -20,7 +20,7 @@ const digestSize = 16
 //
 // The id is a keyring's or an approval key's. The DEK is wrapped by
 //
-//	kek_…: Tink prefix, 5 bytes ‖ nonce ‖ sealed DEK ‖ tag
+//	kek_…: Tink prefix, 5 bytes ‖ nonce ‖ sealed DEK, or DEK ‖ id of the keyring that sealed the value ‖ tag
 //	apk_…: Tink prefix, 5 bytes ‖ encapsulated key, 32 bytes ‖ sealed DEK ‖ tag   (HPKE, RFC 9180, base mode)
 type sealed struct {
 	keyID      string

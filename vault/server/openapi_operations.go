@@ -380,6 +380,20 @@ var operationDocs = map[string]operationDoc{
 		gives: ok[api.Lockdown]("It is not locked down any more."),
 		codes: []api.Code{api.CodeConflict},
 	},
+	"vault.status": {
+		tag: "vault", summary: "How keys and data file stand", who: owners,
+		text:  "Also how far it is to turn over the keys.",
+		gives: ok[api.VaultStatus]("How they stand."),
+	},
+	"kek.rotate": {
+		tag: "vault", summary: "Turn over the keys", who: owners,
+		text: "Another key seals values from now on, another one signs tokens, so that those from before are void, and another one the trail. " +
+			"The keys of older values are wrapped anew in the background, and then the old key is destroyed, with an event that says so; `GET /v1/vault/status` tells how far that is. " +
+			"Values that are sealed to the approval key stay as they are. `CONFLICT` while it is under way.",
+		takes: typeOf[api.KEKRotation](),
+		gives: ok[api.KEKRotated]("The keys from now on."),
+		codes: []api.Code{api.CodeConflict},
+	},
 	"vault.compact": {
 		tag: "vault", summary: "Write the data file anew", who: owners,
 		text: "Without what is gone from the vault, which stays in the file's free space until then; all goes on meanwhile. " +

@@ -61,6 +61,8 @@ func (s *Server) table() []route {
 		{"GET", "/v1/policy", "policy.get", s.getPolicy, 0},
 		{"GET", "/v1/policy/check", "policy.check", s.checkPolicy, 0},
 		{"POST", "/v1/policy/accept", "policy.accept", s.acceptPolicy, smallBody},
+		{"GET", "/v1/vault/status", "vault.status", s.vaultStatus, 0},
+		{"POST", "/v1/vault/rotate-kek", "kek.rotate", s.rotateKEK, smallBody},
 		{"POST", "/v1/vault/lockdown", "vault.lockdown", s.lockdown, smallBody},
 		{"POST", "/v1/vault/lift", "vault.lift", s.lift, smallBody},
 		{"POST", "/v1/vault/compact", "vault.compact", s.compact, 0},

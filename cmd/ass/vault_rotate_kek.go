@@ -1,0 +1,132 @@
+package main
+
+import (
+	"os"
+	"strings"
+	"time"
+
+	"github.com/agent-secret-store/assd/vault/api"
+	"github.com/agent-secret-store/assd/vault/client"
+)
+
+type vaultRotateKEKCmd struct {
+	Wait bool `help:"Wait until the old key is destroyed, and show how far it is."`
+}
+
+// Help shows examples.
+func (vaultRotateKEKCmd) Help() string {
+	return `Makes a new key that seals values from now on (the KEK), a new one that signs tokens,
+so that all tokens from before are void, and a new one that signs the audit trail. It
+takes the approval passphrase where there is one.
+
+The daemon goes on serving: it wraps the keys of older values anew, compacts the data
+file, destroys the old key, and says so in the trail. It goes on after a restart.
+Backups from before it still hold the old key: make a new one, and delete those. Values
+that are sealed to the approval passphrase are not under this key; ass passphrase set
+is for them.
+
+Examples:
+
+  ass vault rotate-kek --wait
+  ass vault rotate-kek
+  ass vault status`
+}
+
+// Run has the keys turned over.
+func (c *vaultRotateKEKCmd) Run(a *app) error {
+	cl, err := a.connect()
+	if err != nil {
+		return err
+	}
+	var r *api.KEKRotated
+	err = a.guarded(cl, "turn over the keys of the vault", func(passphrase *string) (err error) {
+		r, err = cl.RotateKEK(a.ctx, api.KEKRotation{Passphrase: passphrase})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if c.Wait {
+		if err := a.awaitTurn(cl); err != nil {
+			return err
+		}
+	}
+	if a.JSON {
+		return a.json(r)
+	}
+	key := foreign(r.VerifyKey, maxName)
+	if a.Quiet {
+		return a.answer(key + "\n")
+	}
+	was := foreign(r.Replaced, maxName)
+	then := "Older values are wrapped anew in the background; then " + was + " is destroyed: ass vault status\n"
+	if c.Wait {
+		then = "All values are wrapped anew, and " + was + " is destroyed.\n"
+	}
+	return a.done("Another key seals values: " + foreign(r.KEK, maxName) + "\n" + then +
+		"Backups from before still hold the old key: make a new one and delete those.\n" +
+		"Tokens from before are void. Another key signs the audit trail\n  verification key: " + key + "\n" +
+		"Keep it where you kept the old one: ass audit verify --key " + key)
+}
+
+// How often it is asked how far it is, and told where that is no terminal.
+const (
+	turnPoll  = 200 * time.Millisecond
+	turnLines = 10 * time.Second
+)
+
+// awaitTurn waits until the keys are turned over.
+func (a *app) awaitTurn(cl *client.Client) error {
+	p := a.turnProgress()
+	defer p.end()
+	for {
+		s, err := cl.VaultStatus(a.ctx)
+		switch {
+		case err != nil:
+			return err
+		case s.Turn == nil:
+			return nil
+		case s.Turn.Problem != "":
+			return &fault{code: codeFailed, message: "the old key is not destroyed: " + foreign(s.Turn.Problem, maxMessage),
+				hint: "the daemon tries again every minute; ass vault status shows how it goes"}
+		}
+		p.at(s.Turn)
+		select {
+		case <-a.ctx.Done():
+			return a.ctx.Err()
+		case <-time.After(turnPoll):
+		}
+	}
+}
+
+// turnProgress is a bar on a terminal, and a line now and then elsewhere.
+type turnProgress struct {
+	progress
+	note func(string)
+	told time.Time
+}
+
+func (a *app) turnProgress() *turnProgress {
+	return &turnProgress{note: a.note, progress: progress{shown: !a.Quiet && !a.JSON && isTerminal(os.Stderr)}}
+}
+
+func (p *turnProgress) at(t *api.KeyTurn) {
+	switch {
+	case p.shown:
+		p.draw(bar(t) + howFar(t) + " ...")
+	case time.Since(p.told) >= turnLines:
+		p.told = time.Now()
+		p.note(howFar(t))
+	}
+}
+
+const barWidth = 30
+
+// bar shows how much is done; it is empty before anything is counted.
+func bar(t *api.KeyTurn) string {
+	if t.Total <= 0 || t.Stage != api.KeyTurnRewrapping {
+		return ""
+	}
+	full := barWidth * max(0, min(t.Done, t.Total)) / t.Total
+	return "[" + strings.Repeat("#", full) + strings.Repeat(".", barWidth-full) + "] "
+}
