@@ -10,8 +10,8 @@ import (
 
 // state is the record at vault/state: what the vault is, and whether it has been
 // claimed. It is written by vault.init, by the claim, when the approval
-// passphrase is first set and when all is sealed to it, and when one that was lost is
-// replaced.
+// passphrase is first set and when all is sealed to it, when one that was lost is
+// replaced, and when another key signs.
 type state struct {
 	Tenant    string    `json:"tenant"`
 	Epoch     uint64    `json:"epoch"`
@@ -29,6 +29,8 @@ type state struct {
 	// Resealing says that older values are not all sealed to it yet, or that what
 	// they were lies in free pages still.
 	Resealing bool `json:"resealing,omitempty"`
+	// Restored is the last restore from a backup.
+	Restored restoration `json:"restored,omitzero"`
 }
 
 const stateKey = "state"

@@ -170,6 +170,8 @@ func (c *cli) dataFlags(command string) dataFlags {
 		return c.Init.dataFlags
 	case "verify":
 		return c.Verify.dataFlags
+	case "restore <file>":
+		return c.Restore.dataFlags
 	case "passphrase set":
 		return c.Passphrase.Set.dataFlags
 	case "recover-owner":
