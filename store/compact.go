@@ -1,68 +1,112 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 
 	bolt "go.etcd.io/bbolt"
 )
 
-// compactTx is how much one transaction copies, in bytes.
-const compactTx = 8 << 20
+// compactSuffix is behind the vault file's name in that of its copy.
+const compactSuffix = ".compact"
 
-// Compact writes the vault file at path anew, without the pages that are free:
-// they keep what they held. The new file takes the old one's place whole, durably, or
-// not at all; killed before, it leaves a file beside it that the next one removes.
-//
-// It needs the file to itself: ErrLocked says that someone has it open. ErrFull:
-// there is no space for a second one.
+// Compact is DB.Compact for a file that nobody has open, else it is ErrLocked.
 func Compact(path string) error {
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true)) // see damage
-	if err := compact(path); err != nil {
-		return fmt.Errorf("compacting %q: %w", path, err)
+	db, err := Open(Config{Path: path, MustExist: true})
+	if err != nil {
+		return fmt.Errorf("compacting: %w", err)
+	}
+	return errors.Join(db.Compact(context.Background()), db.Close())
+}
+
+// Compact writes the vault file anew, without the pages that are free, which keep what
+// they held, and goes on in the new file. That takes the old one's place whole, durably,
+// or not at all; killed before, it leaves a file beside it that the next one replaces.
+//
+// Readers wait for the exchange alone, and no snapshot that is open ends; Compact itself
+// waits for those of the old file, since until then its bytes are on the disk. Writers
+// wait while what changed during the last moments is copied, synced and renamed. One
+// copy is made at a time; others wait.
+//
+// Errors: that of ctx, ErrFull (there is no space for a second file), ErrDamaged,
+// ErrReadOnly, ErrStopped: also where it cannot be said which file a crash would leave
+// at the name, and the store has stopped for good.
+func (db *DB) Compact(ctx context.Context) error {
+	if err := db.compact(ctx); err != nil {
+		return fmt.Errorf("compacting %q: %w", db.path, err)
 	}
 	return nil
 }
 
-func compact(path string) (err error) {
-	from, err := openFile(path, false, false) // for writing, so that nobody else has it
+func (db *DB) compact(ctx context.Context) error {
+	done, err := db.copyAlone(ctx)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, from.Close()) }()
-	temp := path + ".compact"
-	if err := os.Remove(temp); err != nil && !errors.Is(err, os.ErrNotExist) {
+	defer done()
+	c, err := db.startCopy(ctx, db.path+compactSuffix)
+	if err != nil {
 		return err
 	}
-	if err := copyTo(temp, from); err != nil {
-		return errors.Join(err, os.Remove(temp))
+	if err := c.run(); err != nil {
+		return errors.Join(err, c.abandon())
 	}
-	if err := os.Rename(temp, path); err != nil {
-		return errors.Join(err, os.Remove(temp))
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-// copyTo copies what is alive to a new file; Close has synced it.
-func copyTo(path string, from *bolt.DB) error {
-	to, err := bolt.Open(path, fileMode, &bolt.Options{Timeout: lockTimeout, FreelistType: bolt.FreelistMapType, NoSync: true})
+	var old *bolt.DB
+	err = db.writer.alone(ctx, func() (err error) { old, err = c.replace(); return err })
 	if err != nil {
-		return ifFull(err)
+		return errors.Join(err, c.abandon())
 	}
-	err = safely(func() error {
-		defer markDamage()
-		return bolt.Compact(to, from, compactTx)
-	})
-	return errors.Join(ifFull(err), to.Sync(), to.Close())
+	return old.Close()
 }
 
-// ifFull is err, as ErrFull where it says that there was no space.
-func ifFull(err error) error {
-	if err != nil && (isNoSpace(err) || isFullResize(err.Error())) {
-		return fmt.Errorf("%w: %w", ErrFull, err)
+// replace puts the copy in the place of the store's file. The writer runs it.
+func (c *copier) replace() (old *bolt.DB, err error) {
+	if err := c.last(); err != nil {
+		return nil, err
 	}
-	return err
+	if err := c.settle(); err != nil {
+		return nil, err
+	}
+	if err := c.rename(); err != nil {
+		return nil, err
+	}
+	c.to.NoSync = false
+	return c.db.exchange(c.to, c.file), nil
+}
+
+// rename gives the copy the store's name, for good. Once the name may have changed there
+// is no way back: a crash could leave either file, and what is committed to the other
+// would be lost.
+func (c *copier) rename() error {
+	w := c.db.writer
+	if err := c.db.disk.rename(c.path, c.db.path); err != nil && !c.liesAt(c.db.path) {
+		if c.db.liesAt(c.db.path) {
+			return err
+		}
+		return w.fail(fmt.Errorf("renaming: %w", err))
+	}
+	if err := c.db.disk.syncDir(filepath.Dir(c.db.path)); err != nil {
+		return w.fail(fmt.Errorf("syncing the folder of %q: %w", c.db.path, err))
+	}
+	return nil
+}
+
+// exchange makes b, which holds the same, the file of the store.
+func (db *DB) exchange(b *bolt.DB, f *os.File) (old *bolt.DB) {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	old = db.bolt
+	db.bolt, db.file = b, f
+	db.writer.bolt = b
+	return old
+}
+
+// liesAt reports whether the open file has that name.
+func (db *DB) liesAt(path string) bool {
+	db.mu.RLock()
+	defer db.mu.RUnlock()
+	return checkInPlace(path, db.file) == nil
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"os"
 	"sync"
 
 	bolt "go.etcd.io/bbolt"
@@ -10,10 +11,22 @@ import (
 
 // A DB is an open vault file. Its methods may be called by any goroutine.
 type DB struct {
-	path   string
-	bolt   *bolt.DB
-	writer *writer // nil when open for reading only
-	closed sync.Once
+	path    string
+	writer  *writer // nil when open for reading only
+	disk    disk
+	noted   int           // changed keys that may pile up before a copy is brought up to them
+	copying chan struct{} // holds one while a copy is being made
+	closing chan struct{} // closed when a copy has to end
+	closed  sync.Once
+
+	mu sync.RWMutex // held to begin a snapshot, and to exchange the file
+	handle
+}
+
+// A handle is an open file.
+type handle struct {
+	bolt *bolt.DB
+	file *os.File // that bbolt has open
 }
 
 // Open opens the vault file, making it if need be, and starts the writer.
@@ -28,20 +41,20 @@ func Open(cfg Config) (*DB, error) {
 	if err := ensure(cfg); err != nil {
 		return nil, fmt.Errorf("opening %q: %w", cfg.Path, err)
 	}
-	b, err := openFile(cfg.Path, cfg.ReadOnly, cfg.CheckPages)
+	h, err := openFile(cfg.Path, cfg.ReadOnly, cfg.CheckPages)
 	if err != nil {
 		return nil, fmt.Errorf("opening %q: %w", cfg.Path, err)
 	}
-	db := &DB{path: cfg.Path, bolt: b}
+	db := &DB{path: cfg.Path, handle: h, disk: realDisk, noted: maxNoted, copying: make(chan struct{}, 1), closing: make(chan struct{})}
 	if cfg.ReadOnly {
 		return db, nil
 	}
 	r, err := openReserve(cfg)
 	if err != nil {
-		b.Close() //nolint:errcheck // nothing was written
+		h.bolt.Close() //nolint:errcheck // nothing was written
 		return nil, fmt.Errorf("opening reserve %q: %w", cfg.ReservePath, err)
 	}
-	db.writer = newWriter(cfg, b, r)
+	db.writer = newWriter(cfg, h.bolt, r)
 	return db, nil
 }
 
@@ -97,13 +110,15 @@ func (db *DB) Done() <-chan struct{} {
 func (db *DB) Path() string { return db.path }
 
 // Close refuses further calls with ErrStopped, waits for the operations that
-// are queued and for open snapshots, and unlocks the file. Closing again does
-// nothing.
+// are queued, for a copy, which ends early, and for open snapshots, and unlocks the
+// file. Closing again does nothing.
 func (db *DB) Close() (err error) {
 	db.closed.Do(func() {
+		close(db.closing)
 		if db.writer != nil {
 			db.writer.close()
 		}
+		db.copying <- struct{}{}
 		if err = db.bolt.Close(); err != nil {
 			err = fmt.Errorf("closing %q: %w", db.path, err)
 		}

@@ -16,6 +16,11 @@
 //   - During a commit: bbolt writes new pages beside the old ones, fsyncs, and
 //     then one of two checksummed meta pages, so the next Open sees the state
 //     before or the state after, whole. Nobody was told of success.
+//   - While a copy is made or the file is compacted: the copy is built under a name of
+//     its own (ending in .assd-part or .compact), and takes its name when it is complete
+//     and fsynced. What is left behind under the other name is replaced by the next one.
+//     A compacted file holds what the old one holds, so it does not matter which of
+//     them a crash leaves at the name.
 //   - After the commit, before the answer: the change stands, its caller does
 //     not know.
 //
@@ -26,5 +31,5 @@
 //
 // What it does not do: it knows nothing of what the records mean, authenticates
 // nothing, encrypts nothing. bbolt does not erase what it frees: deleted bytes
-// stay in the file until their page is used again. The package does not log.
+// stay in the file until their page is used again, or until Compact. The package does not log.
 package store

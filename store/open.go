@@ -19,29 +19,26 @@ const mapSize = 1 << 30 * (1 + 63*(bits.UintSize/64))
 
 // openFile opens a vault file that exists. It looks at it read-only first, since
 // opening for writing may already write; with check also at every page.
-func openFile(path string, readOnly, check bool) (*bolt.DB, error) {
+func openFile(path string, readOnly, check bool) (handle, error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	b, err := openBolt(path, true, check, 0)
-	if err != nil {
-		return nil, err
+	h, err := openBolt(path, true, check, 0)
+	if err != nil || readOnly {
+		return h, err
 	}
-	if readOnly {
-		return b, nil
+	if err := h.bolt.Close(); err != nil {
+		return handle{}, err
 	}
-	if err := b.Close(); err != nil {
-		return nil, err
-	}
-	b, err = openBolt(path, false, false, mapSize)
+	h, err = openBolt(path, false, false, mapSize)
 	if errors.Is(err, syscall.ENOMEM) { // a limit on address space (ulimit -v)
-		b, err = openBolt(path, false, false, 0)
+		h, err = openBolt(path, false, false, 0)
 	}
 	if err != nil {
-		return nil, err
+		return handle{}, err
 	}
-	if err := addLater(b); err != nil {
-		return nil, errors.Join(err, b.Close())
+	if err := addLater(h.bolt); err != nil {
+		return handle{}, errors.Join(err, h.bolt.Close())
 	}
-	return b, nil
+	return h, nil
 }
 
 // addLater makes the buckets that an older version of this program did not know.
@@ -71,32 +68,31 @@ func addLater(b *bolt.DB) error {
 
 // openBolt opens path and checks its format, and before that, with check, its pages;
 // size is that of the map in bytes.
-func openBolt(path string, readOnly, check bool, size int) (b *bolt.DB, err error) {
-	var f *os.File // what bbolt opens; it closes it
+func openBolt(path string, readOnly, check bool, size int) (h handle, err error) {
 	err = safely(func() (err error) {
 		defer markDamage()
-		b, err = bolt.Open(path, fileMode, options(readOnly, size, &f))
+		h.bolt, err = bolt.Open(path, fileMode, options(readOnly, size, &h.file))
 		return err
 	})
 	if errors.Is(err, berrors.ErrTimeout) {
-		return nil, ErrLocked
+		return handle{}, ErrLocked
 	}
 	if err != nil {
-		return nil, err
+		return handle{}, err
 	}
-	b.AllocSize = growStep
-	err = checkInPlace(path, f)
+	h.bolt.AllocSize = growStep
+	err = checkInPlace(path, h.file)
 	if err == nil && check {
-		err = checkPages(f)
+		err = checkPages(h.file)
 	}
 	if err == nil {
-		err = checkFormat(b)
+		err = checkFormat(h.bolt)
 	}
 	if err != nil {
-		b.Close() //nolint:errcheck // nothing was written
-		return nil, err
+		h.bolt.Close() //nolint:errcheck // nothing was written
+		return handle{}, err
 	}
-	return b, nil
+	return h, nil
 }
 
 // checkInPlace refuses a file that Compact has replaced while this waited for the

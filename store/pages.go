@@ -78,7 +78,7 @@ func checkPages(f *os.File) error {
 	if err := c.take(0, 2); err != nil { // the meta pages
 		return err
 	}
-	if err := c.freelist(); err != nil {
+	if err := c.freelist(func(uint64) {}); err != nil {
 		return err
 	}
 	return c.tree(m.root, nil, nil, true, 0)
@@ -128,8 +128,8 @@ func (p *page) header() (flags uint16, more uint64) {
 }
 
 // freelist takes the pages that are free: the list has its length in the header or, where
-// that holds no more, in place of the first.
-func (c *pageCheck) freelist() error {
+// that holds no more, in place of the first. Each is told to found.
+func (c *pageCheck) freelist(found func(id uint64)) error {
 	if c.meta.freelist == noFreelist {
 		return nil
 	}
@@ -149,6 +149,7 @@ func (c *pageCheck) freelist() error {
 		var id uint64
 		if id, err = p.number(at); err == nil {
 			err = c.take(id, 1)
+			found(id)
 		}
 		at += 8
 	}

@@ -10,6 +10,7 @@ import (
 type request struct {
 	ctx      context.Context
 	op       func(*Tx) error
+	alone    func() error // in place of op: see writer.alone
 	reserved bool
 
 	claimed atomic.Bool // by the writer that runs it or the caller that gives up

@@ -26,7 +26,7 @@ func (db *DB) View(fn func(*Snapshot) error) (err error) {
 	if err := db.Failed(); err != nil {
 		return err
 	}
-	btx, err := db.bolt.Begin(false)
+	btx, _, err := db.begin()
 	if err != nil {
 		return db.beginError(err)
 	}
@@ -38,6 +38,14 @@ func (db *DB) View(fn func(*Snapshot) error) (err error) {
 		}
 	}()
 	return fn(&Snapshot{view{btx}})
+}
+
+// begin opens a snapshot, and says of which file.
+func (db *DB) begin() (*bolt.Tx, handle, error) {
+	db.mu.RLock()
+	defer db.mu.RUnlock()
+	btx, err := db.bolt.Begin(false)
+	return btx, db.handle, err
 }
 
 // damageError turns a thrown damage into an error and throws anything else on.
@@ -63,8 +71,11 @@ func (db *DB) beginError(err error) error {
 // keep the slices, and may call Update. Entries written meanwhile are seen when
 // they lie ahead.
 func (db *DB) Chunks(b Bucket, from []byte, n int, fn func(k, v []byte) (bool, error)) error {
+	if n <= 0 {
+		return fmt.Errorf("scanning %q: %d entries at a time", string(b), n)
+	}
 	for {
-		chunk, rest, err := db.chunk(b, from, n)
+		chunk, rest, err := db.piece(b, from, n, maxChunk)
 		if err != nil {
 			return err
 		}
@@ -84,17 +95,15 @@ func (db *DB) Chunks(b Bucket, from []byte, n int, fn func(k, v []byte) (bool, e
 
 type entry struct{ key, value []byte }
 
-// chunk copies the next entries; rest says that there may be more.
-func (db *DB) chunk(b Bucket, from []byte, n int) (chunk []entry, rest bool, err error) {
-	if n <= 0 {
-		return nil, false, fmt.Errorf("scanning %q: %d entries at a time", string(b), n)
-	}
+// piece copies the next entries, up to n, or to most bytes and one entry more; rest says
+// that there may be more.
+func (db *DB) piece(b Bucket, from []byte, n, most int) (chunk []entry, rest bool, err error) {
 	size := 0
 	err = db.View(func(s *Snapshot) error {
 		return s.Scan(b, from, func(k, v []byte) (bool, error) {
 			chunk = append(chunk, entry{bytes.Clone(k), clone(v)})
 			size += len(k) + len(v)
-			rest = len(chunk) == n || size >= maxChunk
+			rest = len(chunk) == n || size >= most
 			return !rest, nil
 		})
 	})

@@ -110,12 +110,16 @@ func (tx *Tx) mayChange(b Bucket) error {
 
 func (tx *Tx) put(b Bucket, key, value []byte) error {
 	bucket := tx.bucket(b)
-	if b == Audit || b == Trail {
-		bucket.FillPercent = 1 // keys only ever grow: no page will be split again
+	if ascending(b) {
+		bucket.FillPercent = 1
 	}
 	defer markDamage()
 	return bucket.Put(key, value)
 }
+
+// ascending reports whether the keys of b only ever grow: then no page is split again,
+// and may be filled.
+func ascending(b Bucket) bool { return b == Audit || b == Trail }
 
 func (tx *Tx) delete(b Bucket, key []byte) error {
 	bucket := tx.bucket(b)

@@ -20,7 +20,7 @@ import (
 // Source of the algorithm: LevelDB's writer queue (DBImpl::Write).
 type writer struct {
 	path      string
-	bolt      *bolt.DB
+	bolt      *bolt.DB // the leader's: Compact exchanges it
 	reserve   *reserve
 	prepare   func(*Tx) error
 	committed func()
@@ -34,6 +34,8 @@ type writer struct {
 	led    bool       // somebody leads
 	closed bool
 	idle   sync.Cond // nobody leads any more
+
+	watcher atomic.Pointer[changes] // who is told what commits change; nil is nobody
 
 	cause   atomic.Pointer[error] // why it stopped for good
 	stopped chan struct{}         // closed then
@@ -75,7 +77,7 @@ func (w *writer) enqueue(r *request) (lead bool, err error) {
 		return false, fmt.Errorf("writing %q: %w", w.path, ErrStopped)
 	case err != nil:
 		return false, err
-	case len(w.queue) >= w.most:
+	case len(w.queue) >= w.most && r.alone == nil: // there is one of these at most
 		return false, fmt.Errorf("writing %q: %w", w.path, ErrBusy)
 	}
 	w.queue = append(w.queue, r)
@@ -105,6 +107,9 @@ func (w *writer) take() []*request {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	n := min(len(w.queue), maxBatch)
+	if i := slices.IndexFunc(w.queue[:n], (*request).isAlone); i >= 0 {
+		n = max(i, 1)
+	}
 	batch := slices.Clone(w.queue[:n])
 	w.queue = slices.Delete(w.queue, 0, n)
 	return batch
@@ -143,6 +148,10 @@ func (w *writer) waiting() int {
 
 // serve runs a batch and answers everyone in it.
 func (w *writer) serve(batch []*request) {
+	if len(batch) == 1 && batch[0].isAlone() {
+		w.serveAlone(batch[0])
+		return
+	}
 	batch = w.admit(batch)
 	err := w.try(batch)
 	if errors.Is(err, ErrFull) {
@@ -215,6 +224,9 @@ func (w *writer) try(batch []*request) error {
 	}
 	if err := w.makeDurable(a); err != nil {
 		return w.rollback(a, err)
+	}
+	if c := w.watcher.Load(); c != nil {
+		c.note(a.txs)
 	}
 	if err := safely(func() error { w.committed(); return nil }); err != nil {
 		w.fail(fmt.Errorf("after a commit: %w", err)) //nolint:errcheck // what was committed stands
