@@ -54,6 +54,7 @@ const (
 	SecretReseal  Action = "secret.reseal" // values sealed anew to the approval key
 	VaultLockdown Action = "vault.lockdown"
 	VaultLift     Action = "vault.lift"
+	VaultBackup   Action = "vault.backup"
 
 	AuditRotateKey Action = "audit.rotate_key" // another key signs the heads from here on
 

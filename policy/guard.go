@@ -61,6 +61,8 @@ var guards = map[string]Guard{
 	"namespaces":       {StepUpNever, false},
 	"owner.revoke":     {StepUpAlways, true},
 	"vault.lift":       {StepUpAlways, true},
+	"vault.backup":     {StepUpAlways, true},
+	"vault.backup.get": {StepUpAlways, true}, // by its GET, which brings no passphrase
 	"agent.create":     {StepUpAlways, false},
 	"owner.create":     {StepUpAlways, false},
 	"approval.approve": {StepUpAlways, false},

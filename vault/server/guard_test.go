@@ -81,6 +81,7 @@ func (d *daemon) samples() map[string]sample {
 		"approval.list": {"GET", "/v1/approvals", ""}, "policy.get": {"GET", "/v1/policy", ""},
 		"policy.check":   {"GET", "/v1/policy/check?agent=bot&scope=secrets:read:a/HOT", ""},
 		"vault.lockdown": {"POST", "/v1/vault/lockdown", `{"reason":"drill"}`}, "vault.lift": {"POST", "/v1/vault/lift", ""},
+		"vault.backup": {"POST", "/v1/vault/backup", ""}, "vault.backup.get": {"GET", "/v1/vault/backup", ""},
 		"passphrase.set": {"POST", "/v1/vault/passphrase", `{"new_passphrase":"` + passphrase + `"}`},
 	}
 	d.guard("a/HOT", "value-of-a-sensitive-one", "sensitive")
@@ -161,7 +162,7 @@ func TestStepUpAtEveryRoute(t *testing.T) {
 		}
 		guard, _ := policy.GuardOf(name)
 		switch name {
-		case "vault.lockdown", "vault.lift", "claim", "certificate": // below; beyond one
+		case "vault.lockdown", "vault.lift", "vault.backup.get", "claim", "certificate": // below; beyond one
 			continue
 		}
 		before := d.last()
@@ -181,6 +182,7 @@ func TestStepUpAtEveryRoute(t *testing.T) {
 			d.want(d.call(s.method, s.target, d.owner, with(s.body)), "")
 		}
 	}
+	d.want(d.call("GET", "/v1/vault/backup", d.owner, ""), "STEP_UP_REQUIRED") // refused as POST was: one event for both
 	d.want(d.call("POST", "/v1/vault/lockdown", d.owner, ""), "")
 	d.want(d.call("POST", "/v1/vault/lift", d.owner, ""), "STEP_UP_REQUIRED")
 	d.want(d.call("POST", "/v1/vault/lift", d.owner, with("")), "")
@@ -213,7 +215,7 @@ func (d *daemon) stepUpToken(scopes ...string) string {
 
 // goesOn are the routes that a lockdown leaves open: to look, and to stop more.
 var goesOn = strings.Fields(`health jwks openapi certificate claim me audit audit.export audit.checkpoint audit.verify audit.rotate_key audit.follow audit.stats token.list token.revoke agent.list agent.revoke owner.list owner.revoke
-approval.list approval.get approval.deny approval.revoke policy.get policy.check vault.lockdown vault.lift webhook.list webhook.test`)
+approval.list approval.get approval.deny approval.revoke policy.get policy.check vault.lockdown vault.lift vault.backup vault.backup.get webhook.list webhook.test`)
 
 // TestLockdownAtEveryRoute: what does not go on in a lockdown is LOCKED_DOWN to
 // everyone, and so is a token from before it; the rest answers.

@@ -57,6 +57,7 @@ var typeDocs = map[string]string{
 	"Lockdown":         "Whether the vault is locked down.",
 	"LockdownRequest":  "Why it is locked down.",
 	"LiftRequest":      "Why a lockdown is lifted.",
+	"BackupRequest":    "Who wants a backup.",
 	"Protection":       "What guards the vault beside its keys.",
 	"RecoveredOwner":   "An owner who got a new key offline.",
 	"Restored":         "A restore from a backup.",
@@ -338,6 +339,8 @@ var ownerFields = map[string]fieldDoc{
 	"LockdownRequest.reason": says("Why, in one line, for the trail. At most 1024 bytes.", longest(api.MaxReason)),
 	"LiftRequest.reason":     says("Why, in one line, for the trail. At most 1024 bytes.", longest(api.MaxReason)),
 	"LiftRequest.passphrase": says(passphraseText),
+
+	"BackupRequest.passphrase": says(passphraseText),
 
 	"Protection.passphrase_set":    says("Whether the vault has an approval passphrase."),
 	"Protection.own_passphrase":    says("Whether the caller has one."),

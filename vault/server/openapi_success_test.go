@@ -62,7 +62,7 @@ func TestEveryDocumentedSuccess(t *testing.T) {
 		"GET /v1/policy", "GET /v1/policy/check?agent=bot&scope=secrets:read:z/K", "GET /v1/policy/check?agent=bot&scope=secrets:read:hot/ONE&from=10.1.2.3",
 		with(`POST /v1/vault/passphrase {"new_passphrase":"` + passphrase + `"}`),
 		"GET /v1/webhooks", "POST /v1/webhooks/chat/test",
-		"POST /v1/vault/lockdown", with("POST /v1/vault/lift {}"), "GET /v1/audit", "GET /v1/audit/export?heads=true", "GET /v1/audit/export?format=csv",
+		with("POST /v1/vault/backup {}"), "POST /v1/vault/lockdown", with("POST /v1/vault/lift {}"), "GET /v1/audit", "GET /v1/audit/export?heads=true", "GET /v1/audit/export?format=csv",
 		"GET /v1/audit/checkpoint", "GET /v1/audit/checkpoint?size=1", "POST /v1/audit/verify", with("POST /v1/audit/rotate-key {}"), "GET /v1/audit/follow?after=1&wait=1s", "GET /v1/audit/stats", "GET /v1/approvals",
 	} {
 		method, rest, _ := strings.Cut(line, " ")
@@ -73,6 +73,7 @@ func TestEveryDocumentedSuccess(t *testing.T) {
 		c.saw(c.name(op), r)
 	}
 	c.saw("claim", reply{status: http.StatusOK})
+	c.saw("vaultBackupGet", reply{status: http.StatusOK}) // there is a passphrase
 	c.saw("certificate", d.overTLS("/v1/vault/certificate"))
 	for _, op := range c.operations {
 		for outcome := range c.outcomes(op) {

@@ -63,6 +63,8 @@ func (s *Server) table() []route {
 		{"POST", "/v1/policy/accept", "policy.accept", s.acceptPolicy, smallBody},
 		{"POST", "/v1/vault/lockdown", "vault.lockdown", s.lockdown, smallBody},
 		{"POST", "/v1/vault/lift", "vault.lift", s.lift, smallBody},
+		{"GET", "/v1/vault/backup", "vault.backup.get", s.getBackup, 0},
+		{"POST", "/v1/vault/backup", "vault.backup", s.backup, smallBody},
 		{"POST", "/v1/vault/passphrase", "passphrase.set", s.changePassphrase, smallBody},
 		{"GET", "/v1/webhooks", "webhook.list", s.listWebhooks, 0},
 		{"POST", "/v1/webhooks/{id}/test", "webhook.test", s.testWebhook, 0},
