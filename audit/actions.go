@@ -8,7 +8,7 @@ import (
 // actions are all that an event can be of, besides their refusals. A test holds the
 // list against the constants.
 var actions = []Action{
-	VaultInit, VaultRestore, VaultBackup, VaultLockdown, VaultLift,
+	VaultInit, VaultRestore, VaultBackup, BackupFailed, VaultLockdown, VaultLift,
 	OwnerCreate, OwnerRevoke, OwnerRecover, OwnerList,
 	AgentCreate, AgentRevoke, AgentList,
 	TokenCreate, TokenRevoke, TokenList,

@@ -55,6 +55,7 @@ const (
 	VaultLockdown Action = "vault.lockdown"
 	VaultLift     Action = "vault.lift"
 	VaultBackup   Action = "vault.backup"
+	BackupFailed  Action = "vault.backup_failed" // of those that the daemon takes by itself
 
 	AuditRotateKey Action = "audit.rotate_key" // another key signs the heads from here on
 

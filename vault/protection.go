@@ -33,6 +33,7 @@ func (v *Vault) protection(r store.Reader, c *caller) (*api.Protection, error) {
 		return nil, err
 	}
 	v.tellCheckpoints(p)
+	v.tellBackups(p)
 	p.Pending, err = v.countPending(r, m)
 	return p, err
 }

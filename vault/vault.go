@@ -131,6 +131,7 @@ type Vault struct {
 	outbox  outbox  // the same
 	hooks   webhooks
 	points  checkpoints
+	backups backups
 	shed    shed
 	active  activity
 	news    news // of requests
@@ -212,7 +213,9 @@ func (v *Vault) Close() error {
 	v.rotations.close()
 	v.hooks.mu.Lock() // no courier is set off any more
 	v.points.mu.Lock()
+	v.backups.mu.Lock()
 	v.stop()
+	v.backups.mu.Unlock()
 	v.points.mu.Unlock()
 	v.hooks.mu.Unlock()
 	v.done.Wait()
@@ -230,7 +233,7 @@ func (v *Vault) Close() error {
 // minute, what is to be rotated on schedule, the check of the whole chain, and the indexes of the trail.
 func (v *Vault) run() {
 	ctx, cancel := context.WithCancel(context.Background())
-	v.stop, v.hooks.ctx, v.points.ctx, v.rotations.ctx = cancel, ctx, ctx, ctx
+	v.stop, v.hooks.ctx, v.points.ctx, v.rotations.ctx, v.backups.ctx = cancel, ctx, ctx, ctx, ctx
 	v.done.Go(func() { v.everyMinute(ctx, v.tidy) })
 	v.done.Go(func() { v.rotateOnSchedule(ctx) })
 	v.done.Go(func() { v.checkEvery(ctx, checkInterval) })

@@ -38,6 +38,7 @@ func (s *health) protection(a *app) []row {
 		rows = append(rows, row{"Webhook", a.bad("✗") + " " + foreign(w.Name+" at "+w.Origin+": "+webhookState(w), maxMessage) + "; see: ass webhooks list"})
 	}
 	rows = append(rows, checkpointPlaces(a, p)...)
+	rows = append(rows, backupState(a, p)...)
 	pending := plural(p.Pending, "request")
 	if p.Pending > 0 {
 		pending += "; see them with: ass approvals list"

@@ -116,6 +116,8 @@ type Protection struct {
 	// Checkpoints are the places that checkpoints of the trail are sent to.
 	Checkpoints []CheckpointPlace `json:"checkpoints"`
 
+	// Backups are those that the daemon takes by itself; null: none.
+	Backups *Backups `json:"backups,omitempty"`
 	// Restored is the restore from a backup of the last 30 days.
 	Restored *Restored `json:"restored,omitempty"`
 

@@ -1,5 +1,7 @@
 package api
 
+import "time"
+
 // BackupRequest is the body of POST /v1/vault/backup.
 type BackupRequest struct {
 	Passphrase *string `json:"passphrase,omitempty"` // the caller's approval passphrase
@@ -13,6 +15,16 @@ type BackupInfo struct {
 	Events uint64   // of its trail
 	Head   string   // hash of the newest, 64 hex digits
 	Slots  []string // the kinds that open it, each once: "file", "passphrase"
+}
+
+// Backups says how the backups stand that the daemon takes by itself.
+type Backups struct {
+	To           string     `json:"to"` // the folder
+	Every        TTL        `json:"every"`
+	Keep         int        `json:"keep"`
+	TakenAt      *time.Time `json:"taken_at"` // the newest; null: none yet
+	Failure      string     `json:"failure,omitempty"`
+	FailingSince *time.Time `json:"failing_since,omitempty"`
 }
 
 // The headers of a backup.
