@@ -69,7 +69,7 @@ func (c *restoreCmd) describe(r vault.Restored) string {
 		fmt.Fprintf(&b, "  in place of: head %d %s, %s\n", r.Replaced.Head.Seq, r.Replaced.Head.Hash, relations[r.Relation])
 	}
 	if r.Aside != "" {
-		fmt.Fprintf(&b, "  what was there is kept: %s (old values are in it: remove it once you do not need it)\n", r.Aside)
+		fmt.Fprintf(&b, "  what was there is kept: %s (old values are in it: once assd has been started and you do not need it, remove it)\n", r.Aside)
 	}
 	if r.Replaced != nil && r.Replaced.Problem != "" {
 		fmt.Fprintf(&b, "  that does not verify: %s\n", r.Replaced.Problem)
