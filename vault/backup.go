@@ -30,14 +30,21 @@ func (b *Backup) Read(p []byte) (int, error) { return b.file.Read(p) }
 
 // Backup makes a copy of the vault, for owners, who close it. All goes on meanwhile, a
 // lockdown does not stop it, and nobody reads it before vault.backup is durable. It needs
-// room for a second data file: on a full disk it is STORAGE_FULL.
-func (v *Vault) Backup(ctx context.Context, req Request, want api.BackupRequest) (b *Backup, err error) {
+// room for a second data file: on a full disk it is STORAGE_FULL. Before the work begins, and
+// only for who may have it done, room is asked whether there is room for one more; nil:
+// always.
+func (v *Vault) Backup(ctx context.Context, req Request, want api.BackupRequest, room func() error) (b *Backup, err error) {
 	if req, err = v.stepUp(ctx, req, want.Passphrase); err != nil {
 		return nil, err
 	}
 	mayI := func(a *act) error { return a.ownerOnly(audit.VaultBackup) }
 	if err := v.doReserved(ctx, on("vault.backup"), req, mayI); err != nil {
-		return nil, err // before any work
+		return nil, err
+	}
+	if room != nil {
+		if err := room(); err != nil {
+			return nil, err
+		}
 	}
 	if b, err = v.makeBackup(ctx); err != nil {
 		return nil, asAPI(err)

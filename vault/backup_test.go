@@ -18,7 +18,7 @@ import (
 // backup is a backup in a file, as it left.
 func (h *house) backup() string {
 	h.t.Helper()
-	b, err := h.v.Backup(ctx, h.as(h.owner), api.BackupRequest{})
+	b, err := h.v.Backup(ctx, h.as(h.owner), api.BackupRequest{}, nil)
 	if err != nil {
 		h.t.Fatalf("making a backup: %v", err)
 	}
@@ -80,14 +80,14 @@ func TestBackupWhileServing(t *testing.T) {
 // TestBackupRefuses: owners alone, with the passphrase; in a lockdown it goes on.
 func TestBackupRefuses(t *testing.T) {
 	d := newKeyedDesk(t)
-	_, err := d.v.Backup(ctx, d.as(d.mia.APIKey), api.BackupRequest{})
+	_, err := d.v.Backup(ctx, d.as(d.mia.APIKey), api.BackupRequest{}, nil)
 	wantCode(t, "an agent", err, api.CodeScopeDenied)
-	_, err = d.v.Backup(ctx, d.as(d.token(d.owner, "secrets:read:*").Token), api.BackupRequest{})
+	_, err = d.v.Backup(ctx, d.as(d.token(d.owner, "secrets:read:*").Token), api.BackupRequest{}, nil)
 	wantCode(t, "an owner's token", err, api.CodeScopeDenied)
-	_, err = d.v.Backup(ctx, d.as(d.owner), api.BackupRequest{})
+	_, err = d.v.Backup(ctx, d.as(d.owner), api.BackupRequest{}, nil)
 	wantCode(t, "without the passphrase", err, api.CodeStepUpRequired)
 	d.lockDown()
-	b, err := d.v.Backup(ctx, d.as(d.owner), api.BackupRequest{Passphrase: ptr(phrase)})
+	b, err := d.v.Backup(ctx, d.as(d.owner), api.BackupRequest{Passphrase: ptr(phrase)}, nil)
 	if err != nil {
 		t.Fatalf("in a lockdown: %v", err)
 	}

@@ -30,7 +30,7 @@ func fullRestoreChild(dir string) error {
 	if err := fillDisk(ballast); err != nil {
 		return err
 	}
-	_, err := h.v.Backup(ctx, h.as(h.owner), api.BackupRequest{})
+	_, err := h.v.Backup(ctx, h.as(h.owner), api.BackupRequest{}, nil)
 	wantCode(h.t, "a backup on a full disk", err, api.CodeStorageFull)
 	h.close()
 	if err := fillDisk(ballast); err != nil {

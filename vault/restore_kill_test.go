@@ -46,7 +46,7 @@ func backupChild(dir string) error {
 		}
 	}()
 	for {
-		b, err := v.Backup(ctx, h.as(h.owner), api.BackupRequest{})
+		b, err := v.Backup(ctx, h.as(h.owner), api.BackupRequest{}, nil)
 		if err != nil {
 			return err
 		}

@@ -34,11 +34,15 @@ func (s *Server) backup(rq *request) (any, error) {
 
 // sendBackup makes a backup and sends it. One is made and sent at a time.
 func (s *Server) sendBackup(rq *request, want api.BackupRequest) (any, error) {
-	leave, ok := s.backups.tryEnter("")
-	if !ok {
-		return nil, &api.Error{Code: api.CodeRateLimited, Message: "a backup is being made or sent already", Hint: "try again when that is done", RetryAfter: walkRetry}
-	}
-	b, err := s.cfg.Vault.Backup(rq.ctx(), rq.who(), want)
+	leave := func() {}
+	b, err := s.cfg.Vault.Backup(rq.ctx(), rq.who(), want, func() error {
+		out, ok := s.backups.tryEnter("")
+		if !ok {
+			return &api.Error{Code: api.CodeRateLimited, Message: "a backup is being made or sent already", Hint: "try again when that is done", RetryAfter: walkRetry}
+		}
+		leave = out
+		return nil
+	})
 	if err != nil {
 		leave()
 		return nil, err
