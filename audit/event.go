@@ -55,6 +55,8 @@ const (
 	VaultLockdown Action = "vault.lockdown"
 	VaultLift     Action = "vault.lift"
 	VaultCompact  Action = "vault.compact" // the data file, without what is gone from the vault
+	VaultBackup   Action = "vault.backup"
+	BackupFailed  Action = "vault.backup_failed" // of those that the daemon takes by itself
 
 	AuditRotateKey Action = "audit.rotate_key" // another key signs the heads from here on
 	KEKRotate      Action = "kek.rotate"       // another keyring seals values, and what comes of the old one

@@ -90,26 +90,9 @@ func (hf *HeadFile) Close() error {
 // ReadHeadFile reads the head kept at path and checks its signature by the keys
 // of the vault: ErrNoHead when there is none.
 func ReadHeadFile(path, tenant string, keys chain.Lineage) (Head, error) {
-	f, err := os.Open(filepath.Clean(path))
-	if errors.Is(err, os.ErrNotExist) {
-		return Head{}, fmt.Errorf("%w: %q", ErrNoHead, path)
-	}
+	line, err := readHeadLine(path)
 	if err != nil {
-		return Head{}, fmt.Errorf("reading head file: %w", err)
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, headFileSize+1))
-	if err != nil {
-		return Head{}, fmt.Errorf("reading head file: %w", err)
-	}
-	if len(b) == 0 {
-		return Head{}, fmt.Errorf("%w: %q is empty", ErrNoHead, path)
-	}
-	var line headLine
-	dec := json.NewDecoder(bytes.NewReader(b))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&line); err != nil || len(b) != headFileSize {
-		return Head{}, fmt.Errorf("head file %q is malformed", path)
+		return Head{}, err
 	}
 	if line.Tenant != tenant {
 		return Head{}, fmt.Errorf("head file %q belongs to another vault", path)
@@ -118,6 +101,40 @@ func ReadHeadFile(path, tenant string, keys chain.Lineage) (Head, error) {
 		return Head{}, fmt.Errorf("head file %q is not signed by this vault", path)
 	}
 	return line.Head, nil
+}
+
+// PeekHeadFile is what the head file at path says of itself, where there is no trail
+// to hold it against: it is signed, by the key that it names.
+func PeekHeadFile(path string) (tenant string, h SignedHead, err error) {
+	line, err := readHeadLine(path)
+	if err == nil && !line.Verify(line.Tenant, line.Key, line.Signature) {
+		err = fmt.Errorf("head file %q is not signed by the key that it names", path)
+	}
+	return line.Tenant, SignedHead{line.Head, line.Signature, line.Key}, err
+}
+
+func readHeadLine(path string) (line headLine, err error) {
+	f, err := os.Open(filepath.Clean(path))
+	if errors.Is(err, os.ErrNotExist) {
+		return line, fmt.Errorf("%w: %q", ErrNoHead, path)
+	}
+	if err != nil {
+		return line, fmt.Errorf("reading head file: %w", err)
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, headFileSize+1))
+	if err != nil {
+		return line, fmt.Errorf("reading head file: %w", err)
+	}
+	if len(b) == 0 {
+		return line, fmt.Errorf("%w: %q is empty", ErrNoHead, path)
+	}
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&line); err != nil || len(b) != headFileSize {
+		return line, fmt.Errorf("head file %q is malformed", path)
+	}
+	return line, nil
 }
 
 // Extends reports, by its error, whether the trail in r holds h: ErrRollback

@@ -65,6 +65,8 @@ var guards = map[string]Guard{
 	"vault.lift":       {StepUpAlways, true},
 	"vault.status":     {StepUpNever, true},
 	"kek.rotate":       {StepUpAlways, true},
+	"vault.backup":     {StepUpAlways, true},
+	"vault.backup.get": {StepUpAlways, true}, // by its GET, which brings no passphrase
 	"agent.create":     {StepUpAlways, false},
 	"owner.create":     {StepUpAlways, false},
 	"approval.approve": {StepUpAlways, false},

@@ -13,15 +13,19 @@ import (
 // Open opens the vault in cfg.Dir with what cfg.Openers have. A *[SealedError] says that
 // none of them opens it. It checks the newest signed
 // head, the events since the one before it, and the head kept beside the key
-// file; the rest of the chain is checked while the vault already serves.
+// file; the rest of the chain is checked while the vault already serves. A backup that
+// [Restore] has put in place becomes the vault.
 func Open(cfg Config) (*Vault, error) {
 	cfg.fill()
 	v, err := open(cfg)
 	if err != nil {
 		return nil, err
 	}
-	if err := v.compareHead(); err != nil {
+	if err := v.resume(context.Background()); err != nil {
 		return nil, errors.Join(err, v.abandon())
+	}
+	if err := removeLeftovers(cfg.Dir); err != nil {
+		cfg.Log.Warn("copies that were not finished could not be removed", "error", err)
 	}
 	st, err := v.stateNow()
 	if err != nil {
@@ -157,14 +161,12 @@ func AcceptRollback(cfg Config) error {
 	if err != nil {
 		return err
 	}
-	behind := v.compareHead()
-	if behind == nil {
-		return v.abandon() // there is nothing to accept
+	err = v.resume(context.Background())
+	behind, ok := errors.AsType[*rollbackError](err)
+	if !ok { // there is nothing to accept, or something else is wrong
+		return errors.Join(err, v.abandon())
 	}
-	reason := "an older database was accepted"
-	if why := errors.Unwrap(behind); why != nil {
-		reason += ": " + why.Error()
-	}
+	reason := "an older database was accepted: " + behind.error.Error()
 	err = v.db.UpdateReserved(context.Background(), func(tx *store.Tx) error {
 		_, err := v.log.Append(tx, audit.Event{
 			Actor: daemonActor, Action: audit.VaultRestore, Outcome: audit.OK, Reason: reason,

@@ -25,6 +25,9 @@ func (v *Vault) protection(r store.Reader, c *caller) (*api.Protection, error) {
 	if err := v.tellFiles(r, p); err != nil {
 		return nil, err
 	}
+	if err := v.tellRestored(r, m, p); err != nil {
+		return nil, err
+	}
 	p.RotationProblem, p.FailedRotations = v.rotations.trouble()
 	if err := v.tellWebhooks(r, p); err != nil {
 		return nil, err
@@ -33,6 +36,7 @@ func (v *Vault) protection(r store.Reader, c *caller) (*api.Protection, error) {
 	if err := v.tellSize(p); err != nil {
 		return nil, err
 	}
+	v.tellBackups(p)
 	p.Pending, err = v.countPending(r, m)
 	return p, err
 }

@@ -56,7 +56,7 @@ func openSame(cfg Config) (*Vault, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := v.compareHead(); err != nil {
+	if err := v.resume(context.Background()); err != nil {
 		return nil, errors.Join(err, v.abandon())
 	}
 	return v, nil

@@ -36,6 +36,8 @@ type state struct {
 	// KEKSince is since when KEK seals; zero: since Created.
 	KEKSince time.Time `json:"kek_since,omitzero"`
 	Turn     turn      `json:"turn,omitzero"`
+	// Restored is the last restore from a backup.
+	Restored restoration `json:"restored,omitzero"`
 }
 
 const stateKey = "state"

@@ -134,6 +134,7 @@ type Vault struct {
 	outbox  outbox  // the same
 	hooks   webhooks
 	points  checkpoints
+	backups backups
 	shed    shed
 	active  activity
 	news    news // of requests
@@ -218,7 +219,9 @@ func (v *Vault) Close() error {
 	v.rotations.close()
 	v.hooks.mu.Lock() // no courier is set off any more
 	v.points.mu.Lock()
+	v.backups.mu.Lock()
 	v.stop()
+	v.backups.mu.Unlock()
 	v.points.mu.Unlock()
 	v.hooks.mu.Unlock()
 	v.done.Wait()
@@ -237,7 +240,7 @@ func (v *Vault) Close() error {
 // the indexes of the trail, and what is left of turning over the keys.
 func (v *Vault) run() {
 	ctx, cancel := context.WithCancel(context.Background())
-	v.stop, v.hooks.ctx, v.points.ctx, v.rotations.ctx = cancel, ctx, ctx, ctx
+	v.stop, v.hooks.ctx, v.points.ctx, v.rotations.ctx, v.backups.ctx = cancel, ctx, ctx, ctx, ctx
 	v.done.Go(func() {
 		v.everyMinute(ctx, "counted refusals, expired requests or a change of webhooks could not be written yet", v.tidy)
 	})

@@ -31,6 +31,9 @@ func Verify(ctx context.Context, cfg Config, known ...chain.Checkpoint) (rep Rep
 			return rep, err
 		}
 	}
+	if err := rep.lookForRestore(cfg, db); err != nil || rep.RestorePending {
+		return rep, err
+	}
 	kept, err := audit.ReadHeadFile(cfg.headFile(), rep.Tenant, rep.Lineage)
 	rep.HeadFile = !errors.Is(err, audit.ErrNoHead)
 	if !rep.HeadFile && (rep.Heads < 2 || !cfg.keyKept()) {
@@ -60,6 +63,22 @@ func Reindex(ctx context.Context, cfg Config) error {
 type Report struct {
 	audit.Report
 	HeadFile bool `json:"head_file"` // there is a head file, and the trail holds its head
+	// RestorePending says that the data file is a backup that assd restore has put in
+	// place and nobody has opened yet; the head file is of what it took the place of.
+	RestorePending bool `json:"restore_pending"`
+}
+
+// lookForRestore says whether a restore waits for the vault to be opened.
+func (rep *Report) lookForRestore(cfg Config, db *store.DB) error {
+	note, err := readRestoreNote(cfg)
+	if err != nil || note == nil {
+		return err
+	}
+	return db.View(func(s *store.Snapshot) error {
+		pending, done, err := note.stands(s, rep.Tenant, rep.Head)
+		rep.RestorePending = pending || done
+		return err
+	})
 }
 
 // compare holds a trail that verifies against a checkpoint. What is wrong with the

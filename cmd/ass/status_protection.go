@@ -31,10 +31,14 @@ func (s *health) protection(a *app) []row {
 	for _, o := range p.Recovered {
 		rows = append(rows, row{"Recovered", a.bad("✗") + " owner " + foreign(o.Name, maxName) + " got a new key on the daemon's machine at " + moment(o.At) + " UTC; if nobody of you did that: ass vault lockdown"})
 	}
+	if p.Restored != nil {
+		rows = append(rows, row{"Restored", a.bad("✗") + " " + restoredState(p.Restored)})
+	}
 	for _, w := range p.Webhooks {
 		rows = append(rows, row{"Webhook", a.bad("✗") + " " + foreign(w.Name+" at "+w.Origin+": "+webhookState(w), maxMessage) + "; see: ass webhooks list"})
 	}
 	rows = append(rows, checkpointPlaces(a, p)...)
+	rows = append(rows, backupState(a, p)...)
 	pending := plural(p.Pending, "request")
 	if p.Pending > 0 {
 		pending += "; see them with: ass approvals list"
@@ -55,6 +59,21 @@ func dataFile(p *api.Protection) string {
 
 // muchFree is from when on free bytes are worth a word.
 const muchFree = 16 << 20
+
+// restoredState says what a restore has put in the place of what.
+func restoredState(r *api.Restored) string {
+	text := fmt.Sprintf("from a backup of %s at %s UTC", plural(int(r.Events), "event"), moment(r.At))
+	switch r.Relation {
+	case "newer", "older", "unknown":
+		text += fmt.Sprintf(", in place of data of %s", plural(int(r.ReplacedEvents), "event"))
+	case "fork":
+		text += fmt.Sprintf(", in place of a fork of %s", plural(int(r.ReplacedEvents), "event"))
+	}
+	if r.RevocationsUnknown {
+		text += "; who was revoked since the backup is not known, and has come back: ass audit --action vault.restore names them"
+	}
+	return text
+}
 
 // maxFailedShown is how many secrets that could not be rotated are shown.
 const maxFailedShown = 5

@@ -14,6 +14,7 @@ type vaultCmd struct {
 	Status    vaultStatusCmd    `cmd:"" help:"Show how keys and data file stand. Owners only."`
 	RotateKEK vaultRotateKEKCmd `cmd:"" name:"rotate-kek" help:"Have other keys seal values, and destroy the old one. Owners only."`
 	Cert      vaultCertCmd      `cmd:"" help:"Print the daemon's certificate for other machines."`
+	Backup    vaultBackupCmd    `cmd:"" help:"Write a copy of the vault to a file, while all goes on. Owners only."`
 	Compact   vaultCompactCmd   `cmd:"" help:"Write the data file anew, without what is gone from the vault. Owners only."`
 	Lockdown  vaultLockdownCmd  `cmd:"" help:"Stop everything at once."`
 	Lift      vaultLiftCmd      `cmd:"" help:"End a lockdown. Owners only."`
@@ -28,7 +29,8 @@ func (vaultCmd) Help() string {
   ass vault cert > assd.pem
   ass vault compact
   ass vault lockdown --reason "an agent's key has leaked"
-  ass vault lift`
+  ass vault lift
+  ass vault backup /mnt/usb/vault.backup`
 }
 
 type vaultCertCmd struct{}

@@ -18,6 +18,8 @@ type cli struct {
 	Verify     verifyCmd     `cmd:"" help:"Check a vault's files offline, with none of its secret keys."`
 	Passphrase passphraseCmd `cmd:"" help:"Set the approval passphrase of an owner, with the daemon stopped."`
 
+	Restore restoreCmd `cmd:"" help:"Put a backup in the place of a vault's data, with the daemon stopped."`
+
 	RecoverOwner recoverOwnerCmd `cmd:"" help:"Give an owner whose key is lost a new one, with the daemon stopped."`
 
 	Version kong.VersionFlag `help:"Print version and exit."`
@@ -32,6 +34,7 @@ Examples:
   assd --listen :8443                   # and the network, over TLS
   assd init --data-dir /srv/vault       # make a vault, print its owner's key
   assd verify --data-dir /srv/vault     # check its files
+  assd restore vault.backup             # go back to a backup
   assd passphrase set                   # what needs a person then needs a passphrase
   assd recover-owner                    # a new key for an owner who has lost it`
 }

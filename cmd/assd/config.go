@@ -42,6 +42,7 @@ type fileConfig struct {
 type opened struct {
 	receivers   []vault.Webhook
 	checkpoints []vault.Checkpoint
+	backups     *vault.BackupPlan // nil: none
 }
 
 // contentError is something in a configuration file that is not as it should be.
@@ -157,6 +158,9 @@ func (c *fileConfig) open() error {
 	if c.opened.receivers, err = openHooks(set.hooks); err == nil {
 		c.opened.checkpoints, err = openCheckpoints(set.points)
 	}
+	if err == nil {
+		c.opened.backups, err = set.backup.open()
+	}
 	if err != nil {
 		return &contentError{c.path, err}
 	}
@@ -170,6 +174,8 @@ func (c *cli) dataFlags(command string) dataFlags {
 		return c.Init.dataFlags
 	case "verify":
 		return c.Verify.dataFlags
+	case "restore <file>":
+		return c.Restore.dataFlags
 	case "passphrase set":
 		return c.Passphrase.Set.dataFlags
 	case "recover-owner":

@@ -75,6 +75,11 @@ func (s settings) folders() []confine.Folder {
 		files = append(files, c.secretFile, c.caFile)
 	}
 	folders := confine.Files(files...)
+	if s.backup != nil {
+		for _, dir := range away.NewFolder(s.backup.dir).Folders() {
+			folders = append(folders, confine.Folder{Path: dir, Access: confine.Write})
+		}
+	}
 	for _, c := range s.points {
 		if c.file == "" {
 			continue

@@ -78,6 +78,12 @@ be held against them later ("ass audit verify --checkpoint FILE"):
   # or url = "https://log.example.com/ass", with secret_file and ca_file as above
   # or syslog = "local", "udp://HOST:514", "tcp://HOST:601", "unix:///dev/log"
 
+and backups of the vault, which ass vault backup takes as well:
+  [backup]
+  dir = "/mnt/backups"  # nobody else can write there; better on another device
+  every = "6h"
+  keep = 28             # the oldest of its own beyond that are removed
+
 and for each secret that "ass secrets rotate" makes the next value of:
   [[rotator]]
   path = "production/DB_PASSWORD"
@@ -217,6 +223,7 @@ func (d *daemon) tell(ctx context.Context, s settings, o opened) {
 	}
 	warnCheckpoints(s.points, d.dataDir, d.log)
 	d.vault.SetCheckpoints(o.checkpoints)
+	d.vault.SetBackups(o.backups)
 }
 
 // close closes what is bound and open.

@@ -14,6 +14,7 @@ type settings struct {
 	rotators []rotator
 	hooks    []hook
 	points   []checkpoint
+	backup   *backup // nil: none
 }
 
 // tables are those that a file may have, and what reads each; nil is one that is
@@ -27,6 +28,7 @@ var tables = []struct {
 	{"rotator", "[[rotator]]", func(s *settings, table any) (err error) { s.rotators, err = readRotators(table); return err }},
 	{"webhook", "[[webhook]]", func(s *settings, table any) (err error) { s.hooks, err = readHooks(table); return err }},
 	{"checkpoint", "[[checkpoint]]", func(s *settings, table any) (err error) { s.points, err = readCheckpoints(table); return err }},
+	{"backup", "[backup]", func(s *settings, table any) (err error) { s.backup, err = readBackup(table); return err }},
 }
 
 // tableForms lists the tables for a person.

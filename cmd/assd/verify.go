@@ -162,7 +162,9 @@ func (c *verifyCmd) print(out output, v verdict) error {
 		"key, checkpoint": "signed by the key given, goes on from the checkpoint given",
 	}[v.Compared]
 	kept := "agrees"
-	if !v.HeadFile {
+	if v.RestorePending {
+		kept = "of the data that assd restore has replaced: this is a backup, and nobody has opened it yet (the next start of assd does)"
+	} else if !v.HeadFile {
 		kept = "none beside the key file (--key-file says where that is)"
 	}
 	_, err := fmt.Fprintf(out.stdout, "✓ %d events, %d signed heads, %d records verify: %s\n  verification key: %s\n  head %d %s\n  head file: %s\n",

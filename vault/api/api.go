@@ -120,6 +120,11 @@ type Protection struct {
 	FileBytes uint64 `json:"file_bytes"` // the data file
 	FreeBytes uint64 `json:"free_bytes"` // of it that hold nothing any more, until it is compacted
 
+	// Backups are those that the daemon takes by itself; null: none.
+	Backups *Backups `json:"backups,omitempty"`
+	// Restored is the restore from a backup of the last 30 days.
+	Restored *Restored `json:"restored,omitempty"`
+
 	RotationProblem string           `json:"rotation_problem,omitempty"` // what keeps the commands of rotators from being run
 	FailedRotations []FailedRotation `json:"failed_rotations,omitempty"` // until one goes well
 }
@@ -128,6 +133,15 @@ type Protection struct {
 type RecoveredOwner struct {
 	Name string    `json:"name"`
 	At   time.Time `json:"at"`
+}
+
+// Restored is a restore from a backup: assd restore.
+type Restored struct {
+	At                 time.Time `json:"at"`                  // when the vault was first opened with it
+	Events             uint64    `json:"events"`              // of the backup
+	ReplacedEvents     uint64    `json:"replaced_events"`     // of what it took the place of, as far as known; 0: nothing was there
+	Relation           string    `json:"relation"`            // "none", "newer", "older", "fork" or "unknown": how that stands to the backup
+	RevocationsUnknown bool      `json:"revocations_unknown"` // nobody knows who was revoked since the backup
 }
 
 // Certificate answers GET /v1/vault/certificate: what the daemon shows on TLS.

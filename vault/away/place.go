@@ -50,6 +50,15 @@ type attempts struct{ busy atomic.Bool }
 
 // run waits for fn, but no longer than for ctx and [Timeout].
 func (a *attempts) run(ctx context.Context, fn func() error) error {
+	slow := time.NewTimer(Timeout)
+	defer slow.Stop()
+	return a.wait(ctx, slow.C, fn)
+}
+
+// runLong is run for what may take as long as it takes.
+func (a *attempts) runLong(ctx context.Context, fn func() error) error { return a.wait(ctx, nil, fn) }
+
+func (a *attempts) wait(ctx context.Context, slow <-chan time.Time, fn func() error) error {
 	if !a.busy.CompareAndSwap(false, true) {
 		return errBusy
 	}
@@ -59,12 +68,10 @@ func (a *attempts) run(ctx context.Context, fn func() error) error {
 		a.busy.Store(false)
 		done <- err
 	}()
-	slow := time.NewTimer(Timeout)
-	defer slow.Stop()
 	select {
 	case err := <-done:
 		return err
-	case <-slow.C:
+	case <-slow:
 		return errSlow
 	case <-ctx.Done():
 		return ctx.Err()

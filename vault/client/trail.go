@@ -48,6 +48,15 @@ func (c *Client) ExportAudit(ctx context.Context, q ExportQuery) (io.ReadCloser,
 // open sends a call and hands out the body of its answer, which takes as long as it
 // takes.
 func (c *Client) open(ctx context.Context, cl call, header http.Header) (io.ReadCloser, error) {
+	res, err := c.answer(ctx, cl, header)
+	if err != nil {
+		return nil, err
+	}
+	return res.Body, nil
+}
+
+// answer is open for those who look at the headers too.
+func (c *Client) answer(ctx context.Context, cl call, header http.Header) (*http.Response, error) {
 	req, err := c.request(ctx, cl)
 	if err != nil {
 		return nil, err
@@ -65,7 +74,7 @@ func (c *Client) open(ctx context.Context, cl call, header http.Header) (io.Read
 		defer res.Body.Close()
 		return nil, c.answerError(res)
 	}
-	return res.Body, nil
+	return res, nil
 }
 
 // whole is a body whose end is told from its breaking off.

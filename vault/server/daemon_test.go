@@ -226,7 +226,7 @@ var codeStatus = map[string]int{
 }
 
 // streams are the types of what is no JSON document.
-var streams = []string{"application/jsonl; charset=utf-8", "text/csv; charset=utf-8; header=present", "text/event-stream; charset=utf-8"}
+var streams = []string{"application/jsonl; charset=utf-8", "text/csv; charset=utf-8; header=present", "text/event-stream; charset=utf-8", "application/octet-stream"}
 
 // faultOf says which of the rules for all answers r breaks, or "".
 func faultOf(r reply) string {

@@ -82,7 +82,8 @@ func (d *daemon) samples() map[string]sample {
 		"policy.check": {"GET", "/v1/policy/check?agent=bot&scope=secrets:read:a/HOT", ""},
 		"vault.status": {"GET", "/v1/vault/status", ""}, "kek.rotate": {"POST", "/v1/vault/rotate-kek", ""},
 		"vault.lockdown": {"POST", "/v1/vault/lockdown", `{"reason":"drill"}`}, "vault.lift": {"POST", "/v1/vault/lift", ""},
-		"vault.compact":  {"POST", "/v1/vault/compact", ""},
+		"vault.compact": {"POST", "/v1/vault/compact", ""},
+		"vault.backup":  {"POST", "/v1/vault/backup", ""}, "vault.backup.get": {"GET", "/v1/vault/backup", ""},
 		"passphrase.set": {"POST", "/v1/vault/passphrase", `{"new_passphrase":"` + passphrase + `"}`},
 	}
 	d.guard("a/HOT", "value-of-a-sensitive-one", "sensitive")
@@ -164,7 +165,7 @@ func TestStepUpAtEveryRoute(t *testing.T) {
 		}
 		guard, _ := policy.GuardOf(name)
 		switch name {
-		case "vault.lockdown", "vault.lift", "claim", "certificate": // below; beyond one
+		case "vault.lockdown", "vault.lift", "vault.backup.get", "claim", "certificate": // below; beyond one
 			continue
 		}
 		before := d.last()
@@ -185,6 +186,7 @@ func TestStepUpAtEveryRoute(t *testing.T) {
 		}
 	}
 	d.want(d.call("POST", "/v1/vault/rotate-kek", d.owner, with("")), "")
+	d.want(d.call("GET", "/v1/vault/backup", d.owner, ""), "STEP_UP_REQUIRED") // refused as POST was: one event for both
 	d.want(d.call("POST", "/v1/vault/lockdown", d.owner, ""), "")
 	d.want(d.call("POST", "/v1/vault/lift", d.owner, ""), "STEP_UP_REQUIRED")
 	d.want(d.call("POST", "/v1/vault/lift", d.owner, with("")), "")
@@ -217,7 +219,7 @@ func (d *daemon) stepUpToken(scopes ...string) string {
 
 // goesOn are the routes that a lockdown leaves open: to look, and to stop more.
 var goesOn = strings.Fields(`health jwks openapi certificate claim me audit audit.export audit.checkpoint audit.verify audit.rotate_key audit.follow audit.stats token.list token.revoke agent.list agent.revoke owner.list owner.revoke
-approval.list approval.get approval.deny approval.revoke policy.get policy.check vault.compact vault.lockdown vault.lift vault.doctor vault.status kek.rotate webhook.list webhook.test`)
+approval.list approval.get approval.deny approval.revoke policy.get policy.check vault.compact vault.lockdown vault.lift vault.doctor vault.status kek.rotate vault.backup vault.backup.get webhook.list webhook.test`)
 
 // TestLockdownAtEveryRoute: what does not go on in a lockdown is LOCKED_DOWN to
 // everyone, and so is a token from before it; the rest answers.

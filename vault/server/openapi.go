@@ -158,6 +158,7 @@ func (d *document) addStreams(r *docResponse, s streamDoc) {
 		}
 		r.Content[typeJSONL] = mediaType{Schema: line}
 	}
+	maps.Copy(r.Headers, s.headers)
 	for _, typ := range s.plain {
 		r.Content[typ] = mediaType{Schema: &schema{Type: "string"}}
 	}

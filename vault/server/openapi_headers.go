@@ -1,6 +1,10 @@
 package server
 
-import "net/http"
+import (
+	"net/http"
+
+	"github.com/agent-secret-store/assd/vault/api"
+)
 
 // requestID is the name of the header that names a request, either way.
 const requestID = "X-Request-Id"
@@ -48,4 +52,13 @@ func allHeaders() map[string]docHeader {
 		}
 	}
 	return out
+}
+
+// backupHeaders are those of a backup.
+var backupHeaders = map[string]docHeader{
+	api.BackupDigest: {Description: "Its SHA-256.", Required: true, Schema: &schema{Type: "string", Pattern: "^sha-256=:[A-Za-z0-9+/]{43}=:$"}},
+	api.BackupTenant: {Description: "The vault that it is of.", Required: true, Schema: &schema{Type: "string", Pattern: "^ten_[a-z2-7]{26}$"}},
+	api.BackupEvents: {Description: "How many events its trail has.", Required: true, Schema: &schema{Type: "integer", Minimum: new(1)}},
+	api.BackupHead:   {Description: "The hash of the newest.", Required: true, Schema: &schema{Type: "string", Pattern: "^[0-9a-f]{64}$"}},
+	api.BackupSlots:  {Description: "The kinds of slots that open it.", Required: true, Schema: &schema{Type: "string"}},
 }

@@ -26,7 +26,9 @@ type operationDoc struct {
 // streamDoc is a body that is no JSON document.
 type streamDoc struct {
 	lines []reflect.Type // of jsonl: each line is one of these
-	plain []string       // types of a body that is text
+	plain []string       // types of a body that is text, or bytes
+
+	headers map[string]docHeader // that come with it
 }
 
 // success is a way in which an operation can end well.
@@ -103,6 +105,10 @@ func ok[T any](text string) []success {
 func noContent(text string) []success {
 	return []success{{status: http.StatusNoContent, text: text}}
 }
+
+const backupText = "The state of one commit, whole and checked, once `vault.backup` is in the trail. The length is in `Content-Length`, the SHA-256 in `Repr-Digest`, " +
+	"tenant, number of events, hash of the newest and the kinds of slots that open it in `" + api.BackupTenant + "`, `" + api.BackupEvents + "`, `" + api.BackupHead + "` and `" + api.BackupSlots + "`. " +
+	"It needs room for a second data file on the daemon's disk. One is made at a time: one more is `RATE_LIMITED`. `assd restore` puts one back."
 
 var docTags = []docTag{
 	{"vault", "The daemon and the vault itself."},
@@ -399,6 +405,19 @@ var operationDocs = map[string]operationDoc{
 		text: "Without what is gone from the vault, which stays in the file's free space until then; all goes on meanwhile. " +
 			"It needs space for a second file, else it is `STORAGE_FULL`.",
 		gives: ok[api.Compaction]("It is done."),
+	},
+	"vault.backup.get": {
+		tag: "vault", summary: "A backup of the vault", who: owners,
+		text:    backupText + " Where there is an approval passphrase, it is `STEP_UP_REQUIRED` here: `POST` takes it.",
+		gives:   []success{{status: http.StatusOK, text: "The backup: a data file."}},
+		streams: streamDoc{plain: []string{typeBackup}, headers: backupHeaders},
+	},
+	"vault.backup": {
+		tag: "vault", summary: "A backup of the vault, with the passphrase", who: owners,
+		text:    backupText,
+		takes:   typeOf[api.BackupRequest](),
+		gives:   []success{{status: http.StatusOK, text: "The backup: a data file."}},
+		streams: streamDoc{plain: []string{typeBackup}, headers: backupHeaders},
 	},
 	"passphrase.set": {
 		tag: "vault", summary: "Change one's own approval passphrase", who: owners,

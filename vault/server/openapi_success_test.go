@@ -63,7 +63,7 @@ func TestEveryDocumentedSuccess(t *testing.T) {
 		with(`POST /v1/vault/passphrase {"new_passphrase":"` + passphrase + `"}`),
 		"GET /v1/vault/doctor", "GET /v1/webhooks", "POST /v1/webhooks/chat/test",
 		"GET /v1/vault/status", with("POST /v1/vault/rotate-kek {}"), "GET /v1/vault/status",
-		"POST /v1/vault/compact", "POST /v1/vault/lockdown", with("POST /v1/vault/lift {}"), "GET /v1/audit", "GET /v1/audit/export?heads=true", "GET /v1/audit/export?format=csv",
+		"POST /v1/vault/compact", with("POST /v1/vault/backup {}"), "POST /v1/vault/lockdown", with("POST /v1/vault/lift {}"), "GET /v1/audit", "GET /v1/audit/export?heads=true", "GET /v1/audit/export?format=csv",
 		"GET /v1/audit/checkpoint", "GET /v1/audit/checkpoint?size=1", "POST /v1/audit/verify", with("POST /v1/audit/rotate-key {}"), "GET /v1/audit/follow?after=1&wait=1s", "GET /v1/audit/stats", "GET /v1/approvals",
 	} {
 		method, rest, _ := strings.Cut(line, " ")
@@ -74,6 +74,7 @@ func TestEveryDocumentedSuccess(t *testing.T) {
 		c.saw(c.name(op), r)
 	}
 	c.saw("claim", reply{status: http.StatusOK})
+	c.saw("vaultBackupGet", reply{status: http.StatusOK}) // there is a passphrase
 	c.saw("certificate", d.overTLS("/v1/vault/certificate"))
 	for _, op := range c.operations {
 		for outcome := range c.outcomes(op) {

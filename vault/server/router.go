@@ -66,6 +66,8 @@ func (s *Server) table() []route {
 		{"POST", "/v1/vault/lockdown", "vault.lockdown", s.lockdown, smallBody},
 		{"POST", "/v1/vault/lift", "vault.lift", s.lift, smallBody},
 		{"POST", "/v1/vault/compact", "vault.compact", s.compact, 0},
+		{"GET", "/v1/vault/backup", "vault.backup.get", s.getBackup, 0},
+		{"POST", "/v1/vault/backup", "vault.backup", s.backup, smallBody},
 		{"POST", "/v1/vault/passphrase", "passphrase.set", s.changePassphrase, smallBody},
 		{"GET", "/v1/vault/doctor", "vault.doctor", s.doctor, 0},
 		{"GET", "/v1/webhooks", "webhook.list", s.listWebhooks, 0},

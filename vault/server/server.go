@@ -61,7 +61,8 @@ type Server struct {
 	failures          atomic.Pointer[limiter] // of authentication, by source
 	perKey            atomic.Pointer[limiter] // requests, by holder of the key
 	waiting           *gate                   // answers that wait for news, of each bearer
-	walks, followers  *gate                   // over the whole trail and along it, of each bearer
+	backups           *gate
+	walks, followers  *gate // over the whole trail and along it, of each bearer
 	http              *http.Server
 	open              context.Context // ends when the server is to stop
 	stop              context.CancelFunc
@@ -76,6 +77,7 @@ func New(cfg Config) *Server {
 	}
 	s := &Server{cfg: cfg, agents: newGates(), owners: newGates(), flight: newGate(0, maxFlight), strangers: newGate(0, maxStrangers)}
 	s.waiting, s.walks = newGate(maxWaiting, maxWaitingEach), newGate(maxWalks, maxWalksEach)
+	s.backups = newGate(1, 0)
 	s.followers = newGate(maxFollowers, maxFollowersEach)
 	s.open, s.stop = context.WithCancel(context.Background())
 	s.Limit(cfg.FailedAuthPerMinute, cfg.RequestsPerSecond)

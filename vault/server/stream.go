@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"time"
 
@@ -14,8 +15,9 @@ import (
 // stream is a body that is made as it is sent, for as long as the client takes it. It
 // ends when the client has gone, and when the daemon stops.
 type stream struct {
-	typ  string // Content-Type
-	send func(ctx context.Context, out *outlet) error
+	typ    string      // Content-Type
+	header http.Header // besides; nil: none
+	send   func(ctx context.Context, out *outlet) error
 	// failed writes, where the form has a place for it, why the stream ends before
 	// its end; nil: there is none.
 	failed func(out *outlet, err *api.Error)
@@ -70,6 +72,7 @@ func (s *Server) stream(w http.ResponseWriter, rq *request, st *stream) {
 	defer cancel(nil)
 	defer context.AfterFunc(s.open, func() { cancel(errStopping) })()
 	w.Header().Set("Content-Type", st.typ)
+	maps.Copy(w.Header(), st.header)
 	w.WriteHeader(http.StatusOK)
 	_ = http.NewResponseController(w).Flush() // that it has begun shows, whatever comes of it
 	out := newOutlet(w)

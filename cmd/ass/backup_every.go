@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"time"
+
+	"github.com/agent-secret-store/assd/vault/api"
+	"github.com/agent-secret-store/assd/vault/client"
+)
+
+// minEvery is how often backups are taken at most; retryAfter is when one that failed is
+// tried again, where that is sooner.
+const (
+	minEvery   = api.TTL(time.Minute)
+	retryAfter = 5 * time.Minute
+)
+
+// ownBackup are the names of what goOn writes: vault and time, so that they sort by it,
+// and nothing else is ever removed.
+var ownBackup = regexp.MustCompile(`^(ten_[a-z2-7]{26})-\d{8}T\d{6}Z\.assd-backup$`)
+
+// goOn takes backups until it is stopped. That the first one fails ends it: nobody may be
+// looking any more when the next one does.
+func (c *vaultBackupCmd) goOn(ctx context.Context, a *app, cl *client.Client, every api.TTL) error {
+	s := a.stepUp()
+	defer s.wipe()
+	if err := s.ahead(cl, "take backups of the vault, from now on"); err != nil {
+		return err
+	}
+	for first := true; ; first = false {
+		err := s.do("take backups of the vault, from now on", func(passphrase *string) error { return c.next(ctx, a, cl, passphrase) })
+		pause := time.Duration(every)
+		switch {
+		case ctx.Err() != nil:
+			return errInterrupted
+		case err != nil && first:
+			return err
+		case err != nil:
+			pause = min(pause, retryAfter)
+			a.note(a.bad("✗") + " " + stamp(time.Now()) + " no backup: " + foreign(err.Error(), maxMessage))
+		}
+		select {
+		case <-ctx.Done():
+			return nil // that is how it ends
+		case <-time.After(pause):
+		}
+	}
+}
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// next takes one backup, and removes those that are too many.
+func (c *vaultBackupCmd) next(ctx context.Context, a *app, cl *client.Client, passphrase *string) error {
+	b, err := cl.Backup(ctx, api.BackupRequest{Passphrase: passphrase})
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	name := b.Tenant + "-" + time.Now().UTC().Format("20060102T150405Z") + ".assd-backup"
+	if !ownBackup.MatchString(name) {
+		return errBackupCut
+	}
+	to := backupFile{path: filepath.Join(c.Dir, name)}
+	if err := to.take(b); err != nil {
+		return err
+	}
+	a.note(a.good("✓") + " " + stamp(time.Now()) + " " + foreign(to.path, maxMessage) + ", " + plural(int(b.Events), "event"))
+	return pruneBackups(c.Dir, b.Tenant, c.Keep)
+}
+
+// pruneBackups removes the oldest backups of a vault but for the newest few.
+func pruneBackups(dir, tenant string, keep int) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	var own []string
+	for _, e := range entries {
+		if m := ownBackup.FindStringSubmatch(e.Name()); m != nil && m[1] == tenant && e.Type().IsRegular() {
+			own = append(own, e.Name())
+		}
+	}
+	slices.Sort(own)
+	for _, name := range own[:max(0, len(own)-keep)] {
+		if err := os.Remove(filepath.Join(dir, name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/agent-secret-store/assd/store"
+	"github.com/agent-secret-store/assd/vault"
+)
+
+type restoreCmd struct {
+	dataFlags `embed:""`
+	File      string `arg:"" help:"The backup, as ass vault backup wrote it."`
+	JSON      bool   `name:"json" help:"Print one JSON document on standard output, and nothing else."`
+}
+
+func (restoreCmd) Help() string {
+	return `Checks the backup whole, as "assd verify" does, before anything is changed; then puts
+it in the place of the data file, and keeps that beside it. The daemon must be stopped.
+No slot is opened and no program run: the next start opens the vault, with what opened it
+when the backup was made, and writes vault.restore.
+
+From then on all tokens, requests and grants are void, whoever was revoked stays revoked,
+a lockdown holds if there was one in the backup or in what it replaced, and another key
+signs the trail. What was written after the backup is gone.
+
+The key file is not in a backup; keep it, or the passphrase of a slot, somewhere else.
+
+Examples:
+  assd restore --data-dir /srv/vault /mnt/usb/vault.backup
+  assd restore --data-dir /srv/new --key-file /mnt/key/root.key vault.backup`
+}
+
+// Run restores.
+func (c *restoreCmd) Run(out output) error {
+	got, err := vault.Restore(context.Background(), c.vault(), c.File)
+	if errors.Is(err, store.ErrLocked) {
+		return fmt.Errorf("nothing was changed: %w: stop assd, and run this again", err)
+	}
+	if err != nil {
+		return err
+	}
+	if got.Exposed {
+		fmt.Fprintf(out.stderr, "Warning: other users can read %q. It is encrypted, but names and the audit trail are not: chmod 600 it.\n", c.File)
+	}
+	if c.JSON {
+		return json.NewEncoder(out.stdout).Encode(got)
+	}
+	_, err = fmt.Fprint(out.stdout, strings.Map(printableLine, c.describe(got)))
+	return err
+}
+
+// printableLine is printable, with line ends.
+func printableLine(r rune) rune {
+	if r == '\n' {
+		return r
+	}
+	return printable(r)
+}
+
+func (c *restoreCmd) describe(r vault.Restored) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "✓ The backup verifies and is in place in %s\n  tenant: %s\n  head:   %d %s\n", c.dataDir(), r.Tenant, r.Head.Seq, r.Head.Hash)
+	fmt.Fprintf(&b, "  opens with its slots: %s\n", strings.Join(r.Slots, ", "))
+	if r.Replaced != nil && r.Replaced.Head.Seq > 0 {
+		fmt.Fprintf(&b, "  in place of: head %d %s, %s\n", r.Replaced.Head.Seq, r.Replaced.Head.Hash, relations[r.Relation])
+	}
+	if r.Aside != "" {
+		fmt.Fprintf(&b, "  what was there is kept: %s (old values are in it: once assd has been started and you do not need it, remove it)\n", r.Aside)
+	}
+	if r.Replaced != nil && r.Replaced.Problem != "" {
+		fmt.Fprintf(&b, "  that does not verify: %s\n", r.Replaced.Problem)
+	}
+	for _, who := range r.Revoked {
+		fmt.Fprintf(&b, "  stays revoked: %s %s\n", who.Kind, who.Name)
+	}
+	if len(r.Returned) > 0 {
+		b.WriteString("\nNobody knows who was revoked after the backup. These come back; to revoke one:\n")
+	}
+	for _, who := range r.Returned {
+		fmt.Fprintf(&b, "  %s\n", who.Command())
+	}
+	fmt.Fprintf(&b, `
+Next:  assd --data-dir %s     (turns it into the vault, as vault.restore in the trail)
+Clients that have seen a newer trail refuse this one until: ass audit checkpoint --forget
+`, c.dataDir())
+	return b.String()
+}
+
+// relations say how the data that was replaced stands to the backup.
+var relations = map[vault.Relation]string{
+	vault.RelationNewer:   "which goes on from the backup: what is newer is gone from the vault",
+	vault.RelationOlder:   "which the backup goes on from",
+	vault.RelationFork:    "which is a FORK: the two trails part before the backup ends",
+	vault.RelationUnknown: "which could not be held against the backup",
+}

@@ -1,0 +1,49 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// Hold locks the vault file at path against whoever opens it for writing, without
+// reading it, so that a damaged one can be held too. ErrLocked: another process has it
+// open; ErrMissing: there is none. Who has waited for it meanwhile finds, with ErrLocked,
+// that another file was put in its place.
+func Hold(path string) (release func() error, err error) {
+	f, err := os.OpenFile(filepath.Clean(path), os.O_RDWR|syscall.O_NOFOLLOW, 0)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("holding %q: %w", path, ErrMissing)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("holding the vault file: %w", err)
+	}
+	err = lockAlone(f)
+	if err == nil {
+		err = checkInPlace(path, f)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("holding %q: %w", path, err), f.Close())
+	}
+	return f.Close, nil
+}
+
+// SyncDir makes the names in dir durable.
+func SyncDir(dir string) error { return syncDir(dir) }
+
+// lockAlone locks f as bbolt does: first for us alone, which says that nobody has it
+// open, then so that it can be read still, and not written.
+func lockAlone(f *os.File) error {
+	for _, how := range []int{syscall.LOCK_EX, syscall.LOCK_SH} {
+		err := syscall.Flock(int(f.Fd()), how|syscall.LOCK_NB)
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			return ErrLocked
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,60 @@
+package vault_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/agent-secret-store/assd/audit"
+	"github.com/agent-secret-store/assd/vault"
+	"github.com/agent-secret-store/assd/vault/away"
+)
+
+func taken(dir string) []string {
+	all, _ := filepath.Glob(filepath.Join(dir, "*.assd-backup"))
+	return all
+}
+
+// TestBackupsOnSchedule: the daemon takes them by itself, each can be restored; a start
+// takes none before its time; that none can be taken is one event a day, and in the status.
+func TestBackupsOnSchedule(t *testing.T) {
+	h := newHouse(t)
+	h.cfg.Now = time.Now
+	h.reopen()
+	h.mustPut(h.owner, plain, "kept")
+	dir := filepath.Join(t.TempDir(), "backups")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	hourly := &vault.BackupPlan{To: away.NewFolder(dir), Every: time.Hour, Keep: 3}
+	h.v.SetBackups(hourly)
+	eventually(t, "the first one", func() bool { b := h.protection().Backups; return b != nil && b.TakenAt != nil })
+	h.v.SetBackups(hourly)
+	h.reopen()
+	h.v.SetBackups(hourly)
+	eventually(t, "the one that is there is found", func() bool { return h.protection().Backups.TakenAt != nil })
+	if n := len(h.trail(audit.Filter{Action: string(audit.VaultBackup)})); n != 1 || len(taken(dir)) != 1 {
+		t.Errorf("%d backups were taken, %d are there", n, len(taken(dir)))
+	}
+	file := taken(dir)[0]
+	if err := os.Chmod(dir, 0o777); err != nil { // not to be written to any more
+		t.Fatal(err)
+	}
+	h.v.SetBackups(&vault.BackupPlan{To: away.NewFolder(dir), Every: time.Millisecond, Keep: 3})
+	eventually(t, "a failure", func() bool { return h.protection().Backups.FailingSince != nil })
+	time.Sleep(20 * time.Millisecond)
+	failed := h.trail(audit.Filter{Action: string(audit.BackupFailed)})
+	if len(failed) != 1 || failed[0].Outcome != audit.Failed || !strings.Contains(failed[0].Reason, "chmod go-w") {
+		t.Errorf("the trail says %+v", failed)
+	}
+	h.v.SetBackups(nil)
+	if h.protection().Backups != nil {
+		t.Error("a plan that is gone is told of")
+	}
+	h.close()
+	h.restore(file)
+	h.open()
+	h.mustGet(h.owner, plain, "kept")
+}

@@ -1,0 +1,442 @@
+package vault
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/agent-secret-store/assd/audit"
+	"github.com/agent-secret-store/assd/internal/peer"
+	"github.com/agent-secret-store/assd/store"
+)
+
+// Restored is what Restore has put in place. The vault is another one only once it is
+// opened: see [Config] and restoreNote.
+type Restored struct {
+	Tenant   string      `json:"tenant"`
+	Events   uint64      `json:"events"`
+	Head     audit.Head  `json:"head"`  // of the backup
+	Slots    []string    `json:"slots"` // what opens it, each kind once: "file", "passphrase"
+	Relation Relation    `json:"relation"`
+	Aside    string      `json:"aside"`    // where the data file is kept that was there; "": there was none
+	Replaced *Replaced   `json:"replaced"` // null: nothing was there
+	Returned []Returning `json:"returned"` // agents and owners that come back, and nobody knows whether they were revoked meanwhile
+	Revoked  []Returning `json:"revoked"`  // those that stay revoked, as they are in what was replaced
+	Exposed  bool        `json:"exposed"`  // others can read the backup
+}
+
+// Replaced is the data that was there before.
+type Replaced struct {
+	Head    audit.Head `json:"head"`    // the newest known
+	Problem string     `json:"problem"` // why it could not be read whole; "": it could
+}
+
+// Returning is an agent or an owner of a backup.
+type Returning struct {
+	Kind string `json:"kind"` // "owner", "agent"
+	Name string `json:"name"`
+	id   string
+}
+
+// Command is what revokes it.
+func (r Returning) Command() string {
+	if kind(r.Kind) == kindOwner {
+		return "ass agents revoke --owner " + peer.ShellQuote(r.Name)
+	}
+	return "ass agents revoke " + peer.ShellQuote(r.Name)
+}
+
+// What a restore leaves in the data dir.
+const (
+	restoreTemp  = "vault.db.restore-"
+	backupTemp   = "vault.db.backup-"
+	replacedName = "vault.db.replaced-"
+)
+
+// Restore puts the backup at file in the place of the data file in cfg.Dir. It opens no
+// slot and runs nothing. The backup is copied and checked as Verify checks before
+// anything is changed; what was there is kept beside it. Whoever opens the vault next
+// finds a note, and turns it into vault.restore, the first event of a new epoch.
+//
+// Killed before the copy is in place, the old vault is as it was; after that, the next
+// start goes on. Errors: [store.ErrLocked] while a daemon has the vault, a
+// *[BackupError] that says what is wrong with the backup.
+func Restore(ctx context.Context, cfg Config, file string) (out Restored, err error) {
+	cfg.fill()
+	if err := makeDir(cfg.Dir); err != nil {
+		return out, err
+	}
+	release, err := store.Hold(cfg.dbFile())
+	missing := errors.Is(err, store.ErrMissing)
+	if err != nil && !missing {
+		return out, err
+	}
+	if !missing {
+		defer func() { err = errors.Join(err, release()) }()
+	}
+	r := restoring{cfg: cfg, missing: missing}
+	if out.Exposed, err = r.copy(file); err != nil {
+		return out, err
+	}
+	if err = r.prepare(ctx, &out); err == nil {
+		err = r.place(&out)
+	}
+	if err != nil {
+		err = errors.Join(err, r.discard())
+	}
+	return out, err
+}
+
+// BackupError says why a file cannot be restored. Nothing was changed.
+type BackupError struct {
+	File string
+	Err  error
+}
+
+func (e *BackupError) Error() string {
+	return fmt.Sprintf("nothing was changed: the backup %q cannot be restored: %v", e.File, e.Err)
+}
+
+func (e *BackupError) Unwrap() error { return e.Err }
+
+// restoring is a restore under way.
+type restoring struct {
+	cfg     Config
+	missing bool       // there is no data file
+	temp    string     // the copy of the backup; "": it is in place, or gone
+	file    string     // the backup
+	old     string     // the file that counts as replaced
+	kept    audit.Head // by the head file
+	newest  audit.Head // of the data file that is there
+	note    restoreNote
+}
+
+// makeDir makes the data dir where it is missing.
+func makeDir(dir string) error {
+	if err := os.MkdirAll(filepath.Dir(filepath.Clean(dir)), 0o755); err != nil {
+		return fmt.Errorf("making data dir: %w", err)
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+		return fmt.Errorf("making data dir: %w", err)
+	}
+	return peer.CheckPrivate(dir, true)
+}
+
+// copy copies the backup beside the data file, and reports whether others can read it.
+func (r *restoring) copy(file string) (exposed bool, err error) {
+	r.file = file
+	from, err := os.Open(filepath.Clean(file))
+	if err != nil {
+		return false, r.refuse(err)
+	}
+	defer from.Close()
+	info, err := from.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = errors.New("it is not a regular file")
+	}
+	if at, gone := os.Stat(r.cfg.dbFile()); err == nil && gone == nil && os.SameFile(info, at) {
+		err = errors.New("it is this vault's own data file")
+	}
+	if err != nil {
+		return false, r.refuse(err)
+	}
+	if err := removeLeftovers(r.cfg.Dir); err != nil {
+		return false, err
+	}
+	to, err := os.CreateTemp(r.cfg.Dir, restoreTemp+"*") // 0600
+	if err != nil {
+		return false, fmt.Errorf("nothing was changed: copying the backup: %w", err)
+	}
+	r.temp = to.Name()
+	_, err = io.Copy(to, from)
+	if err = errors.Join(err, to.Sync(), to.Close()); err != nil {
+		return false, errors.Join(fmt.Errorf("nothing was changed: copying the backup: %w", err), r.discard())
+	}
+	return info.Mode().Perm()&0o077 != 0, nil
+}
+
+func (r *restoring) refuse(err error) error {
+	if pathErr, ok := errors.AsType[*os.PathError](err); ok {
+		err = pathErr.Err
+	}
+	return &BackupError{r.file, err}
+}
+
+func (r *restoring) discard() error {
+	if r.temp == "" {
+		return nil
+	}
+	return os.Remove(r.temp)
+}
+
+// prepare checks the backup, and looks at what it is to take the place of.
+func (r *restoring) prepare(ctx context.Context, out *Restored) error {
+	rep, here, err := inspect(ctx, r.temp)
+	if err != nil {
+		if inner := errors.Unwrap(err); inner != nil {
+			err = inner // without the name of the copy
+		}
+		return r.refuse(err)
+	}
+	if rep.Problem != "" {
+		return r.refuse(fmt.Errorf("it does not verify: event %d: %s", rep.FirstBad, rep.Problem))
+	}
+	r.note = restoreNote{Format: restoreNoteFormat, Tenant: rep.Tenant, At: r.cfg.Now().UTC().Truncate(time.Millisecond), Backup: rep.Head, Relation: RelationNone}
+	there, err := r.look(ctx)
+	if err != nil {
+		return err
+	}
+	out.Tenant, out.Events, out.Head, out.Slots, out.Relation = rep.Tenant, rep.Events, rep.Head, here.slots, r.note.Relation
+	out.Returned, out.Revoked = []Returning{}, []Returning{}
+	for _, who := range here.living {
+		switch {
+		case !r.note.Replaced.whole():
+			out.Returned = append(out.Returned, who)
+		case slices.Contains(there.revoked, who.id):
+			out.Revoked = append(out.Revoked, who)
+		}
+	}
+	return nil
+}
+
+// look finds out what is there, and how it stands to the backup.
+func (r *restoring) look(ctx context.Context) (there contents, err error) {
+	tenant, head, err := audit.PeekHeadFile(r.cfg.headFile())
+	if errors.Is(err, audit.ErrNoHead) && r.missing {
+		return there, nil
+	}
+	r.kept = head.Head
+	r.note.Replaced, r.note.Relation = &replacedNote{Head: r.kept}, RelationUnknown
+	if !r.missing {
+		var found string
+		if there, found, err = r.lookAt(ctx, r.cfg.dbFile()); err == nil {
+			there, found, err = r.lookThrough(ctx, there, found)
+		}
+		if err != nil {
+			return there, err
+		}
+		if found != "" {
+			tenant = found
+		}
+	}
+	if tenant != "" && tenant != r.note.Tenant {
+		return there, r.refuse(fmt.Errorf("it is of another vault (%s) than the one in %q (%s): name another folder with --data-dir", r.note.Tenant, r.cfg.Dir, tenant))
+	}
+	return there, r.relate()
+}
+
+// lookAt takes the data file at path for what is replaced, and says what is in it and of
+// which vault it is, "" where that cannot be read.
+func (r *restoring) lookAt(ctx context.Context, path string) (there contents, tenant string, err error) {
+	old := r.note.Replaced
+	r.old, old.File = path, filepath.Base(path)
+	rep, there, err := inspect(ctx, path)
+	switch {
+	case ctx.Err() != nil:
+		return there, "", ctx.Err()
+	case errors.Is(err, store.ErrNewer), errors.Is(err, store.ErrLocked):
+		return there, "", err
+	case err != nil:
+		old.Problem = plainly(err)
+		return there, there.tenant, nil
+	case rep.Problem != "":
+		old.Problem = fmt.Sprintf("event %d: %s", rep.FirstBad, rep.Problem)
+		return there, there.tenant, nil
+	case old.Head.Seq > rep.Head.Seq:
+		old.Problem = fmt.Sprintf("it ends at event %d, and its head file says that there were %d", rep.Head.Seq, old.Head.Seq)
+	default:
+		old.Head = rep.Head
+	}
+	r.newest = rep.Head
+	return there, rep.Tenant, nil
+}
+
+// lookThrough goes on to the data that an earlier restore has replaced, if nobody has
+// opened the vault since: what was revoked there is to stay revoked.
+func (r *restoring) lookThrough(ctx context.Context, there contents, tenant string) (contents, string, error) {
+	prior, err := readRestoreNote(r.cfg)
+	if err != nil || prior == nil || prior.Backup != r.newest || prior.Tenant != r.note.Tenant {
+		return there, tenant, nil // one that is malformed is written anew
+	}
+	if prior.Replaced == nil {
+		r.note.Replaced, r.note.Relation = nil, RelationNone
+		return contents{}, tenant, nil
+	}
+	if prior.Replaced.File == "" {
+		r.note.Replaced = prior.Replaced
+		return contents{}, tenant, nil
+	}
+	r.note.Replaced = &replacedNote{Head: r.kept}
+	return r.lookAt(ctx, filepath.Join(r.cfg.Dir, prior.Replaced.File))
+}
+
+// plainly is err in one line.
+func plainly(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
+
+// relate says how the replaced data stands to the backup.
+func (r *restoring) relate() error {
+	old := r.note.Replaced
+	if old == nil || old.Head.Seq == 0 {
+		return nil
+	}
+	file, shorter, longer := r.temp, old.Head, RelationOlder
+	if old.Head.Seq > r.note.Backup.Seq {
+		if !old.whole() {
+			return nil
+		}
+		file, shorter, longer = r.old, r.note.Backup, RelationNewer
+	}
+	db, err := openCopy(file, false)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	return db.View(func(s *store.Snapshot) error {
+		at, err := audit.HashAt(s, shorter.Seq)
+		if r.note.Relation = longer; err != nil || at != shorter.Hash {
+			r.note.Relation = RelationFork
+		}
+		return nil
+	})
+}
+
+// place exchanges the files. What is there goes on being there until the backup is, by
+// one rename.
+func (r *restoring) place(out *Restored) error {
+	aside := ""
+	if !r.missing {
+		aside = freeName(r.cfg.Dir, replacedName+r.note.At.Format("20060102T150405Z"))
+		out.Aside = filepath.Join(r.cfg.Dir, aside)
+	}
+	if old := r.note.Replaced; old != nil {
+		if r.old == r.cfg.dbFile() {
+			old.File = aside
+		}
+		out.Replaced = &Replaced{old.Head, old.Problem}
+	}
+	if err := r.note.write(r.cfg); err != nil {
+		return fmt.Errorf("nothing was changed: writing the note of the restore beside the head file: %w", err)
+	}
+	if err := r.exchange(aside); err != nil {
+		return errors.Join(fmt.Errorf("nothing was changed: putting the backup in place: %w", err), r.note.remove(r.cfg))
+	}
+	r.temp = ""
+	return store.SyncDir(r.cfg.Dir)
+}
+
+func (r *restoring) exchange(aside string) error {
+	if r.missing {
+		if err := os.Link(r.temp, r.cfg.dbFile()); err != nil { // never over what came meanwhile
+			return err
+		}
+		os.Remove(r.temp) //nolint:errcheck // the next start does it
+		return nil
+	}
+	kept := filepath.Join(r.cfg.Dir, aside)
+	if err := os.Link(r.cfg.dbFile(), kept); err != nil {
+		return err
+	}
+	if err := os.Rename(r.temp, r.cfg.dbFile()); err != nil {
+		return errors.Join(err, os.Remove(kept))
+	}
+	return nil
+}
+
+// freeName is name, or name and a number where that is taken.
+func freeName(dir, name string) string {
+	for n := 2; ; n++ {
+		free := name
+		if n > 2 {
+			free = fmt.Sprintf("%s-%d", name, n-1)
+		}
+		if _, err := os.Lstat(filepath.Join(dir, free)); err != nil {
+			return free
+		}
+	}
+}
+
+// removeLeftovers removes copies that were being made when somebody was killed. The
+// caller holds the data file, or there is none.
+func removeLeftovers(dir string) error {
+	for _, prefix := range []string{restoreTemp, backupTemp} {
+		left, err := filepath.Glob(filepath.Join(dir, prefix+"*"))
+		for _, path := range left {
+			err = errors.Join(err, os.Remove(path))
+		}
+		if err != nil {
+			return fmt.Errorf("removing what a copy has left: %w", err)
+		}
+	}
+	return nil
+}
+
+// contents are what a data file says without a key. Its trail has to bear it out.
+type contents struct {
+	tenant  string
+	slots   []string
+	living  []Returning
+	revoked []string // ids
+}
+
+// inspect checks a data file as Verify does, and says what is in it as far as that can be
+// read.
+func inspect(ctx context.Context, path string) (rep audit.Report, c contents, err error) {
+	db, err := openCopy(path, true)
+	if err != nil {
+		return rep, c, err
+	}
+	defer db.Close()
+	if rep, err = verifyAll(ctx, db); err != nil {
+		return rep, c, err
+	}
+	return rep, c, db.View(c.read)
+}
+
+func openCopy(path string, check bool) (*store.DB, error) {
+	return store.Open(store.Config{Path: path, ReadOnly: true, MustExist: true, CheckPages: check})
+}
+
+func (c *contents) read(s *store.Snapshot) error {
+	var st state
+	if err := unchecked(s, store.Vault, stateKey, &st); err != nil {
+		return err
+	}
+	c.tenant = st.Tenant
+	slots, err := parseSlots(s)
+	if err != nil {
+		return err
+	}
+	for _, k := range kindsOf(slots) {
+		c.slots = append(c.slots, string(k))
+	}
+	for _, k := range []kind{kindOwner, kindAgent} {
+		if err := s.Scan(k.bucket(), nil, func(_, raw []byte) (bool, error) {
+			var id identity
+			if rec, ok := audit.ParseRecord(raw); ok && json.Unmarshal(rec.Content, &id) == nil {
+				c.add(k, id)
+			}
+			return true, nil
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *contents) add(k kind, id identity) {
+	if !id.Revoked.IsZero() {
+		c.revoked = append(c.revoked, id.ID)
+		return
+	}
+	c.living = append(c.living, Returning{string(k), id.Name, id.ID})
+}
+
+// RestoreShown is how long owners are told of a restore.
+const RestoreShown = 30 * 24 * time.Hour

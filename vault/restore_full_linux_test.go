@@ -1,0 +1,92 @@
+package vault_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/agent-secret-store/assd/vault"
+	"github.com/agent-secret-store/assd/vault/api"
+)
+
+func init() { children["fullrestore"] = fullRestoreChild }
+
+// TestRestoreFullDisk: on a full disk and on a read-only one nothing is changed, and it is
+// said in one line.
+func TestRestoreFullDisk(t *testing.T) { onSmallDisk(t, "fullrestore") }
+
+func fullRestoreChild(dir string) error {
+	mountSmall(dir)
+	h := houseIn(inChild{}, filepath.Join(dir, "data"))
+	h.claimIt()
+	h.mustPut(h.owner, plain, strings.Repeat("v", 2000))
+	h.close()
+	backup := copyFile(h.t, h.file("vault.db"), filepath.Join(dir, "backup"))
+	h.open()
+	ballast := filepath.Join(dir, "ballast")
+	if err := fillDisk(ballast); err != nil {
+		return err
+	}
+	_, err := h.v.Backup(ctx, h.as(h.owner), api.BackupRequest{}, nil)
+	wantCode(h.t, "a backup on a full disk", err, api.CodeStorageFull)
+	h.close()
+	if err := fillDisk(ballast); err != nil {
+		return err
+	}
+	if err := unrestored(h, backup, "no space left"); err != nil {
+		return err
+	}
+	if err := os.Remove(ballast); err != nil {
+		return err
+	}
+	if err := syscall.Mount("none", dir, "tmpfs", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
+		return err
+	}
+	if err := unrestored(h, backup, "read-only file system"); err != nil {
+		return err
+	}
+	if err := syscall.Mount("none", dir, "tmpfs", syscall.MS_REMOUNT, ""); err != nil {
+		return err
+	}
+	if _, err := vault.Restore(ctx, h.cfg, backup); err != nil {
+		return err
+	}
+	h.open()
+	h.close()
+	return nil
+}
+
+// fillDisk writes a file until there is no space.
+func fillDisk(path string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	for size := 1 << 20; size > 0; size /= 4 {
+		for {
+			if _, err := f.Write(make([]byte, size)); err != nil {
+				break
+			}
+		}
+	}
+	return f.Close()
+}
+
+func unrestored(h *house, backup, says string) error {
+	was := string(h.fileBytes())
+	_, err := vault.Restore(ctx, h.cfg, backup)
+	if err == nil || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "\n") {
+		return fmt.Errorf("restoring: %v, want %q", err, says)
+	}
+	left, _ := filepath.Glob(h.file("vault.db.*"))
+	if string(h.fileBytes()) != was || left != nil {
+		return fmt.Errorf("the vault was changed, or %q left behind", left)
+	}
+	if p := h.verify().Problem; p != "" {
+		return fmt.Errorf("it does not verify: %s", p)
+	}
+	return nil
+}

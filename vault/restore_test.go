@@ -1,0 +1,336 @@
+package vault_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/agent-secret-store/assd/audit"
+	"github.com/agent-secret-store/assd/store"
+	"github.com/agent-secret-store/assd/vault"
+	"github.com/agent-secret-store/assd/vault/api"
+)
+
+// copied is a copy of the data file, taken while the vault is closed for a moment.
+func (h *house) copied() string {
+	h.t.Helper()
+	h.close()
+	to := copyFile(h.t, h.file("vault.db"), filepath.Join(h.t.(*testing.T).TempDir(), "backup"))
+	h.open()
+	return to
+}
+
+// restore restores over the closed vault.
+func (h *house) restore(file string) vault.Restored {
+	h.t.Helper()
+	got, err := vault.Restore(ctx, h.cfg, file)
+	if err != nil {
+		h.t.Fatalf("restoring: %v", err)
+	}
+	return got
+}
+
+// restoreEvent is the newest vault.restore.
+func (h *house) restoreEvent() audit.Stored {
+	h.t.Helper()
+	all := h.trail(audit.Filter{Action: string(audit.VaultRestore)})
+	if len(all) == 0 {
+		h.t.Fatal("no vault.restore")
+	}
+	return all[0]
+}
+
+// TestThreat30Restore: what the backup had is there; nothing that it or what it replaced
+// had given out opens anything; who was revoked stays revoked; another key signs.
+func TestThreat30Restore(t *testing.T) {
+	d := newDesk(t)
+	d.mustPut(d.owner, plain, "old")
+	tok := d.token(d.mia.APIKey, "secrets:read:"+plain)
+	approved := d.askToRead(d.mia.APIKey, sensitive)
+	d.mustApprove(approved)
+	if _, err := d.get(d.mia.APIKey, sensitive); err != nil {
+		t.Fatal(err)
+	}
+	eve := d.agent("eve", "secrets:read:*")
+	was := d.v.VerifyKey()
+	backup := d.copied()
+	d.mustPut(d.owner, plain, "new")
+	later := d.token(d.mia.APIKey, "secrets:read:"+plain)
+	d.revokeAgent("eve")
+	d.close()
+
+	got := d.restore(backup)
+	if got.Relation != vault.RelationNewer || len(got.Revoked) != 1 || got.Revoked[0].Name != "eve" || len(got.Returned) != 0 {
+		t.Errorf("restored: %+v", got)
+	}
+	if rep := d.verify(); rep.Problem != "" || !rep.RestorePending {
+		t.Errorf("not opened yet it verifies as %+v", rep)
+	}
+	d.open()
+	if d.v.VerifyKey() == was {
+		t.Error("the same key signs")
+	}
+	d.mustGet(d.mia.APIKey, plain, "old")
+	for what, text := range map[string]string{"the backup's token": tok.Token, "the replaced vault's token": later.Token, "a revoked agent's key": eve.APIKey} {
+		_, err := d.get(text, plain)
+		wantCode(t, what, err, api.CodeUnauthorized)
+	}
+	_, err := d.get(d.mia.APIKey, sensitive)
+	d.asked("what the backup had approved", err)
+	if ev := d.restoreEvent(); !strings.Contains(ev.Reason, "goes on from the backup") || strings.Contains(ev.Reason, "come back") {
+		t.Errorf("vault.restore says %q", ev.Reason)
+	}
+	d.close()
+	rep := d.verify()
+	if rep.Problem != "" || rep.RestorePending || !rep.HeadFile || len(rep.Lineage) != 2 {
+		t.Errorf("after it it verifies as %+v", rep)
+	}
+	if _, err := os.Stat(got.Aside); err != nil {
+		t.Errorf("what was replaced is not kept: %v", err)
+	}
+	if _, err := os.Stat(d.file("restore")); err == nil {
+		t.Error("the note is still there")
+	}
+	d.open()
+	if p := d.protection(); p.Restored == nil || p.Restored.Relation != "newer" || p.Restored.RevocationsUnknown {
+		t.Errorf("status says %+v", p.Restored)
+	}
+}
+
+// protection is what ass status shows the owner.
+func (h *house) protection() *api.Protection {
+	h.t.Helper()
+	me, err := h.v.Me(ctx, h.as(h.owner))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return me.Protection
+}
+
+// TestThreat30Lockdown: it holds if either side had it.
+func TestThreat30Lockdown(t *testing.T) {
+	for _, tc := range []struct {
+		name          string
+		before, after bool // the backup was made
+	}{{"backup", true, false}, {"replaced", false, true}, {"neither", false, false}} {
+		t.Run(tc.name, func(t *testing.T) {
+			h := newHouse(t)
+			h.mustPut(h.owner, plain, "v")
+			if tc.before {
+				h.lockDown()
+			}
+			backup := h.copied()
+			if tc.before {
+				h.lift()
+			}
+			if tc.after {
+				h.lockDown()
+			}
+			h.close()
+			h.restore(backup)
+			h.open()
+			_, err := h.get(h.owner, plain)
+			if !tc.before && !tc.after {
+				if err != nil {
+					t.Error(err)
+				}
+				return
+			}
+			wantCode(t, "reading", err, api.CodeLockedDown)
+		})
+	}
+}
+
+// TestThreat30NothingReplaced: where no data is known, those who come back are named.
+func TestThreat30NothingReplaced(t *testing.T) {
+	h := newHouse(t)
+	h.agent("mia", "secrets:read:*")
+	backup := h.copied()
+	h.revokeAgent("mia")
+	other := *h
+	other.cfg.Dir = filepath.Join(t.TempDir(), "elsewhere")
+	got := other.restore(backup)
+	if got.Relation != vault.RelationNone || len(got.Returned) != 2 || got.Returned[1].Command() != "ass agents revoke 'mia'" && got.Returned[1].Command() != "ass agents revoke mia" {
+		t.Errorf("restored: %+v", got)
+	}
+	if _, err := vault.Open(other.cfg); err == nil { // the key file is not in a backup
+		t.Fatal("it opens without a key")
+	}
+	copyFile(t, h.file("root.key"), other.file("root.key"))
+	other.open()
+	defer other.close()
+	if ev := other.restoreEvent(); !strings.Contains(ev.Reason, "where no data was") || !strings.Contains(ev.Reason, got.Returned[1].Command()) {
+		t.Errorf("vault.restore says %q", ev.Reason)
+	}
+	if p := other.protection(); p.Restored == nil || !p.Restored.RevocationsUnknown {
+		t.Errorf("status says %+v", p.Restored)
+	}
+}
+
+// TestThreat30Fork: two vaults that went on from one backup are named as such.
+func TestThreat30Fork(t *testing.T) {
+	h := newHouse(t)
+	first := h.copied()
+	h.mustPut(h.owner, plain, "one way")
+	second := h.copied()
+	h.close()
+	h.restore(first)
+	h.open()
+	h.mustPut(h.owner, plain, "the other way")
+	h.mustPut(h.owner, plain, "and on")
+	h.close()
+	if got := h.restore(second); got.Relation != vault.RelationFork {
+		t.Errorf("restored: %+v", got)
+	}
+	h.open()
+	h.mustGet(h.owner, plain, "one way")
+	if ev := h.restoreEvent(); !strings.Contains(ev.Reason, "is a fork") {
+		t.Errorf("vault.restore says %q", ev.Reason)
+	}
+}
+
+// TestRestoreTwice: of two restores before anybody opens the vault, the second still
+// looks at what the first has replaced.
+func TestRestoreTwice(t *testing.T) {
+	h := newHouse(t)
+	h.agent("mia", "secrets:read:*")
+	first := h.copied()
+	h.mustPut(h.owner, plain, "v")
+	second := h.copied()
+	h.revokeAgent("mia")
+	h.close()
+	h.restore(first)
+	if got := h.restore(second); got.Relation != vault.RelationNewer || len(got.Revoked) != 1 {
+		t.Errorf("restored: %+v", got)
+	}
+	h.open()
+	h.mustGet(h.owner, plain, "v")
+	if err := h.v.RevokeAgent(ctx, h.as(h.owner), "mia"); err == nil {
+		t.Error("mia was not revoked")
+	}
+}
+
+// TestRestoreRefuses: nothing is changed by what is no backup of this vault.
+func TestRestoreRefuses(t *testing.T) {
+	h := newHouse(t)
+	for range 5 {
+		h.mustPut(h.owner, plain, strings.Repeat("v", 5000))
+	}
+	backup := h.copied()
+	other := newHouse(t)
+	foreign := other.copied()
+	good, err := os.ReadFile(backup)
+	if err != nil {
+		t.Fatal(err)
+	}
+	type bad struct {
+		what, says string
+		b          []byte
+	}
+	list := []bad{{"empty", "not a vault file", nil}, {"rubbish", "not a vault file", []byte(strings.Repeat("rubbish\n", 2000))}}
+	used := len(strings.TrimRight(string(good), "\x00")) // behind it is room to grow
+	for n := 1; n < used; n += used/13 + 7 {
+		list = append(list, bad{"cut", "", good[:n]})
+	}
+	flipped := strings.ReplaceAll(string(good), `"action":"secret.write"`, `"action":"secret.writd"`) // in free pages as well
+	list = append(list, bad{"a flipped bit of an event", "does not verify", []byte(flipped)})
+	h.close()
+	was, head := h.fileBytes(), h.readFile("head")
+	file := filepath.Join(t.TempDir(), "bad")
+	refused := func(what, file, says string) {
+		t.Helper()
+		_, err := vault.Restore(ctx, h.cfg, file)
+		bad, ok := errors.AsType[*vault.BackupError](err)
+		if !ok || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "\n") || strings.Contains(err.Error(), "restore-") || bad.File != file {
+			t.Errorf("%s: %v", what, err)
+		}
+		if string(h.fileBytes()) != string(was) || string(h.readFile("head")) != string(head) {
+			t.Fatalf("%s: the vault was changed", what)
+		}
+		if left, _ := filepath.Glob(h.file("*re[sp]*-*")); left != nil {
+			t.Errorf("%s: left behind: %q", what, left)
+		}
+	}
+	for _, bad := range list {
+		if err := os.WriteFile(file, bad.b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		refused(bad.what, file, bad.says)
+	}
+	refused("another vault's", foreign, "--data-dir")
+	refused("itself", h.file("vault.db"), "own data file")
+	refused("missing", file+"-missing", "no such file")
+	refused("a folder", t.TempDir(), "not a regular file")
+	h.open()
+	if _, err := vault.Restore(ctx, h.cfg, backup); !errors.Is(err, store.ErrLocked) {
+		t.Errorf("over a live vault: %v", err)
+	}
+}
+
+// TestRestoreKilled: at each point between, the old vault is whole or the restore goes on.
+func TestRestoreKilled(t *testing.T) {
+	h := newHouse(t)
+	h.mustPut(h.owner, plain, "old")
+	backup := h.copied()
+	h.mustPut(h.owner, plain, "new")
+	h.close()
+	was, head := h.fileBytes(), h.readFile("head")
+	got := h.restore(backup)
+	note, placed := h.readFile("restore"), h.fileBytes()
+	put := func(name string, b []byte) {
+		t.Helper()
+		if err := errors.Join(os.RemoveAll(h.file(name)), os.WriteFile(h.file(name), b, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// The note is written, and the old file has two names or one.
+	for _, linked := range []bool{true, false} {
+		put("vault.db", was)
+		if err := os.Remove(got.Aside); err != nil && !errors.Is(err, os.ErrNotExist) {
+			t.Fatal(err)
+		}
+		if linked {
+			if err := os.Link(h.file("vault.db"), got.Aside); err != nil {
+				t.Fatal(err)
+			}
+		}
+		put("restore", note)
+		put("head", head)
+		h.open()
+		h.mustGet(h.owner, plain, "new")
+		h.close()
+		for _, gone := range []string{got.Aside, h.file("restore")} {
+			if _, err := os.Stat(gone); err == nil {
+				t.Errorf("%s is still there", gone)
+			}
+		}
+	}
+	// The backup is in place, and opened; the commit is made, and the head file is not
+	// written, nor the note removed.
+	put(filepath.Base(got.Aside), was)
+	put("vault.db", placed)
+	put("restore", note)
+	put("head", head)
+	h.open()
+	h.mustGet(h.owner, plain, "old")
+	h.close()
+	put("restore", note)
+	put("head", head)
+	if rep := h.verify(); rep.Problem != "" || !rep.RestorePending {
+		t.Errorf("it verifies as %+v", rep)
+	}
+	h.open()
+	h.mustGet(h.owner, plain, "old")
+	if n := len(h.trail(audit.Filter{Action: string(audit.VaultRestore)})); n != 1 {
+		t.Errorf("%d events vault.restore", n)
+	}
+	h.close()
+	// An old note opens no older file.
+	put("vault.db", placed)
+	if err := h.tryOpen(); err == nil || !strings.Contains(err.Error(), "--accept-rollback") {
+		t.Errorf("without a note it opens: %v", err)
+	}
+	h.tampered = true
+}

@@ -1,0 +1,70 @@
+package server
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/hex"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/agent-secret-store/assd/vault"
+	"github.com/agent-secret-store/assd/vault/api"
+)
+
+// typeBackup is what a backup is.
+const typeBackup = "application/octet-stream"
+
+// getBackup is backup for a vault without an approval passphrase.
+func (s *Server) getBackup(rq *request) (any, error) {
+	if _, err := rq.query(); err != nil {
+		return nil, err
+	}
+	return s.sendBackup(rq, api.BackupRequest{})
+}
+
+func (s *Server) backup(rq *request) (any, error) {
+	want, err := bodyOf[api.BackupRequest](rq)
+	if err != nil {
+		return nil, err
+	}
+	return s.sendBackup(rq, want)
+}
+
+// sendBackup makes a backup and sends it. One is made and sent at a time.
+func (s *Server) sendBackup(rq *request, want api.BackupRequest) (any, error) {
+	leave := func() {}
+	b, err := s.cfg.Vault.Backup(rq.ctx(), rq.who(), want, func() error {
+		out, ok := s.backups.tryEnter("")
+		if !ok {
+			return &api.Error{Code: api.CodeRateLimited, Message: "a backup is being made or sent already", Hint: "try again when that is done", RetryAfter: walkRetry}
+		}
+		leave = out
+		return nil
+	})
+	if err != nil {
+		leave()
+		return nil, err
+	}
+	rq.leave = func() {
+		_ = b.Close() // of a file that was only read
+		leave()
+	}
+	return &stream{typ: typeBackup, header: backupHeader(b), send: func(_ context.Context, out *outlet) error {
+		_, err := io.Copy(out, b)
+		return err
+	}}, nil
+}
+
+func backupHeader(b *vault.Backup) http.Header {
+	sum, _ := hex.DecodeString(b.SHA256) // our own
+	h := http.Header{}
+	h.Set("Content-Length", strconv.FormatInt(b.Size, 10))
+	h.Set(api.BackupDigest, "sha-256=:"+base64.StdEncoding.EncodeToString(sum)+":")
+	h.Set(api.BackupTenant, b.Tenant)
+	h.Set(api.BackupEvents, strconv.FormatUint(b.Events, 10))
+	h.Set(api.BackupHead, b.Head)
+	h.Set(api.BackupSlots, strings.Join(b.Slots, ", "))
+	return h
+}
