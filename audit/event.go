@@ -55,6 +55,10 @@ const (
 	VaultLockdown Action = "vault.lockdown"
 	VaultLift     Action = "vault.lift"
 
+	VaultSlotAdd    Action = "vault.slot_add" // another secret opens the vault
+	VaultSlotRemove Action = "vault.slot_remove"
+	VaultSlotList   Action = "vault.slot_list" // only when refused
+
 	AuditRotateKey Action = "audit.rotate_key" // another key signs the heads from here on
 
 	PolicyReload Action = "policy.reload"

@@ -14,6 +14,7 @@ type vaultCmd struct {
 	Cert     vaultCertCmd     `cmd:"" help:"Print the daemon's certificate for other machines."`
 	Lockdown vaultLockdownCmd `cmd:"" help:"Stop everything at once."`
 	Lift     vaultLiftCmd     `cmd:"" help:"End a lockdown. Owners only."`
+	Slots    vaultSlotsCmd    `cmd:"" help:"What opens the vault."`
 }
 
 // Help shows examples.
@@ -22,7 +23,8 @@ func (vaultCmd) Help() string {
 
   ass vault cert > assd.pem
   ass vault lockdown --reason "an agent's key has leaked"
-  ass vault lift`
+  ass vault lift
+  ass vault slots list`
 }
 
 type vaultCertCmd struct{}

@@ -58,6 +58,14 @@ func TestEveryRouteIsGuarded(t *testing.T) {
 // sample is a request of a route, well formed and to the point.
 type sample struct{ method, target, body string }
 
+// slot is the id of one that can be removed.
+func (d *daemon) slot() string {
+	d.t.Helper()
+	d.want(d.call("POST", "/v1/vault/slots", d.owner, with(`{"kind":"file","key":"`+strings.TrimSuffix(string(api.NewSlotKey()), "\n")+`\n"}`)), "")
+	list := into[api.Slots](d, d.call("GET", "/v1/vault/slots", d.owner, ""))
+	return list.Items[len(list.Items)-1].ID
+}
+
 // samples are one for each route, by its name: of a vault that has what they
 // need.
 func (d *daemon) samples() map[string]sample {
@@ -75,7 +83,9 @@ func (d *daemon) samples() map[string]sample {
 		"secret.rotate": {"POST", "/v1/secrets/a/ROTATE/rotate", `{"value":"w"}`}, "secret.import": {"POST", "/v1/secrets/import", `{"namespace":"a","content":"IMPORT=w"}`},
 		"secret.export": {"POST", "/v1/secrets/export", `{"namespaces":["a"],"keys":["EXPORT"]}`},
 		"secret.delete": {"DELETE", "/v1/secrets/a/DELETE", ""}, "namespaces": {"GET", "/v1/namespaces", ""},
-		"agent.list": {"GET", "/v1/agents", ""}, "agent.create": {"POST", "/v1/agents", `{"name":"new"}`},
+		"vault.slot_list": {"GET", "/v1/vault/slots", ""}, "vault.slot_add": {"POST", "/v1/vault/slots", `{"kind":"passphrase","new_passphrase":"of a slot, ten"}`},
+		"vault.slot_remove": {"POST", "/v1/vault/slots/" + d.slot() + "/remove", ""},
+		"agent.list":        {"GET", "/v1/agents", ""}, "agent.create": {"POST", "/v1/agents", `{"name":"new"}`},
 		"owner.list": {"GET", "/v1/owners", ""}, "owner.create": {"POST", "/v1/owners", `{"name":"otto"}`},
 		"owner.revoke": {"POST", "/v1/owners/oscar/revoke", ""}, "agent.revoke": {"DELETE", "/v1/agents/gone", ""},
 		"approval.list": {"GET", "/v1/approvals", ""}, "policy.get": {"GET", "/v1/policy", ""},
@@ -212,7 +222,7 @@ func (d *daemon) stepUpToken(scopes ...string) string {
 }
 
 // goesOn are the routes that a lockdown leaves open: to look, and to stop more.
-var goesOn = strings.Fields(`health jwks openapi certificate claim me audit audit.export audit.checkpoint audit.verify audit.rotate_key audit.follow audit.stats token.list token.revoke agent.list agent.revoke owner.list owner.revoke
+var goesOn = strings.Fields(`health jwks openapi certificate claim me audit audit.export audit.checkpoint audit.verify audit.rotate_key audit.follow audit.stats token.list token.revoke agent.list agent.revoke owner.list owner.revoke vault.slot_list vault.slot_remove
 approval.list approval.get approval.deny approval.revoke policy.get policy.check vault.lockdown vault.lift webhook.list webhook.test`)
 
 // TestLockdownAtEveryRoute: what does not go on in a lockdown is LOCKED_DOWN to

@@ -380,6 +380,27 @@ var operationDocs = map[string]operationDoc{
 		gives: ok[api.Lockdown]("It is not locked down any more."),
 		codes: []api.Code{api.CodeConflict},
 	},
+	"vault.slot_list": {
+		tag: "vault", summary: "What opens the vault", who: owners,
+		text:  "Never the secrets: those are with whoever keeps them.",
+		gives: ok[api.Slots]("The slots, oldest first."),
+		codes: []api.Code{api.CodeConflict},
+	},
+	"vault.slot_add": {
+		tag: "vault", summary: "Have another secret open the vault", who: owners,
+		text: "The secret of a file or a keyring is made by the client, which keeps it there. That of a command is what the program prints which `assd.toml` names. " +
+			"`CONFLICT` when that fails, or when there are 16 slots.",
+		takes: typeOf[api.SlotAdd](),
+		gives: ok[api.Slot]("The slot."),
+		codes: []api.Code{api.CodeConflict},
+	},
+	"vault.slot_remove": {
+		tag: "vault", summary: "Have a secret open the vault no more", who: owners, id: "The id of the slot.",
+		text:  "The last one cannot go: `CONFLICT`. Older copies of the data file still open with the secret.",
+		takes: typeOf[api.SlotRemove](),
+		gives: ok[api.SlotRemoved]("What is gone, and what is left."),
+		codes: []api.Code{api.CodeNotFound, api.CodeConflict},
+	},
 	"passphrase.set": {
 		tag: "vault", summary: "Change one's own approval passphrase", who: owners,
 		text: "It takes the old one. The first one of a vault comes with the claim, or is set on the daemon's machine with `assd passphrase set`: " +

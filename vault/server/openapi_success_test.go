@@ -61,6 +61,7 @@ func TestEveryDocumentedSuccess(t *testing.T) {
 		"POST /v1/policy/accept " + with(d.held("policy.toml", "[[rule]]\nagents = [\"bot\"]\npaths = [\"z/*\"]\neffect = \"deny\"\n")),
 		"GET /v1/policy", "GET /v1/policy/check?agent=bot&scope=secrets:read:z/K", "GET /v1/policy/check?agent=bot&scope=secrets:read:hot/ONE&from=10.1.2.3",
 		with(`POST /v1/vault/passphrase {"new_passphrase":"` + passphrase + `"}`),
+		"GET /v1/vault/slots", with(`POST /v1/vault/slots {"kind":"passphrase","new_passphrase":"of a slot, ten"}`), with("POST /v1/vault/slots/" + d.slot() + "/remove {}"),
 		"GET /v1/webhooks", "POST /v1/webhooks/chat/test",
 		"POST /v1/vault/lockdown", with("POST /v1/vault/lift {}"), "GET /v1/audit", "GET /v1/audit/export?heads=true", "GET /v1/audit/export?format=csv",
 		"GET /v1/audit/checkpoint", "GET /v1/audit/checkpoint?size=1", "POST /v1/audit/verify", with("POST /v1/audit/rotate-key {}"), "GET /v1/audit/follow?after=1&wait=1s", "GET /v1/audit/stats", "GET /v1/approvals",

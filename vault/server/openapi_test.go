@@ -297,8 +297,8 @@ func TestRequestsAreClosed(t *testing.T) {
 			closed++
 		}
 	}
-	if closed != 16 {
-		t.Errorf("%d kinds of request; want 16", closed)
+	if closed != 18 {
+		t.Errorf("%d kinds of request; want 18", closed)
 	}
 }
 
