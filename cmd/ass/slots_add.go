@@ -36,22 +36,25 @@ Examples:
   ass vault slots add --seal command`
 }
 
-// Validate refuses flags that do not go together.
-func (c *slotsAddCmd) Validate() error {
+// check refuses flags that do not go together.
+func (c *slotsAddCmd) check() error {
 	passphrase := c.Seal == api.SlotPassphrase
 	switch {
 	case (c.Seal == api.SlotFile) != (c.KeyFile != ""):
-		return errors.New("--key-file FILE goes with --seal file, and has to be there")
+		return usage("--key-file FILE goes with --seal file, and has to be there", "ass vault slots add --seal file --key-file FILE")
 	case !passphrase && (c.NewPassphraseFile != nil || c.Generate):
-		return errors.New("--new-passphrase-file and --generate go with --seal passphrase")
+		return usage("--new-passphrase-file and --generate go with --seal passphrase", "ass vault slots add --help")
 	case c.NewPassphraseFile != nil && c.Generate:
-		return errors.New("--new-passphrase-file or --generate, not both")
+		return usage("--new-passphrase-file or --generate, not both", "ass vault slots add --seal passphrase --generate")
 	}
 	return nil
 }
 
 // Run adds the slot.
 func (c *slotsAddCmd) Run(a *app) error {
+	if err := c.check(); err != nil {
+		return err
+	}
 	cl, err := a.connect()
 	if err != nil {
 		return err
