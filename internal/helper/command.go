@@ -56,6 +56,11 @@ type Printed struct {
 // it ends, ctx does or its time is over. What it has written until then is returned with
 // the error too.
 func (c Command) Run(ctx context.Context) (Printed, error) {
+	// What this process was started with is not for the command; whoever uses it later
+	// finds it all the same.
+	if err := inheritable(-1, syscall.CloseOnExec); err != nil {
+		return Printed{}, err
+	}
 	p, why := c.run(ctx, c.Timeout, nil)
 	if why != "" {
 		return p, &Failure{why}
