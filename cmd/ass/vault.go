@@ -14,6 +14,8 @@ type vaultCmd struct {
 	Cert     vaultCertCmd     `cmd:"" help:"Print the daemon's certificate for other machines."`
 	Lockdown vaultLockdownCmd `cmd:"" help:"Stop everything at once."`
 	Lift     vaultLiftCmd     `cmd:"" help:"End a lockdown. Owners only."`
+	Seal     vaultSealCmd     `cmd:"" help:"Have the daemon let go of all keys. Owners only."`
+	Unseal   vaultUnsealCmd   `cmd:"" help:"Open a sealed vault."`
 }
 
 // Help shows examples.
@@ -22,7 +24,9 @@ func (vaultCmd) Help() string {
 
   ass vault cert > assd.pem
   ass vault lockdown --reason "an agent's key has leaked"
-  ass vault lift`
+  ass vault lift
+  ass vault seal
+  ass vault unseal`
 }
 
 type vaultCertCmd struct{}

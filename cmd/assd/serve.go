@@ -127,6 +127,12 @@ func (c *serveCmd) Run(out output, set settings, file *fileConfig) error {
 	}
 	err = d.drop(c.as)
 	if err == nil {
+		err = d.unlock(ctx, c)
+	}
+	if err == nil && d.phase != nil {
+		file, set, err = c.inForce(d.vault, file)
+	}
+	if err == nil {
 		err = d.open(c, set.limits)
 	}
 	if err == nil {
@@ -144,8 +150,11 @@ func (c *serveCmd) Run(out output, set settings, file *fileConfig) error {
 	if err == nil {
 		d.tell(ctx, set, d.files.inUse.opened)
 	}
+	if errors.Is(err, errStopped) {
+		return d.close()
+	}
 	if err != nil {
-		return errors.Join(err, d.close())
+		return errors.Join(err, d.giveUp(err), d.close())
 	}
 	return d.serve(ctx, again)
 }
@@ -161,6 +170,10 @@ type daemon struct {
 	dataDir string
 
 	commands *commands
+
+	front  *server.Front // nil until something is answered
+	phase  *sealedPhase  // nil: the vault was opened at once
+	failed chan error    // what ends the answering
 }
 
 // bind takes the addresses first: a start that fails on one leaves no new vault
@@ -177,24 +190,45 @@ func (c *serveCmd) bind(log hclog.Logger) (*daemon, error) {
 	return &daemon{log: log, socket: l, network: n, dataDir: c.dataDir()}, nil
 }
 
-// open opens the vault, and then what lies in its locked data dir.
-func (d *daemon) open(c *serveCmd, lim limits) (err error) {
-	if d.vault, err = c.open(d.log); err != nil {
-		return err
-	}
+// server is what the server of a vault needs, open or sealed.
+func (d *daemon) server(c *serveCmd) (server.Config, error) {
 	uid, err := peer.OwnerUID(c.dataDir())
+	return server.Config{
+		Log: d.log, Version: version, Front: d.front, Certificates: d.network.certificates(),
+		MayClaim:     func(peer int) bool { return peer == uid || c.SocketGroup != "" && peer == 0 },
+		UnsealRemote: c.UnsealRemote,
+	}, err
+}
+
+// answer has srv answer on what is bound, from now on.
+func (d *daemon) answer(srv *server.Server) {
+	d.front.Answer(srv)
+	if d.failed != nil {
+		return
+	}
+	d.failed = make(chan error, 2)
+	go func() { d.failed <- d.front.Serve(d.socket) }()
+	d.network.serve(d.front, d.failed)
+	// Only systemd listens for this; without it there is nobody to tell.
+	if _, err := systemd.SdNotify(false, systemd.SdNotifyReady); err != nil {
+		d.log.Warn("systemd could not be told that the daemon is ready", "error", err)
+	}
+}
+
+// open makes what serves the open vault, with what lies in the locked data dir.
+func (d *daemon) open(c *serveCmd, lim limits) (err error) {
+	if d.front == nil { // else it answers already
+		if err := d.network.open(d.log); err != nil {
+			return err
+		}
+		d.front = server.NewFront(d.log, d.network.certificates())
+	}
+	cfg, err := d.server(c)
 	if err != nil {
 		return err
 	}
-	if err := d.network.open(d.log); err != nil {
-		return err
-	}
-	d.srv = server.New(server.Config{
-		Vault: d.vault, Log: d.log, Version: version,
-		MayClaim:            func(peer int) bool { return peer == uid || c.SocketGroup != "" && peer == 0 },
-		Certificates:        d.network.certificates(),
-		FailedAuthPerMinute: lim.failedAuth, RequestsPerSecond: lim.requests,
-	})
+	cfg.Vault, cfg.FailedAuthPerMinute, cfg.RequestsPerSecond = d.vault, lim.failedAuth, lim.requests
+	d.srv = server.New(cfg)
 	d.log.Info("serving", "socket", d.socket.Addr().String(), "data_dir", c.dataDir(), "tenant", d.vault.Tenant(), "claimed", d.vault.Claimed())
 	if !d.vault.Claimed() {
 		d.log.Info("this vault has no owner yet; to claim it: ass login --api-url " + socketURL(d.socket.Addr().String()))
@@ -307,20 +341,15 @@ func pass(ctx context.Context, from <-chan os.Signal, to ...chan<- os.Signal) {
 // comes from again asks for what can be loaded again.
 func (d *daemon) serve(ctx context.Context, again <-chan os.Signal) error {
 	stop := d.watch(again)
-	failed := make(chan error, 2)
-	go func() { failed <- d.srv.Serve(d.socket) }()
-	d.network.serve(d.srv, failed)
-	// Only systemd listens for this; without it there is nobody to tell.
-	if _, err := systemd.SdNotify(false, systemd.SdNotifyReady); err != nil {
-		d.log.Warn("systemd could not be told that the daemon is ready", "error", err)
-	}
+	d.answer(d.srv)
+	d.phase.end(nil)
 	var err error
 	select {
 	case <-ctx.Done():
 		d.log.Info("stopping: finishing what is under way")
 	case <-d.vault.Dead():
 		err = d.vault.Err()
-	case err = <-failed:
+	case err = <-d.failed:
 	}
 	drain, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
-	"net/http"
 	"net/netip"
 	"sync"
 )
@@ -55,15 +54,6 @@ func cannotListen(addr string, err error) error {
 		hint = "ports below 1024 need a right (CAP_NET_BIND_SERVICE on Linux); choose another with --listen, for example :8443"
 	}
 	return fmt.Errorf("listening on %q: %w; %s", addr, err, hint)
-}
-
-// ServeTLS answers requests on l, over TLS, until Shutdown; then it returns nil.
-// Config.Certificates says what is shown.
-func (s *Server) ServeTLS(l net.Listener) error {
-	if err := s.http.ServeTLS(l, "", ""); !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return nil
 }
 
 // remoteListener accepts peers from the network.
@@ -118,6 +108,12 @@ func (l *remoteListener) count(from netip.Prefix, n int) bool {
 		delete(l.perSource, from)
 	}
 	return true
+}
+
+// pause stops accepting, and leaves the socket as it is, with who waits in it.
+func (l *remoteListener) pause() error {
+	l.slots.close()
+	return l.SetDeadline(longAgo)
 }
 
 // Close stops accepting.
