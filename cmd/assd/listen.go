@@ -87,14 +87,22 @@ func (f tlsFlags) bind(dataDir string, as *runas.User, log hclog.Logger) (*netwo
 	if f.Listen == "" {
 		return nil, nil
 	}
-	names, err := f.names()
-	if err != nil {
+	if _, err := f.names(); err != nil {
 		return nil, err
 	}
 	var l net.Listener
-	err = as.AsRoot(func() (err error) { l, err = server.ListenTCP(f.Listen); return err }) // for the ports below 1024
+	err := as.AsRoot(func() (err error) { l, err = server.ListenTCP(f.Listen); return err }) // for the ports below 1024
 	if err != nil {
 		return nil, err
+	}
+	return f.over(l, dataDir, log)
+}
+
+// over is the TLS side on what listens, with the operator's files read.
+func (f tlsFlags) over(l net.Listener, dataDir string, log hclog.Logger) (*network, error) {
+	names, err := f.names()
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
 	}
 	host, _, _ := net.SplitHostPort(f.Listen) // as ListenTCP did
 	bound, err := netip.ParseAddrPort(l.Addr().String())

@@ -35,6 +35,9 @@ const answerTime = 5 * time.Second
 // unlock opens the vault, or serves it sealed until somebody has opened it. Nothing is
 // confined by then, so that a slot's program can still run.
 func (d *daemon) unlock(ctx context.Context, c *serveCmd) error {
+	if d.over != nil { // an owner has sealed it: nothing is tried until somebody asks for it
+		return d.waitSealed(ctx, c)
+	}
 	v, err := c.open(d.log)
 	sealed, ok := errors.AsType[*vault.SealedError](err)
 	if !ok || !sealed.Unsealable() {
@@ -127,33 +130,45 @@ func (d *daemon) leave(err error) error {
 
 // inForce is the configuration that counts, once the vault that says so is open: until
 // then the file counted. Its tables can still be exchanged; what the flags in it have
-// done cannot be undone.
-func (c *serveCmd) inForce(v *vault.Vault, file *fileConfig) (*fileConfig, settings, error) {
-	text, bound, err := v.ConfigInForce()
+// done cannot be undone. An image that goes on has those of the one before.
+func (d *daemon) inForce(c *serveCmd, file *fileConfig) (*fileConfig, settings, error) {
+	text, bound, err := d.vault.ConfigInForce()
 	if err != nil {
 		return nil, settings{}, err
 	}
-	if !bound || bytes.Equal(text, file.text) {
-		set, err := file.settings()
-		return file, set, err
+	broken := file.onDisk != nil // and so the one accepted last counts
+	if (bound || broken) && !bytes.Equal(text, file.text) {
+		if file, err = d.accepted(file, text); err != nil {
+			return nil, settings{}, err
+		}
 	}
+	if d.over != nil || file.onDisk != nil {
+		if err := file.open(); err != nil {
+			return nil, settings{}, err
+		}
+	}
+	set, err := file.settings()
+	return file, set, err
+}
+
+// accepted is the configuration that was accepted last, with the file in its place.
+func (d *daemon) accepted(file *fileConfig, text []byte) (*fileConfig, error) {
 	app, err := grammar()
 	if err != nil {
-		return nil, settings{}, err
+		return nil, err
 	}
-	accepted, err := parseConfig(file.path, text, app)
+	next, err := parseConfig(file.path, text, app)
 	if err != nil {
-		return nil, settings{}, err
+		return nil, err
 	}
-	if names := differing(file.values, accepted.values); len(names) > 0 {
-		return nil, settings{}, fmt.Errorf("the configuration file sets other than what an owner has accepted last: %s; that counted while the vault was sealed: put it back, and change it while assd runs, with ass policy accept", strings.Join(names, ", "))
+	if names := differing(file.values, next.values); d.over == nil && len(names) > 0 {
+		return nil, fmt.Errorf("the configuration file sets other than what an owner has accepted last: %s; that counted while the vault was sealed: put it back, and change it while assd runs, with ass policy accept", strings.Join(names, ", "))
 	}
-	accepted.text, accepted.as, accepted.onDisk = text, file.as, &seenConfig{file: file}
-	if err := accepted.open(); err != nil {
-		return nil, settings{}, err
+	next.text, next.as = text, file.as
+	if next.onDisk = file.onDisk; next.onDisk == nil {
+		next.onDisk = &seenConfig{file: file}
 	}
-	set, err := accepted.settings()
-	return accepted, set, err
+	return next, nil
 }
 
 // differing are the names of the settings that are not the same.

@@ -16,6 +16,7 @@ import (
 	systemd "github.com/coreos/go-systemd/v22/daemon"
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/agent-secret-store/assd/internal/confine"
 	"github.com/agent-secret-store/assd/internal/peer"
 	"github.com/agent-secret-store/assd/internal/runas"
 	"github.com/agent-secret-store/assd/vault"
@@ -102,7 +103,11 @@ Examples:
 }
 
 // Run serves until a signal, or until the vault must not be served any longer.
-func (c *serveCmd) Run(out output, set settings, file *fileConfig) error {
+func (c *serveCmd) Run(out output, set settings, file *fileConfig, over *handed) error {
+	if over != nil {
+		*c = over.Serve // checked, and settled, by the image before
+		return c.run(out, set, file, over)
+	}
 	if err := c.tlsFlags.check(); err != nil {
 		return err
 	}
@@ -112,6 +117,11 @@ func (c *serveCmd) Run(out output, set settings, file *fileConfig) error {
 	if err := file.open(); err != nil {
 		return &exitError{2, err}
 	}
+	return c.run(out, set, file, nil)
+}
+
+// run is Run with what a daemon that was sealed has handed over; nil: it was started.
+func (c *serveCmd) run(out output, set settings, file *fileConfig, over *handed) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	// Caught before anything is bound and never given back: whoever asks for the
@@ -121,7 +131,7 @@ func (c *serveCmd) Run(out output, set settings, file *fileConfig) error {
 	log := hclog.New(&hclog.LoggerOptions{
 		Name: "assd", Level: hclog.LevelFromString(c.LogLevel), JSONFormat: c.LogFormat == "json", Output: out.stderr,
 	})
-	d, err := c.bind(log)
+	d, err := c.bind(log, over)
 	if err != nil {
 		return err
 	}
@@ -130,13 +140,13 @@ func (c *serveCmd) Run(out output, set settings, file *fileConfig) error {
 		err = d.unlock(ctx, c)
 	}
 	if err == nil && d.phase != nil {
-		file, set, err = c.inForce(d.vault, file)
+		file, set, err = d.inForce(c, file)
 	}
 	if err == nil {
 		err = d.open(c, set.limits)
 	}
 	if err == nil {
-		d.commands, err = startCommands(d.vault, set, c.configFile(), log)
+		d.commands, err = startCommands(d.vault, set, c.configFile(), log, over)
 	}
 	if err == nil {
 		d.files, err = c.files(d, file)
@@ -171,15 +181,26 @@ type daemon struct {
 
 	commands *commands
 
-	front  *server.Front // nil until something is answered
-	phase  *sealedPhase  // nil: the vault was opened at once
-	failed chan error    // what ends the answering
+	front *server.Front // nil until something is answered
+	phase *sealedPhase  // nil: the vault was opened at once
+	over  *handed       // nil: the daemon was started
+
+	// What the next image has to know, should the vault be sealed.
+	serving  *serveCmd
+	unlink   bool
+	confined confine.State
+	folders  []confine.Folder
+	failed   chan error // what ends the answering
 }
 
 // bind takes the addresses first: a start that fails on one leaves no new vault
 // behind. Nobody is answered before serve.
-func (c *serveCmd) bind(log hclog.Logger) (*daemon, error) {
-	l, err := c.listen()
+func (c *serveCmd) bind(log hclog.Logger, over *handed) (*daemon, error) {
+	if over != nil {
+		d := &daemon{log: log, dataDir: c.dataDir(), over: over, serving: c, unlink: over.Unlink}
+		return d, over.bind(d)
+	}
+	l, given, err := c.listen()
 	if err != nil {
 		return nil, err
 	}
@@ -187,7 +208,7 @@ func (c *serveCmd) bind(log hclog.Logger) (*daemon, error) {
 	if err != nil {
 		return nil, errors.Join(err, c.as.AsRoot(l.Close))
 	}
-	return &daemon{log: log, socket: l, network: n, dataDir: c.dataDir()}, nil
+	return &daemon{log: log, socket: l, network: n, dataDir: c.dataDir(), serving: c, unlink: !given}, nil
 }
 
 // server is what the server of a vault needs, open or sealed.
@@ -278,23 +299,25 @@ func (c *serveCmd) open(log hclog.Logger) (*vault.Vault, error) {
 }
 
 // listen takes the socket that systemd hands over, or makes one.
-func (c *serveCmd) listen() (net.Listener, error) {
-	given, err := activation.Listeners()
+func (c *serveCmd) listen() (l net.Listener, given bool, err error) {
+	all, err := activation.Listeners()
 	if err != nil {
-		return nil, fmt.Errorf("taking systemd's socket: %w", err)
+		return nil, false, fmt.Errorf("taking systemd's socket: %w", err)
 	}
 	cfg := server.SocketConfig{Path: c.socket(), Group: c.SocketGroup}
-	switch len(given) {
+	switch len(all) {
 	case 0:
 	case 1:
-		return server.Adopt(given[0], cfg)
+		l, err = server.Adopt(all[0], cfg)
+		return l, true, err
 	default:
-		return nil, fmt.Errorf("systemd handed over %d sockets; one is expected", len(given))
+		return nil, false, fmt.Errorf("systemd handed over %d sockets; one is expected", len(all))
 	}
 	if cfg.Group != "" && filepath.Dir(cfg.Path) == filepath.Clean(c.dataDir()) {
-		return nil, &exitError{2, errors.New("--socket-group needs a --socket outside the data dir, in a folder open to the group: --socket /run/assd/assd.sock")}
+		return nil, false, &exitError{2, errors.New("--socket-group needs a --socket outside the data dir, in a folder open to the group: --socket /run/assd/assd.sock")}
 	}
-	return c.listenUnix(cfg)
+	l, err = c.listenUnix(cfg)
+	return l, false, err
 }
 
 // socket is where the socket is made.
@@ -347,6 +370,8 @@ func (d *daemon) serve(ctx context.Context, again <-chan os.Signal) error {
 	select {
 	case <-ctx.Done():
 		d.log.Info("stopping: finishing what is under way")
+	case <-d.vault.SealAsked():
+		return d.seal(ctx, stop)
 	case <-d.vault.Dead():
 		err = d.vault.Err()
 	case err = <-d.failed:

@@ -26,10 +26,17 @@ func ListenTCP(addr string) (net.Listener, error) {
 	if err != nil {
 		return nil, cannotListen(addr, err)
 	}
+	return AdoptTCP(l)
+}
+
+// AdoptTCP is ListenTCP on what listens already.
+func AdoptTCP(l net.Listener) (net.Listener, error) {
+	t, ok := l.(*net.TCPListener)
+	if !ok {
+		return nil, errors.New("the socket handed over is no TCP socket")
+	}
 	_, remote := room()
-	return &remoteListener{
-		TCPListener: l.(*net.TCPListener), slots: newSlots(remote), idle: newIdle(), perSource: map[netip.Prefix]int{},
-	}, nil
+	return &remoteListener{TCPListener: t, slots: newSlots(remote), idle: newIdle(), perSource: map[netip.Prefix]int{}}, nil
 }
 
 // CheckAddress reports what is wrong with the form of an address for ListenTCP.
