@@ -87,7 +87,10 @@ func (v *Vault) wake(s *store.Snapshot) error {
 
 // abandon closes what a failed start had opened.
 func (v *Vault) abandon() error {
-	err := v.db.Close()
+	var err error
+	if v.db != nil {
+		err = v.db.Close()
+	}
 	if v.heads != nil {
 		err = errors.Join(err, v.heads.Close())
 	}

@@ -111,7 +111,7 @@ func (o Opener) open(ctx context.Context, slots []seal.Slot, tenant string) (*se
 		}
 	}
 	if o.Kind == seal.KindPassphrase {
-		return nil, "", seal.ErrWrongPassphrase
+		return nil, "", fmt.Errorf("%w: it opens none of the slots of this vault (%s)", seal.ErrWrongPassphrase, tenant)
 	}
 	return nil, "", fmt.Errorf("the %s does not open this vault (%s): use the one that was made with it", o.What, tenant)
 }

@@ -50,9 +50,12 @@ type Config struct {
 	Dir     string   // data dir, 0700
 	KeyFile string   // the file slot's key; "": root.key in Dir. Its folder also holds head
 	Openers []Opener // what opens it, tried in this order; nil: the key file
-	Now     func() time.Time
-	Log     hclog.Logger
-	Argon2  seal.Argon2Params // what a passphrase costs; zero: the default
+	// Seals makes what opens a new vault of that tenant, a slot for each, to be wiped by
+	// the vault; nil: the key file, which is made where it is missing.
+	Seals  func(tenant string) ([]seal.Secret, error)
+	Now    func() time.Time
+	Log    hclog.Logger
+	Argon2 seal.Argon2Params // what a passphrase costs; zero: the default
 	// RotationAnswer is how long whoever asks for a rotation by a command waits for its
 	// end; 0: 30 seconds.
 	RotationAnswer time.Duration
@@ -129,6 +132,7 @@ type Vault struct {
 	offers       offers
 	onAccept     atomic.Pointer[func(string)]
 	process      atomic.Pointer[Process]
+	slotCommand  atomic.Pointer[func(context.Context) (seal.Secret, error)] // nil: there is none
 
 	denials denials // owned by whoever the store lets write
 	outbox  outbox  // the same

@@ -15,6 +15,7 @@ import (
 	"github.com/agent-secret-store/assd/internal/helper"
 	"github.com/agent-secret-store/assd/vault"
 	"github.com/agent-secret-store/assd/vault/api"
+	"github.com/agent-secret-store/assd/vault/seal"
 )
 
 // helperCommand is what assd starts itself with to have a helper. It is for nobody
@@ -45,7 +46,7 @@ func runHelper(path string) error {
 	})
 }
 
-// commands has the helper run what rotators name.
+// commands has the helper run what rotators name, and what opens slots.
 type commands struct {
 	log     hclog.Logger
 	vault   *vault.Vault
@@ -174,11 +175,16 @@ func (c *commands) allows(set settings) error {
 			return fmt.Errorf("the command of the rotator for %s lies in a folder that is new, and counts from the next start on: restart assd", r.path)
 		}
 	}
+	if !c.knowsProgram(set.seal) {
+		return errors.New("seal-command lies in a folder that is new, and counts from the next start on: restart assd")
+	}
 	return nil
 }
 
-func (c *commands) knows(r rotator) bool {
-	return len(r.command) == 0 || slices.Contains(c.folders, filepath.Dir(filepath.Clean(r.command[0])))
+func (c *commands) knows(r rotator) bool { return c.knowsProgram(r.command) }
+
+func (c *commands) knowsProgram(argv []string) bool {
+	return len(argv) == 0 || slices.Contains(c.folders, filepath.Dir(filepath.Clean(argv[0])))
 }
 
 // use puts the rotators of a configuration in force.
@@ -194,6 +200,23 @@ func (c *commands) use(set settings) {
 		all = append(all, next)
 	}
 	c.vault.SetRotators(all)
+	c.vault.SetSlotCommand(c.slotSecret(set))
+}
+
+// slotSecret is how the command that opens slots is run for a new one; nil: there is none.
+func (c *commands) slotSecret(set settings) func(context.Context) (seal.Secret, error) {
+	if len(set.seal) == 0 {
+		return nil
+	}
+	if c.helper == nil || !c.knowsProgram(set.seal) {
+		return func(context.Context) (seal.Secret, error) {
+			return nil, errors.New("seal-command is used from the next start of assd on: restart assd")
+		}
+	}
+	return func(ctx context.Context) (seal.Secret, error) {
+		p, err := c.helper.Run(ctx, helper.Job{Digest: set.digest, Index: len(set.rotators), Timeout: sealCommandTime})
+		return printedSecret(p.Out, p.Err, err)
+	}
 }
 
 // runs is how the command of r, at that place, is run.

@@ -28,6 +28,7 @@ const drainTime = 10 * time.Second
 
 type serveCmd struct {
 	dataFlags   `embed:""`
+	sealFlags   `embed:""`
 	Socket      string `env:"ASSD_SOCKET" placeholder:"PATH" help:"Unix socket to serve on (default: ${socket})."`
 	SocketGroup string `env:"ASSD_SOCKET_GROUP" placeholder:"GROUP" help:"Serve a whole group of users, as a system service: socket 0660, its folder 0750. Without it, only your own user, or with --user that user's group."`
 	User        string `env:"ASSD_USER" placeholder:"NAME" help:"Started by root, run as this user once all addresses are taken; the data dir is that user's."`
@@ -42,7 +43,7 @@ type serveCmd struct {
 func (serveCmd) Help() string {
 	return fmt.Sprintf(`Serves the vault until SIGTERM or SIGINT, then finishes what is under way.
 Without a vault in the data dir it creates one, unclaimed: the first "ass login"
-of the same user claims it.
+of the same user claims it. --seal says what opens it.
 
 With --listen it is served over TLS 1.3 too. Without --tls-cert the certificate
 is made once; its fingerprint is logged, for "ass login --fingerprint".
@@ -111,9 +112,13 @@ func (c *serveCmd) Run(out output, set settings, file *fileConfig, over *handed)
 	if err := c.tlsFlags.check(); err != nil {
 		return err
 	}
+	if err := c.sealFlags.check(c.dataFlags); err != nil {
+		return err
+	}
 	if err := c.settle(file.as); err != nil {
 		return err
 	}
+	c.memo, c.asUser = file.memo, file.as
 	if err := file.open(); err != nil {
 		return &exitError{2, err}
 	}
@@ -285,8 +290,9 @@ func (d *daemon) close() error {
 
 // open opens the vault, or creates it where there is none.
 func (c *serveCmd) open(log hclog.Logger) (*vault.Vault, error) {
+	defer c.memo.wipe()
 	cfg := c.vault()
-	cfg.Log = log
+	cfg.Log, cfg.Seals = log, c.seals(c.dataFlags, noPassphrase)
 	exists, err := vault.Exists(cfg)
 	switch {
 	case err != nil:
