@@ -8,7 +8,7 @@ import (
 // actions are all that an event can be of, besides their refusals. A test holds the
 // list against the constants.
 var actions = []Action{
-	VaultInit, VaultRestore, VaultLockdown, VaultLift, VaultSlotAdd, VaultSlotRemove, VaultSlotList,
+	VaultInit, VaultRestore, VaultLockdown, VaultLift, VaultSeal, VaultUnseal, VaultSlotAdd, VaultSlotRemove, VaultSlotList,
 	OwnerCreate, OwnerRevoke, OwnerRecover, OwnerList,
 	AgentCreate, AgentRevoke, AgentList,
 	TokenCreate, TokenRevoke, TokenList,
@@ -25,7 +25,7 @@ var actions = []Action{
 // toCome are actions that nothing writes yet: whoever asks for them is told that there
 // are no such events, and not that there is no such action.
 var toCome = []Action{
-	"vault.unseal", "vault.seal", "vault.backup", "kek.rotate",
+	"vault.backup", "kek.rotate",
 }
 
 // Actions returns all actions, sorted; each has a refusal, [Action.Denied], too.

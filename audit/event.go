@@ -54,6 +54,8 @@ const (
 	SecretReseal  Action = "secret.reseal" // values sealed anew to the approval key
 	VaultLockdown Action = "vault.lockdown"
 	VaultLift     Action = "vault.lift"
+	VaultSeal     Action = "vault.seal"   // the keys leave memory
+	VaultUnseal   Action = "vault.unseal" // a sealed vault was opened; Count and Reason tell of failed tries before
 
 	VaultSlotAdd    Action = "vault.slot_add" // another secret opens the vault
 	VaultSlotRemove Action = "vault.slot_remove"
@@ -165,7 +167,7 @@ type Event struct {
 	ClientRef string            `json:"client_request_id,omitempty"` // what the client calls it, cut and checked
 	Approval  string            `json:"approval_id,omitempty"`
 	TokenID   string            `json:"token_id,omitempty"`
-	Count     int               `json:"count,omitempty"` // equal refusals this event stands for
+	Count     int               `json:"count,omitempty"` // equal refusals this event stands for; tries that failed while the vault was sealed
 	Clock     *Time             `json:"clock,omitempty"` // the wall clock, where it had gone back behind the last event
 	Vault     *Birth            `json:"vault,omitempty"` // event 1, and one that names a new signing key
 	Records   map[string]string `json:"records,omitempty"`

@@ -55,6 +55,8 @@ var guards = map[string]Guard{
 	"policy.get":        {StepUpNever, true},
 	"policy.check":      {StepUpNever, true},
 	"vault.lockdown":    {StepUpNever, true},
+	"vault.seal":        {StepUpNever, true},
+	"vault.unseal":      {StepUpNever, true}, // by a passphrase or an opener of the vault itself
 	"webhook.list":      {StepUpNever, true},
 	"webhook.test":      {StepUpNever, true},
 	"vault.slot_list":   {StepUpNever, true},

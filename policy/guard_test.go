@@ -13,7 +13,7 @@ import (
 func TestGuards(t *testing.T) {
 	want := map[policy.Guard]string{
 		{StepUp: policy.StepUpNever, InLockdown: true}: "agent.list agent.revoke approval.deny approval.get approval.list approval.revoke audit audit.checkpoint audit.export audit.follow audit.stats audit.verify certificate " +
-			"claim health jwks me openapi owner.list passphrase.try policy.check policy.get token.list token.revoke vault.lockdown vault.slot_list webhook.list webhook.test",
+			"claim health jwks me openapi owner.list passphrase.try policy.check policy.get token.list token.revoke vault.lockdown vault.seal vault.slot_list vault.unseal webhook.list webhook.test",
 		{StepUp: policy.StepUpNever}:                    "namespaces secret.history secret.list",
 		{StepUp: policy.StepUpAlways, InLockdown: true}: "audit.rotate_key owner.revoke vault.lift vault.slot_remove",
 		{StepUp: policy.StepUpAlways}:                   "agent.create approval.approve owner.create passphrase.set policy.accept vault.slot_add",

@@ -147,7 +147,7 @@ func prepareDir(cfg Config) (made bool, err error) {
 }
 
 func newVault(cfg Config) *Vault {
-	v := &Vault{cfg: cfg, dead: make(chan struct{}), outbox: newOutbox(), rotations: newRotations(), indexing: newIndexing()}
+	v := &Vault{cfg: cfg, dead: make(chan struct{}), sealAsked: make(chan struct{}), outbox: newOutbox(), rotations: newRotations(), indexing: newIndexing()}
 	v.setChain("running")
 	return v
 }

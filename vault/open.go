@@ -23,6 +23,9 @@ func Open(cfg Config) (*Vault, error) {
 	if err := v.compareHead(); err != nil {
 		return nil, errors.Join(err, v.abandon())
 	}
+	if err := v.noteUnseal(); err != nil {
+		return nil, errors.Join(err, v.abandon())
+	}
 	st, err := v.stateNow()
 	if err != nil {
 		return nil, errors.Join(err, v.abandon())

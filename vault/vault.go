@@ -61,6 +61,8 @@ type Config struct {
 	RotationAnswer time.Duration
 	// Dial makes the connections of webhooks; nil: those of the system.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+
+	unsealing *unsealing // how the vault was opened that was sealed; nil: it was not
 }
 
 // openers are what may open the vault.
@@ -147,6 +149,9 @@ type Vault struct {
 	slow      sync.Mutex // a key that takes seconds to make, one at a time
 
 	checking sync.Mutex // a check of the whole trail that somebody has asked for
+
+	sealing   atomic.Bool   // the event of the seal is written: nothing more is done
+	sealAsked chan struct{} // closed once that is durable
 
 	claimed atomic.Bool // goes from false to true and never back
 	chain   atomic.Pointer[string]

@@ -15,6 +15,8 @@ type vaultCmd struct {
 	Lockdown vaultLockdownCmd `cmd:"" help:"Stop everything at once."`
 	Lift     vaultLiftCmd     `cmd:"" help:"End a lockdown. Owners only."`
 	Slots    vaultSlotsCmd    `cmd:"" help:"What opens the vault."`
+	Seal     vaultSealCmd     `cmd:"" help:"Have the daemon let go of all keys. Owners only."`
+	Unseal   vaultUnsealCmd   `cmd:"" help:"Open a sealed vault."`
 }
 
 // Help shows examples.
@@ -24,7 +26,9 @@ func (vaultCmd) Help() string {
   ass vault cert > assd.pem
   ass vault lockdown --reason "an agent's key has leaked"
   ass vault lift
-  ass vault slots list`
+  ass vault slots list
+  ass vault seal
+  ass vault unseal`
 }
 
 type vaultCertCmd struct{}

@@ -83,8 +83,12 @@ func run(args []string, stdout, stderr io.Writer) (err error) {
 	if len(args) == 2 && args[0] == helperCommand {
 		return runHelper(args[1])
 	}
+	over, err := takeOver()
+	if err != nil {
+		return err
+	}
 	out := output{stdout, stderr}
-	file, err := configFile(args)
+	file, err := configOf(over, args)
 	if err != nil {
 		return err
 	}
@@ -97,7 +101,15 @@ func run(args []string, stdout, stderr io.Writer) (err error) {
 	if err != nil {
 		return &exitError{2, err}
 	}
-	return ctx.Run(out, set, file)
+	return ctx.Run(out, set, file, over)
+}
+
+// configOf is the configuration of a start, or of an image that goes on.
+func configOf(over *handed, args []string) (*fileConfig, error) {
+	if over != nil {
+		return over.config()
+	}
+	return configFile(args)
 }
 
 func parse(c *cli, args []string, out output, options ...kong.Option) (*kong.Context, error) {

@@ -266,6 +266,12 @@ func checkSetting(f *kong.Flag, value any) error {
 	if example == "" {
 		example = f.Default
 	}
+	if f.IsBool() {
+		if _, ok := value.(bool); !ok {
+			return fmt.Errorf("%s must be true or false, as in %s = true", f.Name, f.Name)
+		}
+		return nil
+	}
 	text, ok := value.(string)
 	if f.IsSlice() {
 		if list, isList := value.([]any); isList {

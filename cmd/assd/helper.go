@@ -64,8 +64,11 @@ const helperTime = 10 * time.Second
 
 // startCommands starts the helper, if there is a command to run, before anyone is
 // answered and before the daemon gives up the right to.
-func startCommands(v *vault.Vault, set settings, config string, log hclog.Logger) (*commands, error) {
+func startCommands(v *vault.Vault, set settings, config string, log hclog.Logger, over *handed) (*commands, error) {
 	c := &commands{log: log, vault: v, folders: set.commandFolders()}
+	if over != nil {
+		return c.takeOver(over, set)
+	}
 	if len(c.folders) == 0 {
 		c.use(set)
 		return c, nil
@@ -77,11 +80,33 @@ func startCommands(v *vault.Vault, set settings, config string, log hclog.Logger
 	if c.helper, err = helper.Start(helperCommand, path); err != nil {
 		return nil, err
 	}
+	return c, c.begin(set)
+}
+
+// begin uses a helper that has just come.
+func (c *commands) begin(set settings) error {
 	c.unread = true
 	c.watched = make(chan struct{})
 	go c.look()
 	c.use(set)
-	return c, c.load()
+	return c.load()
+}
+
+// takeOver goes on with the helper of the image before, if there is one still: another
+// could not be started any more.
+func (c *commands) takeOver(over *handed, set settings) (_ *commands, err error) {
+	c.folders = over.Commands
+	if c.helper, err = over.adoptHelper(); err != nil {
+		return c, err
+	}
+	if c.helper != nil {
+		return c, c.begin(set)
+	}
+	c.use(set)
+	if len(c.folders) > 0 {
+		c.vault.SetRotationTrouble(helper.ErrGone.Error())
+	}
+	return c, nil
 }
 
 // look says when the helper has ended by itself.

@@ -66,7 +66,7 @@ func (d dataFlags) commandSecret(ctx context.Context) (seal.Secret, error) {
 	argv, err := splitCommand(d.SealCommand)
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("seal-command: %w", err)
+		return nil, &exitError{2, fmt.Errorf("--seal-command: %w", err)}
 	case len(argv) == 0:
 		return nil, errNoCommand
 	}

@@ -93,7 +93,7 @@ func problem(err error) error {
 	case err == nil, errors.Is(err, errSlow), errors.Is(err, errNoBus), errors.Is(err, context.Canceled):
 		return err
 	}
-	return fmt.Errorf("asking the keyring of this user: %w", err)
+	return fmt.Errorf("the keyring of this user gives nothing, or is locked: %w", err)
 }
 
 // errNoBus means that there is no session bus, and so no keyring.

@@ -75,6 +75,8 @@ func TestEveryDocumentedSuccess(t *testing.T) {
 	}
 	c.saw("claim", reply{status: http.StatusOK})
 	c.saw("certificate", d.overTLS("/v1/vault/certificate"))
+	c.saw("vaultUnseal", d.want(d.call("POST", "/v1/vault/unseal", "", ""), ""))
+	c.saw("vaultSeal", d.want(d.call("POST", "/v1/vault/seal", d.owner, `{"reason":"the last"}`), ""))
 	for _, op := range c.operations {
 		for outcome := range c.outcomes(op) {
 			if status, err := strconv.Atoi(outcome); err == nil && !c.seen[c.name(op)+" "+outcome] {

@@ -297,8 +297,8 @@ func TestRequestsAreClosed(t *testing.T) {
 			closed++
 		}
 	}
-	if closed != 18 {
-		t.Errorf("%d kinds of request; want 18", closed)
+	if closed != 20 {
+		t.Errorf("%d kinds of request; want 20", closed)
 	}
 }
 
