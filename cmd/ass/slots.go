@@ -72,7 +72,7 @@ func slotRow(s api.Slot) []string {
 		by = *s.AddedBy
 	}
 	if c := s.Argon2; c != nil {
-		cost = fmt.Sprintf("%d MiB, %s", c.MemoryKiB>>10, plural(c.Time, "pass"))
+		cost = fmt.Sprintf("%d MiB, %d times", c.MemoryKiB>>10, c.Time)
 	}
 	if s.Opened {
 		opened = "yes"
