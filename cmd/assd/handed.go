@@ -11,6 +11,8 @@ import (
 	"github.com/agent-secret-store/assd/internal/confine"
 	"github.com/agent-secret-store/assd/internal/handover"
 	"github.com/agent-secret-store/assd/internal/helper"
+	"github.com/agent-secret-store/assd/vault"
+	"github.com/agent-secret-store/assd/vault/seal"
 	"github.com/agent-secret-store/assd/vault/server"
 )
 
@@ -24,7 +26,8 @@ const (
 // handed is what a daemon that was sealed tells the image that goes on sealed. The nil one
 // is a daemon that was started.
 type handed struct {
-	taken *handover.Taken
+	taken  *handover.Taken
+	helper *helper.Helper // nil: there is none, or it is gone
 
 	// Serve has the flags in use: a setting that has changed in the file since counts
 	// from the next start on.
@@ -63,6 +66,9 @@ func (h *handed) config() (*fileConfig, error) {
 	if problem != nil {
 		file = &fileConfig{path: path, onDisk: &seenConfig{problem: problem}}
 	}
+	d := h.Serve.dataFlags
+	d.SealCommand = "" // what the file says is asked for
+	file.holdCommand(d)
 	return file, nil
 }
 
@@ -76,6 +82,9 @@ func (h *handed) bind(d *daemon) error {
 		u.SetUnlinkOnClose(h.Unlink)
 	}
 	d.socket, err = server.Adopt(l, server.SocketConfig{Path: h.Serve.socket(), Group: h.Serve.SocketGroup})
+	if err == nil {
+		h.helper, err = h.adoptHelper()
+	}
 	if err != nil || h.Serve.Listen == "" {
 		return err
 	}
@@ -118,6 +127,32 @@ func (h *handed) adoptHelper() (*helper.Helper, error) {
 	return helper.Adopt(conn, *h.Helper)
 }
 
+// openers are what may open the vault again. Programs are run by the helper, since this
+// process cannot any more.
+func (h *handed) openers(file *fileConfig, set settings) []vault.Opener {
+	all := h.Serve.vault().Openers
+	for i := range all {
+		if all[i].Kind == seal.KindCommand {
+			all[i].Secret = func(ctx context.Context, _ string) (seal.Secret, error) { return h.commandSecret(ctx, file, set) }
+		}
+	}
+	return all
+}
+
+// errNoProgram says what to do where no helper can run the command.
+var errNoProgram = errors.New("a sealed daemon runs only the seal-command of its configuration file, as it was when assd was started: restart assd")
+
+func (h *handed) commandSecret(ctx context.Context, file *fileConfig, set settings) (seal.Secret, error) {
+	if h.helper == nil || len(set.seal) == 0 || file.held {
+		return nil, errNoProgram
+	}
+	if _, err := h.helper.Load(ctx, set.digest); err != nil {
+		return nil, fmt.Errorf("having the helper read the configuration: %w", err)
+	}
+	p, err := h.helper.Run(ctx, helper.Job{Digest: set.digest, Index: len(set.rotators), Timeout: sealCommandTime})
+	return printedSecret(p.Out, p.Err, err)
+}
+
 // seal ends what is served and executes the program anew, which goes on sealed: so
 // nothing that was in memory is left. It returns where that fails, or where the daemon is
 // to stop.
@@ -133,14 +168,28 @@ func (d *daemon) seal(ctx context.Context, stop func()) error {
 	if err := d.vault.Close(); err != nil {
 		d.log.Error("the vault was not closed as it should be", "error", err)
 	}
-	if ctx.Err() != nil { // asked to stop meanwhile
+	if d.stopped(ctx) {
 		return errors.Join(closed(d.socket), d.network.close(), d.commands.close())
 	}
 	h, sockets := d.toHand()
-	signal.Ignore(syscall.SIGHUP) // until the new image is ready for it
 	d.log.Info("executing assd anew, so that no key is left in memory")
 	err := handover.Exec(h, sockets)
 	return fmt.Errorf("the vault is sealed, and assd ends because it cannot go on: %w", err)
+}
+
+// stopped reports whether the daemon was asked to stop; what comes from now on is for the
+// image that goes on.
+func (d *daemon) stopped(ctx context.Context) bool {
+	if err := handover.Hold(syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP); err != nil {
+		d.log.Warn("a signal that comes just now may be lost", "error", err)
+	}
+	signal.Stop(d.ends) // what has come by now is in it
+	select {
+	case <-d.ends:
+		return true
+	default:
+		return ctx.Err() != nil
+	}
 }
 
 // toHand is what the new image gets.

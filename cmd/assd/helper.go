@@ -94,11 +94,8 @@ func (c *commands) begin(set settings) error {
 
 // takeOver goes on with the helper of the image before, if there is one still: another
 // could not be started any more.
-func (c *commands) takeOver(over *handed, set settings) (_ *commands, err error) {
-	c.folders = over.Commands
-	if c.helper, err = over.adoptHelper(); err != nil {
-		return c, err
-	}
+func (c *commands) takeOver(over *handed, set settings) (*commands, error) {
+	c.folders, c.helper = over.Commands, over.helper
 	if c.helper != nil {
 		return c, c.begin(set)
 	}

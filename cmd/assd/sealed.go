@@ -34,9 +34,11 @@ const answerTime = 5 * time.Second
 
 // unlock opens the vault, or serves it sealed until somebody has opened it. Nothing is
 // confined by then, so that a slot's program can still run.
-func (d *daemon) unlock(ctx context.Context, c *serveCmd) error {
+func (d *daemon) unlock(ctx context.Context, c *serveCmd, file *fileConfig, set settings) error {
 	if d.over != nil { // an owner has sealed it: nothing is tried until somebody asks for it
-		return d.waitSealed(ctx, c)
+		cfg := c.vault()
+		cfg.Openers = d.over.openers(file, set)
+		return d.waitSealed(ctx, c, cfg)
 	}
 	v, err := c.open(d.log)
 	sealed, ok := errors.AsType[*vault.SealedError](err)
@@ -45,12 +47,11 @@ func (d *daemon) unlock(ctx context.Context, c *serveCmd) error {
 		return err
 	}
 	d.log.Info("the vault is sealed; to open it: ass vault unseal", "slots", sealed.Kinds, "reason", sealed.Error())
-	return d.waitSealed(ctx, c)
+	return d.waitSealed(ctx, c, c.vault())
 }
 
 // waitSealed serves sealed until the vault is open.
-func (d *daemon) waitSealed(ctx context.Context, c *serveCmd) (err error) {
-	cfg := c.vault()
+func (d *daemon) waitSealed(ctx context.Context, c *serveCmd, cfg vault.Config) (err error) {
 	cfg.Log = d.log
 	p := &sealedPhase{vault: vault.NewSealed(cfg), opened: make(chan *vault.Vault, 1), over: make(chan struct{})}
 	d.phase = p
@@ -174,7 +175,8 @@ func (d *daemon) accepted(file *fileConfig, text []byte) (*fileConfig, error) {
 // differing are the names of the settings that are not the same.
 func differing(a, b map[string]any) (names []string) {
 	for _, name := range slices.Sorted(maps.Keys(union(a, b))) {
-		if !reflect.DeepEqual(a[name], b[name]) {
+		// What was not accepted of that one has not counted.
+		if name != sealCommandName && !reflect.DeepEqual(a[name], b[name]) {
 			names = append(names, name)
 		}
 	}

@@ -129,6 +129,8 @@ func (c *serveCmd) Run(out output, set settings, file *fileConfig, over *handed)
 func (c *serveCmd) run(out output, set settings, file *fileConfig, over *handed) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
+	ends := make(chan os.Signal, 1) // the same, for who has to know at once
+	signal.Notify(ends, syscall.SIGTERM, syscall.SIGINT)
 	// Caught before anything is bound and never given back: whoever asks for the
 	// files to be read again must not end the daemon, not even while it drains.
 	again := make(chan os.Signal, 1)
@@ -140,9 +142,10 @@ func (c *serveCmd) run(out output, set settings, file *fileConfig, over *handed)
 	if err != nil {
 		return err
 	}
+	d.ends = ends
 	err = d.drop(c.as)
 	if err == nil {
-		err = d.unlock(ctx, c)
+		err = d.unlock(ctx, c, file, set)
 	}
 	if err == nil && d.phase != nil {
 		file, set, err = d.inForce(c, file)
@@ -191,6 +194,7 @@ type daemon struct {
 	over  *handed       // nil: the daemon was started
 
 	// What the next image has to know, should the vault be sealed.
+	ends     chan os.Signal
 	serving  *serveCmd
 	unlink   bool
 	confined confine.State
