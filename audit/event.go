@@ -57,6 +57,12 @@ const (
 	VaultCompact  Action = "vault.compact" // the data file, without what is gone from the vault
 	VaultBackup   Action = "vault.backup"
 	BackupFailed  Action = "vault.backup_failed" // of those that the daemon takes by itself
+	VaultSeal     Action = "vault.seal"          // the keys leave memory
+	VaultUnseal   Action = "vault.unseal"        // a sealed vault was opened; Count and Reason tell of failed tries before
+
+	VaultSlotAdd    Action = "vault.slot_add" // another secret opens the vault
+	VaultSlotRemove Action = "vault.slot_remove"
+	VaultSlotList   Action = "vault.slot_list" // only when refused
 
 	AuditRotateKey Action = "audit.rotate_key" // another key signs the heads from here on
 	KEKRotate      Action = "kek.rotate"       // another keyring seals values, and what comes of the old one
@@ -167,7 +173,7 @@ type Event struct {
 	ClientRef string            `json:"client_request_id,omitempty"` // what the client calls it, cut and checked
 	Approval  string            `json:"approval_id,omitempty"`
 	TokenID   string            `json:"token_id,omitempty"`
-	Count     int               `json:"count,omitempty"` // equal refusals this event stands for
+	Count     int               `json:"count,omitempty"` // equal refusals this event stands for; tries that failed while the vault was sealed
 	Clock     *Time             `json:"clock,omitempty"` // the wall clock, where it had gone back behind the last event
 	Vault     *Birth            `json:"vault,omitempty"` // event 1, and one that names a new signing key
 	Records   map[string]string `json:"records,omitempty"`

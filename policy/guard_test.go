@@ -13,10 +13,10 @@ import (
 func TestGuards(t *testing.T) {
 	want := map[policy.Guard]string{
 		{StepUp: policy.StepUpNever, InLockdown: true}: "agent.list agent.revoke approval.deny approval.get approval.list approval.revoke audit audit.checkpoint audit.export audit.follow audit.stats audit.verify certificate " +
-			"claim health jwks me openapi owner.list passphrase.try policy.check policy.get token.list token.revoke vault.compact vault.doctor vault.lockdown vault.status webhook.list webhook.test",
+			"claim health jwks me openapi owner.list passphrase.try policy.check policy.get token.list token.revoke vault.compact vault.doctor vault.lockdown vault.seal vault.slot_list vault.status vault.unseal webhook.list webhook.test",
 		{StepUp: policy.StepUpNever}:                    "namespaces secret.history secret.list",
-		{StepUp: policy.StepUpAlways, InLockdown: true}: "audit.rotate_key kek.rotate owner.revoke vault.backup vault.backup.get vault.lift",
-		{StepUp: policy.StepUpAlways}:                   "agent.create approval.approve owner.create passphrase.set policy.accept",
+		{StepUp: policy.StepUpAlways, InLockdown: true}: "audit.rotate_key kek.rotate owner.revoke vault.backup vault.backup.get vault.lift vault.slot_remove",
+		{StepUp: policy.StepUpAlways}:                   "agent.create approval.approve owner.create passphrase.set policy.accept vault.slot_add",
 		{StepUp: policy.StepUpByTier}:                   "secret.delete secret.export secret.get secret.import secret.put secret.rollback secret.rotate token.issue",
 	}
 	got := map[policy.Guard][]string{}

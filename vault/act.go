@@ -96,6 +96,9 @@ func (v *Vault) perform(ctx context.Context, update updater, o op, req Request, 
 	news, ends := false, false
 	err := update(ctx, func(tx *store.Tx) error {
 		refused = nil
+		if v.sealing.Load() {
+			return SealedNow()
+		}
 		a := &act{v: v, tx: tx, req: req}
 		err := a.begin(o)
 		if err == nil {

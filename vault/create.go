@@ -21,32 +21,67 @@ import (
 var ErrExists = errors.New("there is a vault here already")
 
 // Create makes a new vault in cfg.Dir, which it makes too where it is missing,
-// and opens it unclaimed. A key file that is already there is used: it is what
-// a creation that was cut short leaves behind.
+// with the slots that cfg.Seals says, and opens it unclaimed.
 func Create(cfg Config) (*Vault, error) {
 	cfg.fill()
-	if err := prepareDir(cfg); err != nil {
+	made, err := prepareDir(cfg)
+	if err != nil {
 		return nil, err
 	}
-	key, err := seal.ReadKeyFile(cfg.keyFile())
-	if errors.Is(err, seal.ErrMissing) {
-		key, err = seal.CreateKeyFile(cfg.keyFile())
-		if errors.Is(err, fs.ErrExist) { // another start was faster
-			err = fmt.Errorf("%w: %q", ErrExists, cfg.Dir)
-		}
-	}
+	m, err := newMaterial()
 	if err != nil {
 		return nil, err
 	}
 	v := newVault(cfg)
-	if v.db, err = store.Open(v.storeConfig(false)); err != nil {
-		return nil, err
+	v.root = m.root // from here on abandon wipes it
+	secrets, err := cfg.seals(m.state.Tenant)
+	defer wipeAll(secrets)
+	if err == nil {
+		v.db, err = store.Open(v.storeConfig(false))
 	}
-	if err := v.birth(key); err != nil {
-		return nil, errors.Join(err, v.abandon())
+	if err == nil {
+		err = v.birth(m, secrets)
+	}
+	if err != nil {
+		err = errors.Join(err, v.abandon())
+		if made {
+			_ = os.Remove(cfg.Dir) // if nothing is in it
+		}
+		return nil, err
 	}
 	v.run()
 	return v, nil
+}
+
+// seals makes what opens the slots of the new vault.
+func (c Config) seals(tenant string) ([]seal.Secret, error) {
+	if c.Seals != nil {
+		return c.Seals(tenant)
+	}
+	key, err := c.MakeKeyFile()
+	if err != nil {
+		return nil, err
+	}
+	return []seal.Secret{key}, nil
+}
+
+// MakeKeyFile makes the key file of a new vault. One that is already there is used: it
+// is what a creation that was cut short leaves behind.
+func (c Config) MakeKeyFile() (*seal.FileKey, error) {
+	key, err := seal.ReadKeyFile(c.keyFile())
+	if errors.Is(err, seal.ErrMissing) {
+		key, err = seal.CreateKeyFile(c.keyFile())
+		if errors.Is(err, fs.ErrExist) { // another start was faster
+			err = fmt.Errorf("%w: %q", ErrExists, c.Dir)
+		}
+	}
+	return key, err
+}
+
+func wipeAll(secrets []seal.Secret) {
+	for _, s := range secrets {
+		s.Wipe()
+	}
 }
 
 // Exists reports whether cfg.Dir holds a vault, or the start of one that was
@@ -92,25 +127,30 @@ func headKept(cfg Config) bool {
 	return err == nil && info.Size() > 0
 }
 
-func prepareDir(cfg Config) error {
+// prepareDir makes the data dir, unless it is there, and sees that it holds no vault.
+func prepareDir(cfg Config) (made bool, err error) {
 	if err := os.MkdirAll(filepath.Dir(filepath.Clean(cfg.Dir)), 0o755); err != nil {
-		return fmt.Errorf("making data dir: %w", err)
+		return false, fmt.Errorf("making data dir: %w", err)
 	}
-	if err := os.Mkdir(cfg.Dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
-		return fmt.Errorf("making data dir: %w", err)
+	err = os.Mkdir(cfg.Dir, 0o700)
+	if made = err == nil; !made && !errors.Is(err, os.ErrExist) {
+		return false, fmt.Errorf("making data dir: %w", err)
 	}
 	if err := peer.CheckPrivate(cfg.Dir, true); err != nil {
-		return err
+		return made, err
 	}
 	exists, err := Exists(cfg)
 	if err == nil && exists {
 		err = fmt.Errorf("%w: %q", ErrExists, cfg.Dir)
 	}
-	return err
+	return made, err
 }
 
 func newVault(cfg Config) *Vault {
-	v := &Vault{cfg: cfg, dead: make(chan struct{}), outbox: newOutbox(), rotations: newRotations(), indexing: newIndexing(), turning: newTurning()}
+	v := &Vault{
+		cfg: cfg, dead: make(chan struct{}), sealAsked: make(chan struct{}),
+		outbox: newOutbox(), rotations: newRotations(), indexing: newIndexing(), turning: newTurning(),
+	}
 	v.setChain("running")
 	return v
 }
@@ -124,19 +164,16 @@ func (v *Vault) storeConfig(mustExist bool) store.Config {
 }
 
 // birth writes event 1 and all that a vault begins with, in one commit.
-func (v *Vault) birth(key *seal.FileKey) error {
-	m, err := newMaterial()
-	if err != nil {
-		return err
-	}
+func (v *Vault) birth(m *material, secrets []seal.Secret) error {
 	if err := v.use(m); err != nil {
 		return err
 	}
 	v.log = audit.New(v.auditConfig(m))
-	changes, err := m.changes(key, v.cfg)
+	changes, err := m.changes(secrets, v.cfg)
 	if err != nil {
 		return err
 	}
+	v.slot = m.slot
 	return v.db.Update(context.Background(), func(tx *store.Tx) error {
 		if k, _ := tx.Last(store.Audit); k != nil { // another start was faster
 			return fmt.Errorf("%w: %q", ErrExists, v.cfg.Dir)
@@ -167,20 +204,23 @@ func newMaterial() (*material, error) {
 	return m, nil
 }
 
-// changes are the records that a new vault begins with.
-func (m *material) changes(key *seal.FileKey, cfg Config) ([]audit.Change, error) {
+// changes are the records that a new vault begins with: one slot for each secret.
+func (m *material) changes(secrets []seal.Secret, cfg Config) ([]audit.Change, error) {
 	m.state.Created = cfg.Now().UTC()
-	slot, err := seal.NewSlot(m.root, m.state.Tenant, key, cfg.argon2())
-	if err != nil {
-		return nil, err
-	}
-	content, err := slot.Marshal()
-	if err != nil {
-		return nil, err
-	}
-	changes := []audit.Change{
-		put(store.Vault, stateKey, m.state),
-		{Object: audit.Object{Bucket: store.Slots, Key: string(slot.ID)}, Content: content},
+	changes := []audit.Change{put(store.Vault, stateKey, m.state)}
+	for _, secret := range secrets {
+		slot, err := seal.NewSlot(m.root, m.state.Tenant, secret, cfg.argon2())
+		if err != nil {
+			return nil, err
+		}
+		change, err := slotChange(slot)
+		if err != nil {
+			return nil, err
+		}
+		changes = append(changes, change)
+		if m.slot == "" { // as good as opened with it
+			m.slot = slot.ID
+		}
 	}
 	for _, k := range m.sealed() {
 		blob, err := k.seal()

@@ -53,6 +53,29 @@ func (v *Vault) OccupyTries() (release func()) {
 	return release
 }
 
+// SealWith makes p open the vault in cfg.Dir too, which nobody has open.
+func SealWith(cfg Config, p seal.Passphrase) error {
+	cfg.fill()
+	v, err := open(cfg)
+	if err != nil {
+		return err
+	}
+	s, err := seal.NewSlot(v.root, v.tenant, p, cfg.argon2())
+	if err != nil {
+		return err
+	}
+	content, err := s.Marshal()
+	if err != nil {
+		return err
+	}
+	err = v.db.Update(context.Background(), func(tx *store.Tx) error {
+		_, err := v.log.Append(tx, audit.Event{Actor: daemonActor, Action: "vault.slot_add", Outcome: audit.OK},
+			audit.Change{Object: audit.Object{Bucket: store.Slots, Key: string(s.ID)}, Content: content})
+		return err
+	})
+	return errors.Join(err, v.abandon())
+}
+
 // Stages of SetPassphrase, each of which may be the last one.
 const (
 	StageSet     = iota // the first commit

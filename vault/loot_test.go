@@ -88,7 +88,10 @@ func (l *loot) unlock(tx *bolt.Tx, key *seal.FileKey) (err error) {
 	err = tx.Bucket([]byte("slots")).ForEach(func(_, v []byte) error {
 		slot, err := seal.ParseSlot(v[recordHeader:])
 		if err == nil && slot.Kind == seal.KindFile {
-			l.root, err = slot.Unlock(l.tenant, key)
+			root, wrong := slot.Unlock(l.tenant, key)
+			if wrong == nil || !errors.Is(wrong, seal.ErrWrongKey) { // another slot may open
+				l.root, err = root, wrong
+			}
 		}
 		return err
 	})

@@ -16,6 +16,7 @@ import (
 // root key and handing each to its user.
 type material struct {
 	root     *seal.RootKey
+	slot     seal.SlotID // that root came from
 	state    state
 	keyring  *envelope.Keyring
 	old      *envelope.Keyring // nil, but while values are wrapped anew
@@ -72,7 +73,7 @@ func (v *Vault) auditConfig(m *material) audit.Config {
 
 // use hands the keys to their users.
 func (v *Vault) use(m *material) (err error) {
-	v.tenant, v.root = m.state.Tenant, m.root
+	v.tenant, v.root, v.slot = m.state.Tenant, m.root, m.slot
 	v.rings.Store(&keyrings{m.keyring, m.old})
 	if v.approvalAEAD, err = m.root.ApprovalAEAD(); err != nil {
 		return err
@@ -93,11 +94,11 @@ func unlock(ctx context.Context, r store.Reader, openers []Opener) (*material, e
 	if err := unchecked(r, store.Vault, stateKey, &m.state); err != nil {
 		return nil, err
 	}
-	root, err := openRoot(ctx, r, openers, m.state.Tenant)
+	root, slot, err := openRoot(ctx, r, openers, m.state.Tenant)
 	if err != nil {
 		return nil, err
 	}
-	m.root = root
+	m.root, m.slot = root, slot
 	return m, m.open(r)
 }
 

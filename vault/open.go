@@ -27,6 +27,9 @@ func Open(cfg Config) (*Vault, error) {
 	if err := removeLeftovers(cfg.Dir); err != nil {
 		cfg.Log.Warn("copies that were not finished could not be removed", "error", err)
 	}
+	if err := v.noteUnseal(); err != nil {
+		return nil, errors.Join(err, v.abandon())
+	}
 	st, err := v.stateNow()
 	if err != nil {
 		return nil, errors.Join(err, v.abandon())
@@ -91,7 +94,10 @@ func (v *Vault) wake(s *store.Snapshot) error {
 
 // abandon closes what a failed start had opened.
 func (v *Vault) abandon() error {
-	err := v.db.Close()
+	var err error
+	if v.db != nil {
+		err = v.db.Close()
+	}
 	if v.heads != nil {
 		err = errors.Join(err, v.heads.Close())
 	}

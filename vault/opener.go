@@ -17,13 +17,14 @@ import (
 type Opener struct {
 	Kind seal.Kind
 	What string // for messages: `key file "/srv/root.key"`
-	// Secret gives the secret, to be wiped by the caller. Its error says what to do.
-	Secret func(context.Context) (seal.Secret, error)
+	// Secret gives the secret for that tenant, to be wiped by the caller. Its error says
+	// what to do.
+	Secret func(ctx context.Context, tenant string) (seal.Secret, error)
 }
 
 // FileOpener opens file slots with the key file at path.
 func FileOpener(path string) Opener {
-	return Opener{Kind: seal.KindFile, What: fmt.Sprintf("key file %q", path), Secret: func(context.Context) (seal.Secret, error) {
+	return Opener{Kind: seal.KindFile, What: fmt.Sprintf("key file %q", path), Secret: func(context.Context, string) (seal.Secret, error) {
 		return seal.ReadKeyFile(path)
 	}}
 }
@@ -31,7 +32,7 @@ func FileOpener(path string) Opener {
 // PassphraseOpener opens passphrase slots with p, which stays the caller's to wipe. It
 // fails with [seal.ErrWrongPassphrase].
 func PassphraseOpener(p seal.Passphrase) Opener {
-	return Opener{Kind: seal.KindPassphrase, What: "passphrase", Secret: func(context.Context) (seal.Secret, error) { return kept{p}, nil }}
+	return Opener{Kind: seal.KindPassphrase, What: "passphrase", Secret: func(context.Context, string) (seal.Secret, error) { return kept{p}, nil }}
 }
 
 // kept is a secret that whoever uses it must not wipe.
@@ -49,7 +50,11 @@ type SealedError struct {
 
 func (e *SealedError) Error() string {
 	if len(e.Problems) > 0 {
-		return errors.Join(e.Problems...).Error()
+		texts := make([]string, len(e.Problems))
+		for i, p := range e.Problems {
+			texts[i] = p.Error()
+		}
+		return strings.Join(texts, "; and ")
 	}
 	if len(e.Kinds) == 0 {
 		return fmt.Sprintf("the data file does not open this vault (%s) any more: it has no slot; put a backup back", e.Tenant)
@@ -70,30 +75,30 @@ func (e *SealedError) Unsealable() bool {
 }
 
 // openRoot has each opener try the slots of its kind, and gives the root key of the
-// first that opens. It fails with a *[SealedError].
-func openRoot(ctx context.Context, r store.Reader, openers []Opener, tenant string) (*seal.RootKey, error) {
+// first that opens, and that slot. It fails with a *[SealedError].
+func openRoot(ctx context.Context, r store.Reader, openers []Opener, tenant string) (*seal.RootKey, seal.SlotID, error) {
 	slots, err := parseSlots(r)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	sealed := &SealedError{Tenant: tenant, Kinds: kindsOf(slots)}
 	for _, o := range openers {
 		if !slices.Contains(sealed.Kinds, o.Kind) {
 			continue
 		}
-		root, err := o.open(ctx, slots, tenant)
+		root, slot, err := o.open(ctx, slots, tenant)
 		if err == nil {
-			return root, nil
+			return root, slot, nil
 		}
 		sealed.Problems = append(sealed.Problems, err)
 	}
-	return nil, sealed
+	return nil, "", sealed
 }
 
-func (o Opener) open(ctx context.Context, slots []seal.Slot, tenant string) (*seal.RootKey, error) {
-	secret, err := o.Secret(ctx)
+func (o Opener) open(ctx context.Context, slots []seal.Slot, tenant string) (*seal.RootKey, seal.SlotID, error) {
+	secret, err := o.Secret(ctx, tenant)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	defer secret.Wipe()
 	for _, s := range slots {
@@ -102,13 +107,13 @@ func (o Opener) open(ctx context.Context, slots []seal.Slot, tenant string) (*se
 		}
 		root, err := s.Unlock(tenant, secret)
 		if err == nil || !errors.Is(err, seal.ErrWrongKey) {
-			return root, err
+			return root, s.ID, err
 		}
 	}
 	if o.Kind == seal.KindPassphrase {
-		return nil, seal.ErrWrongPassphrase
+		return nil, "", fmt.Errorf("%w: it opens none of the slots of this vault (%s)", seal.ErrWrongPassphrase, tenant)
 	}
-	return nil, fmt.Errorf("the %s does not open this vault (%s): use the one that was made with it", o.What, tenant)
+	return nil, "", fmt.Errorf("the %s does not open this vault (%s): use the one that was made with it", o.What, tenant)
 }
 
 // parseSlots are the slots of a vault whose records cannot be checked yet; one that is

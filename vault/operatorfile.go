@@ -346,6 +346,36 @@ func ConfigInForce(cfg Config) (text []byte, bound bool, err error) {
 	return text, bound, errors.Join(err, v.abandon())
 }
 
+// RecordedConfig is the text that ConfigInForce gives as far as the data file says so
+// without being opened: whoever can write that can have forged it. So it can take rights
+// away from a file, and give none.
+func RecordedConfig(cfg Config) (text []byte, bound bool, err error) {
+	cfg.fill()
+	if exists, err := Exists(cfg); err != nil || !exists {
+		return nil, false, err
+	}
+	db, err := store.Open(store.Config{Path: cfg.dbFile(), ReadOnly: true, MustExist: true})
+	if err != nil {
+		return nil, false, err
+	}
+	defer db.Close()
+	err = db.View(func(s *store.Snapshot) error {
+		var st state
+		if err := unchecked(s, store.Vault, stateKey, &st); err != nil || st.ApprovalKey == "" {
+			return err
+		}
+		bound = true
+		if s.Get(store.Vault, []byte(configFile.textKey())) == nil {
+			return nil
+		}
+		var rec acceptedText
+		err := unchecked(s, store.Vault, configFile.textKey(), &rec)
+		text = rec.Text
+		return err
+	})
+	return text, bound, err
+}
+
 // ConfigInForce is that of an open vault.
 func (v *Vault) ConfigInForce() (text []byte, bound bool, err error) {
 	st, err := v.stateNow()

@@ -156,8 +156,8 @@ func (r *rotations) count(n int) {
 	r.due += n
 }
 
-// errLocked: nothing rotates in a lockdown, which is no failure.
-var errLocked = errors.New("the vault is locked down")
+// errLocked: nothing rotates in a lockdown, or once the vault is sealed, which is no failure.
+var errLocked = errors.New("the vault is locked down, or sealed")
 
 // runDue is a scheduled rotation, from its beginning to its end. It reports whether it
 // could begin.
@@ -182,6 +182,9 @@ func (v *Vault) runDue(run *rotation) bool {
 // startDue is what [Vault.beginRotation] is for a caller, by the daemon. A value that is generated
 // is stored at once, so nothing is recorded before that.
 func (v *Vault) startDue(tx *store.Tx, run *rotation) error {
+	if v.sealing.Load() {
+		return errLocked
+	}
 	a := &act{v: v, tx: tx, caller: daemonCaller}
 	var err error
 	if a.moment, err = v.momentOf(tx); err != nil {

@@ -53,14 +53,19 @@ type Config struct {
 	Dir     string   // data dir, 0700
 	KeyFile string   // the file slot's key; "": root.key in Dir. Its folder also holds head
 	Openers []Opener // what opens it, tried in this order; nil: the key file
-	Now     func() time.Time
-	Log     hclog.Logger
-	Argon2  seal.Argon2Params // what a passphrase costs; zero: the default
+	// Seals makes what opens a new vault of that tenant, a slot for each, to be wiped by
+	// the vault; nil: the key file, which is made where it is missing.
+	Seals  func(tenant string) ([]seal.Secret, error)
+	Now    func() time.Time
+	Log    hclog.Logger
+	Argon2 seal.Argon2Params // what a passphrase costs; zero: the default
 	// RotationAnswer is how long whoever asks for a rotation by a command waits for its
 	// end; 0: 30 seconds.
 	RotationAnswer time.Duration
 	// Dial makes the connections of webhooks; nil: those of the system.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+
+	unsealing *unsealing // how the vault was opened that was sealed; nil: it was not
 }
 
 // openers are what may open the vault.
@@ -117,6 +122,7 @@ type Vault struct {
 	heads  *audit.HeadFile
 	tenant string
 	root   *seal.RootKey // wiped by Close
+	slot   seal.SlotID   // that opened the vault; of a new one the first
 	rings  atomic.Pointer[keyrings]
 	tokens atomic.Pointer[tokenKey]
 	cache  recordCache
@@ -129,6 +135,7 @@ type Vault struct {
 	offers       offers
 	onAccept     atomic.Pointer[func(string)]
 	process      atomic.Pointer[Process]
+	slotCommand  atomic.Pointer[func(context.Context) (seal.Secret, error)] // nil: there is none
 
 	denials denials // owned by whoever the store lets write
 	outbox  outbox  // the same
@@ -148,6 +155,9 @@ type Vault struct {
 	slow      sync.Mutex // a key that takes seconds to make, one at a time
 
 	checking sync.Mutex // a check of the whole trail that somebody has asked for
+
+	sealing   atomic.Bool   // the event of the seal is written: nothing more is done
+	sealAsked chan struct{} // closed once that is durable
 
 	claimed atomic.Bool // goes from false to true and never back
 	chain   atomic.Pointer[string]

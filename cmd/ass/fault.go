@@ -120,6 +120,8 @@ func (a *app) defaultHint(e *api.Error) string {
 		return "give your approval passphrase on the terminal, or with --passphrase-file FILE"
 	case api.CodeLockedDown:
 		return "an owner lifts it with: ass vault lift"
+	case api.CodeSealed:
+		return "ass vault unseal"
 	case api.CodeSecretNotFound:
 		return "see what there is with: ass secrets list"
 	case api.CodeRateLimited:

@@ -71,10 +71,13 @@ func (statusCmd) Run(a *app) error {
 	}
 	var wrong error
 	switch {
+	case h.Sealed:
+		wrong = api.New(api.CodeSealed, "the vault is sealed").WithHint("ass vault unseal")
+		if t.key != "" {
+			s.Auth = "unknown"
+		}
 	case t.key == "":
 		wrong = a.noKey()
-	case h.Sealed:
-		wrong = api.New(api.CodeSealed, "the vault is sealed")
 	default:
 		me, err := c.Me(a.ctx)
 		wrong = err

@@ -12,6 +12,9 @@ import (
 
 type vaultCmd struct {
 	Status    vaultStatusCmd    `cmd:"" help:"Show how keys and data file stand. Owners only."`
+	Seal      vaultSealCmd      `cmd:"" help:"Have the daemon let go of all keys. Owners only."`
+	Unseal    vaultUnsealCmd    `cmd:"" help:"Open a sealed vault."`
+	Slots     vaultSlotsCmd     `cmd:"" help:"What opens the vault."`
 	RotateKEK vaultRotateKEKCmd `cmd:"" name:"rotate-kek" help:"Have other keys seal values, and destroy the old one. Owners only."`
 	Cert      vaultCertCmd      `cmd:"" help:"Print the daemon's certificate for other machines."`
 	Backup    vaultBackupCmd    `cmd:"" help:"Write a copy of the vault to a file, while all goes on. Owners only."`
@@ -30,7 +33,10 @@ func (vaultCmd) Help() string {
   ass vault compact
   ass vault lockdown --reason "an agent's key has leaked"
   ass vault lift
-  ass vault backup /mnt/usb/vault.backup`
+  ass vault backup /mnt/usb/vault.backup
+  ass vault slots list
+  ass vault seal
+  ass vault unseal`
 }
 
 type vaultCertCmd struct{}

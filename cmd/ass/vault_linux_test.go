@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"bytes"
+	"cmp"
 	"net"
 	"os"
 	"os/exec"
@@ -22,6 +23,10 @@ type realVault struct {
 	dir    string
 	env    []string
 	daemon *exec.Cmd
+
+	program string       // "": assd under test
+	flags   []string     // besides those of data dir and socket
+	log     bytes.Buffer // of the daemon, to be read once that has ended
 }
 
 // startVault claims a vault with that approval passphrase, "" for none.
@@ -38,21 +43,29 @@ func startVault(t *testing.T, passphrase string) *realVault {
 
 func unclaimed(t *testing.T) *realVault {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "ass") // short, for the socket
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	v := &realVault{t: t, dir: dir, env: []string{"HOME=" + dir, "TERM=xterm", "ASS_API_URL=unix://" + filepath.Join(dir, "s")}}
+	v := newRealVault(t)
 	v.start()
 	t.Cleanup(v.stop)
 	return v
 }
 
+// newRealVault has no daemon yet.
+func newRealVault(t *testing.T) *realVault {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "ass") // short, for the socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return &realVault{t: t, dir: dir, env: []string{"HOME=" + dir, "TERM=xterm", "ASS_API_URL=unix://" + filepath.Join(dir, "s")}}
+}
+
 func (v *realVault) start() {
 	v.t.Helper()
-	v.daemon = exec.Command(filepath.Join(bin, "assd"), "serve", "--data-dir", filepath.Join(v.dir, "data"), "--socket", filepath.Join(v.dir, "s"))
+	args := append([]string{"serve", "--data-dir", filepath.Join(v.dir, "data"), "--socket", filepath.Join(v.dir, "s")}, v.flags...)
+	v.daemon = exec.Command(cmp.Or(v.program, filepath.Join(bin, "assd")), args...)
 	v.daemon.Env = v.env[:1]
+	v.daemon.Stderr = &v.log
 	if err := v.daemon.Start(); err != nil {
 		v.t.Fatal(err)
 	}

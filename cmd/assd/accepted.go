@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"github.com/alecthomas/kong"
+	"github.com/pelletier/go-toml/v2"
 
 	"github.com/agent-secret-store/assd/vault"
 )
@@ -14,6 +15,7 @@ import (
 func (c *serveCmd) acceptedConfig(file *fileConfig, problem error, app *kong.Application) (*fileConfig, error) {
 	d := c.dataFlags
 	if file != nil {
+		file.holdCommand(d)
 		d = d.or(file)
 	}
 	text, bound, err := vault.ConfigInForce(d.vault())
@@ -44,5 +46,31 @@ func (d dataFlags) or(file *fileConfig) dataFlags {
 	if key, ok := file.values["key-file"].(string); ok && d.KeyFile == "" {
 		d.KeyFile = key
 	}
+	if cmd, ok := file.values[sealCommandName].(string); ok && d.SealCommand == "" && !file.held {
+		d.SealCommand = cmd
+	}
 	return d
+}
+
+// sealCommandName is the setting that says what opens command slots.
+const sealCommandName = "seal-command"
+
+// holdCommand keeps a seal-command from being run that is not the one accepted last,
+// where an owner has to accept it: d, which is what was given by hand, says of which
+// vault. What was accepted is read before the vault is open, from a data file that
+// somebody may have forged; so it can only keep the command of the file from running.
+func (c *fileConfig) holdCommand(d dataFlags) {
+	cmd, ok := c.values[sealCommandName].(string)
+	if !ok || d.SealCommand != "" {
+		return
+	}
+	text, bound, err := vault.RecordedConfig(d.or(c).vault())
+	if err != nil || !bound {
+		c.held = err != nil // and whoever opens the vault next says why
+		return
+	}
+	var accepted struct {
+		SealCommand string `toml:"seal-command"`
+	}
+	c.held = toml.Unmarshal(text, &accepted) != nil || accepted.SealCommand != cmd
 }

@@ -9,6 +9,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/agent-secret-store/assd/internal/runas"
 )
 
 // cli is the command line of assd.
@@ -42,8 +44,13 @@ Examples:
 // dataFlags say where the vault is; every command has them.
 type dataFlags struct {
 	DataDir string `env:"ASSD_DATA_DIR" placeholder:"DIR" help:"Folder of the vault (default: ${data_dir})."`
-	KeyFile string `env:"ASSD_KEY_FILE" placeholder:"FILE" help:"Key file of the vault, on another device for example (default: root.key in the data dir). The head file lies beside it."`
+	KeyFile string `env:"ASSD_KEY_FILE" placeholder:"FILE" help:"Key file of the vault, on another device for example (default: assd.key in $$CREDENTIALS_DIRECTORY if systemd gives one, else root.key in the data dir). The head file lies beside it, and with systemd's in the data dir."`
 	Config  string `env:"ASSD_CONFIG" placeholder:"FILE" help:"TOML file with flags by their names (default: assd.toml in the data dir)."`
+
+	SealCommand string `env:"ASSD_SEAL_COMMAND" placeholder:"COMMAND" help:"Program, by its absolute path, and arguments, whose output opens the vault's command slots. No shell reads it."`
+
+	memo   *memo       // what opened the vault already; nil: it is asked for each time
+	asUser *runas.User // whom this process runs as by now
 }
 
 // output is where a command's answer goes, and the rest.
@@ -79,8 +86,12 @@ func run(args []string, stdout, stderr io.Writer) (err error) {
 	if len(args) == 2 && args[0] == helperCommand {
 		return runHelper(args[1])
 	}
+	over, err := takeOver()
+	if err != nil {
+		return err
+	}
 	out := output{stdout, stderr}
-	file, err := configFile(args)
+	file, err := configOf(over, args)
 	if err != nil {
 		return err
 	}
@@ -93,7 +104,15 @@ func run(args []string, stdout, stderr io.Writer) (err error) {
 	if err != nil {
 		return &exitError{2, err}
 	}
-	return ctx.Run(out, set, file)
+	return ctx.Run(out, set, file, over)
+}
+
+// configOf is the configuration of a start, or of an image that goes on.
+func configOf(over *handed, args []string) (*fileConfig, error) {
+	if over != nil {
+		return over.config()
+	}
+	return configFile(args)
 }
 
 func parse(c *cli, args []string, out output, options ...kong.Option) (*kong.Context, error) {

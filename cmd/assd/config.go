@@ -36,6 +36,8 @@ type fileConfig struct {
 
 	onDisk *seenConfig // what is in its place on disk, where that does not count
 	as     *runas.User // whom it was read as; nil: whoever started assd
+	held   bool        // its seal-command does not count
+	memo   *memo       // what opened the vault to see what counts
 }
 
 // opened is what the tables come to with the files that they name.
@@ -80,8 +82,8 @@ func configFile(args []string) (file *fileConfig, err error) {
 	load := func() (*fileConfig, error) { return loadConfig(d.configFile(), d.Config != "", ctx.Model) }
 	if ctx.Command() == "serve" {
 		file, err = c.Serve.readConfig(load, ctx.Model)
-	} else {
-		file, err = load()
+	} else if file, err = load(); err == nil {
+		file.holdCommand(d)
 	}
 	if coded, ok := errors.AsType[*exitError](err); ok {
 		return nil, coded
@@ -106,9 +108,10 @@ func (c *serveCmd) readConfig(load func() (*fileConfig, error), app *kong.Applic
 			return nil, err
 		}
 	}
+	c.asUser, c.memo = u, newMemo()
 	file, err = c.acceptedConfig(file, problem, app)
 	if err == nil {
-		file.as = u
+		file.as, file.memo = u, c.memo
 	}
 	return file, err
 }
@@ -269,6 +272,12 @@ func checkSetting(f *kong.Flag, value any) error {
 	if example == "" {
 		example = f.Default
 	}
+	if f.IsBool() {
+		if _, ok := value.(bool); !ok {
+			return fmt.Errorf("%s must be true or false, as in %s = true", f.Name, f.Name)
+		}
+		return nil
+	}
 	text, ok := value.(string)
 	if f.IsSlice() {
 		if list, isList := value.([]any); isList {
@@ -307,7 +316,7 @@ func (c *fileConfig) Resolve(_ *kong.Context, _ *kong.Path, f *kong.Flag) (any, 
 		}
 	}
 	v, ok := c.values[f.Name]
-	if !ok {
+	if !ok || f.Name == sealCommandName && c.held {
 		return nil, nil
 	}
 	return v, nil

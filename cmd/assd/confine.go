@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/agent-secret-store/assd/internal/confine"
+	"github.com/agent-secret-store/assd/internal/handover"
 	"github.com/agent-secret-store/assd/internal/harden"
 	"github.com/agent-secret-store/assd/vault"
 	"github.com/agent-secret-store/assd/vault/api"
@@ -16,11 +17,7 @@ import (
 // vault tell owners how far that went. Helpers must run by now, and be ended by
 // closing what they are reached over: they can no longer be signalled.
 func (d *daemon) confine(folders []confine.Folder) error {
-	state, err := confine.Process(confine.Config{
-		Folders: folders,
-		// One of systemd's may be where it is told that the daemon is ready.
-		AbstractSockets: strings.HasPrefix(os.Getenv("NOTIFY_SOCKET"), "@"),
-	})
+	state, err := d.laid(folders)
 	if err != nil {
 		return err
 	}
@@ -52,6 +49,28 @@ func clearSwap() string {
 		return err.Error()
 	}
 	return strings.Join(areas, ", ")
+}
+
+// laid confines the daemon; one that goes on sealed, or was so, is confined already, to
+// what it was then.
+func (d *daemon) laid(folders []confine.Folder) (state confine.State, err error) {
+	if d.over != nil {
+		d.folders = d.over.Folders
+		d.confined, err = confine.Again(d.folders, d.over.Confined)
+		return d.confined, err
+	}
+	program, err := handover.Program() // to go on sealed
+	if err != nil {
+		d.log.Warn("the program of assd cannot be found; sealing the vault will end it", "error", err)
+		program = ""
+	}
+	d.folders = folders
+	d.confined, err = confine.Process(confine.Config{
+		Folders: folders, Program: program,
+		// One of systemd's may be where it is told that the daemon is ready.
+		AbstractSockets: strings.HasPrefix(os.Getenv("NOTIFY_SOCKET"), "@"),
+	})
+	return d.confined, err
 }
 
 // folders are those that are used while serving. What names another one later needs

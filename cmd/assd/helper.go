@@ -15,6 +15,7 @@ import (
 	"github.com/agent-secret-store/assd/internal/helper"
 	"github.com/agent-secret-store/assd/vault"
 	"github.com/agent-secret-store/assd/vault/api"
+	"github.com/agent-secret-store/assd/vault/seal"
 )
 
 // helperCommand is what assd starts itself with to have a helper. It is for nobody
@@ -45,7 +46,7 @@ func runHelper(path string) error {
 	})
 }
 
-// commands has the helper run what rotators name.
+// commands has the helper run what rotators name, and what opens slots.
 type commands struct {
 	log     hclog.Logger
 	vault   *vault.Vault
@@ -63,8 +64,11 @@ const helperTime = 10 * time.Second
 
 // startCommands starts the helper, if there is a command to run, before anyone is
 // answered and before the daemon gives up the right to.
-func startCommands(v *vault.Vault, set settings, config string, log hclog.Logger) (*commands, error) {
+func startCommands(v *vault.Vault, set settings, config string, log hclog.Logger, over *handed) (*commands, error) {
 	c := &commands{log: log, vault: v, folders: set.commandFolders()}
+	if over != nil {
+		return c.takeOver(over, set)
+	}
 	if len(c.folders) == 0 {
 		c.use(set)
 		return c, nil
@@ -76,11 +80,30 @@ func startCommands(v *vault.Vault, set settings, config string, log hclog.Logger
 	if c.helper, err = helper.Start(helperCommand, path); err != nil {
 		return nil, err
 	}
+	return c, c.begin(set)
+}
+
+// begin uses a helper that has just come.
+func (c *commands) begin(set settings) error {
 	c.unread = true
 	c.watched = make(chan struct{})
 	go c.look()
 	c.use(set)
-	return c, c.load()
+	return c.load()
+}
+
+// takeOver goes on with the helper of the image before, if there is one still: another
+// could not be started any more.
+func (c *commands) takeOver(over *handed, set settings) (*commands, error) {
+	c.folders, c.helper = over.Commands, over.helper
+	if c.helper != nil {
+		return c, c.begin(set)
+	}
+	c.use(set)
+	if len(c.folders) > 0 {
+		c.vault.SetRotationTrouble(helper.ErrGone.Error())
+	}
+	return c, nil
 }
 
 // look says when the helper has ended by itself.
@@ -149,11 +172,16 @@ func (c *commands) allows(set settings) error {
 			return fmt.Errorf("the command of the rotator for %s lies in a folder that is new, and counts from the next start on: restart assd", r.path)
 		}
 	}
+	if !c.knowsProgram(set.seal) {
+		return errors.New("seal-command lies in a folder that is new, and counts from the next start on: restart assd")
+	}
 	return nil
 }
 
-func (c *commands) knows(r rotator) bool {
-	return len(r.command) == 0 || slices.Contains(c.folders, filepath.Dir(filepath.Clean(r.command[0])))
+func (c *commands) knows(r rotator) bool { return c.knowsProgram(r.command) }
+
+func (c *commands) knowsProgram(argv []string) bool {
+	return len(argv) == 0 || slices.Contains(c.folders, filepath.Dir(filepath.Clean(argv[0])))
 }
 
 // use puts the rotators of a configuration in force.
@@ -169,6 +197,23 @@ func (c *commands) use(set settings) {
 		all = append(all, next)
 	}
 	c.vault.SetRotators(all)
+	c.vault.SetSlotCommand(c.slotSecret(set))
+}
+
+// slotSecret is how the command that opens slots is run for a new one; nil: there is none.
+func (c *commands) slotSecret(set settings) func(context.Context) (seal.Secret, error) {
+	if len(set.seal) == 0 {
+		return nil
+	}
+	if c.helper == nil || !c.knowsProgram(set.seal) {
+		return func(context.Context) (seal.Secret, error) {
+			return nil, errors.New("seal-command is used from the next start of assd on: restart assd")
+		}
+	}
+	return func(ctx context.Context) (seal.Secret, error) {
+		p, err := c.helper.Run(ctx, helper.Job{Digest: set.digest, Index: len(set.rotators), Timeout: sealCommandTime})
+		return printedSecret(p.Out, p.Err, err)
+	}
 }
 
 // runs is how the command of r, at that place, is run.

@@ -18,11 +18,12 @@ import (
 
 // tlsFlags say whether and how the vault is served over the network.
 type tlsFlags struct {
-	Listen   string   `env:"ASSD_LISTEN" placeholder:"HOST:PORT" help:"Serve on this address too, over TLS: 127.0.0.1:8443, or :8443 for every address of this machine."`
-	TLSCert  string   `name:"tls-cert" env:"ASSD_TLS_CERT" placeholder:"FILE" help:"Certificate to show, PEM, with those above it (default: one made once, in tls/ of the data dir). Read again when it changes, or on SIGHUP."`
-	TLSKey   string   `name:"tls-key" env:"ASSD_TLS_KEY" placeholder:"FILE" help:"Its private key, PEM."`
-	TLSSAN   []string `name:"tls-san" env:"ASSD_TLS_SAN" placeholder:"NAME" help:"Further host name or address for the certificate that is made; may be repeated."`
-	ClientCA string   `name:"client-ca" env:"ASSD_CLIENT_CA" placeholder:"FILE" help:"Over TLS take only clients with a certificate from a CA in this file, PEM."`
+	Listen       string   `env:"ASSD_LISTEN" placeholder:"HOST:PORT" help:"Serve on this address too, over TLS: 127.0.0.1:8443, or :8443 for every address of this machine."`
+	TLSCert      string   `name:"tls-cert" env:"ASSD_TLS_CERT" placeholder:"FILE" help:"Certificate to show, PEM, with those above it (default: one made once, in tls/ of the data dir). Read again when it changes, or on SIGHUP."`
+	TLSKey       string   `name:"tls-key" env:"ASSD_TLS_KEY" placeholder:"FILE" help:"Its private key, PEM."`
+	TLSSAN       []string `name:"tls-san" env:"ASSD_TLS_SAN" placeholder:"NAME" help:"Further host name or address for the certificate that is made; may be repeated."`
+	ClientCA     string   `name:"client-ca" env:"ASSD_CLIENT_CA" placeholder:"FILE" help:"Over TLS take only clients with a certificate from a CA in this file, PEM."`
+	UnsealRemote bool     `env:"ASSD_UNSEAL_REMOTE" help:"Let a sealed vault be opened over TLS too, by whoever has a passphrase of it: anyone who reaches the address may try. Without it, only on the socket."`
 }
 
 // check refuses flags that do not go together, with exit code 2.
@@ -55,6 +56,8 @@ func (f tlsFlags) first() string {
 		return "--tls-san"
 	case f.ClientCA != "":
 		return "--client-ca"
+	case f.UnsealRemote:
+		return "--unseal-remote"
 	}
 	return ""
 }
@@ -84,14 +87,22 @@ func (f tlsFlags) bind(dataDir string, as *runas.User, log hclog.Logger) (*netwo
 	if f.Listen == "" {
 		return nil, nil
 	}
-	names, err := f.names()
-	if err != nil {
+	if _, err := f.names(); err != nil {
 		return nil, err
 	}
 	var l net.Listener
-	err = as.AsRoot(func() (err error) { l, err = server.ListenTCP(f.Listen); return err }) // for the ports below 1024
+	err := as.AsRoot(func() (err error) { l, err = server.ListenTCP(f.Listen); return err }) // for the ports below 1024
 	if err != nil {
 		return nil, err
+	}
+	return f.over(l, dataDir, log)
+}
+
+// over is the TLS side on what listens, with the operator's files read.
+func (f tlsFlags) over(l net.Listener, dataDir string, log hclog.Logger) (*network, error) {
+	names, err := f.names()
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
 	}
 	host, _, _ := net.SplitHostPort(f.Listen) // as ListenTCP did
 	bound, err := netip.ParseAddrPort(l.Addr().String())
@@ -139,7 +150,7 @@ func (n *network) watch(ctx context.Context, again <-chan os.Signal) {
 }
 
 // serve answers over TLS and sends what ends it to failed.
-func (n *network) serve(srv *server.Server, failed chan<- error) {
+func (n *network) serve(srv *server.Front, failed chan<- error) {
 	if n != nil {
 		go func() { failed <- srv.ServeTLS(n.listener) }()
 	}

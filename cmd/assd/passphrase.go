@@ -24,6 +24,7 @@ type passphraseCmd struct {
 
 type passphraseSetCmd struct {
 	dataFlags         `embed:""`
+	unsealFlags       `embed:""`
 	Owner             string `placeholder:"NAME" help:"Whose it is (default: the only owner's)."`
 	PassphraseFile    string `placeholder:"FILE" help:"Read the new passphrase from this file, without its last newline, instead of asking on the terminal."`
 	OldPassphraseFile string `placeholder:"FILE" help:"The same for the one in force, or for the recovery passphrase."`
@@ -49,7 +50,8 @@ Examples:
 
 // Run sets the passphrase.
 func (c *passphraseSetCmd) Run(out output, file *fileConfig) error {
-	cfg := c.vault()
+	cfg, end := c.unsealing(c.dataFlags)
+	defer end()
 	has, err := vault.HasPassphrase(cfg)
 	if err != nil {
 		return stillServed(err)

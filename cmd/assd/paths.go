@@ -3,8 +3,6 @@ package main
 import (
 	"os"
 	"path/filepath"
-
-	"github.com/agent-secret-store/assd/vault"
 )
 
 // defaultDataDir is /var/lib/assd for root, else assd in the user's data folder.
@@ -47,9 +45,4 @@ func (d dataFlags) dataDir() string {
 		return d.DataDir
 	}
 	return defaultDataDir()
-}
-
-// vault is the configuration of the vault that the flags name.
-func (d dataFlags) vault() vault.Config {
-	return vault.Config{Dir: d.dataDir(), KeyFile: d.KeyFile}
 }

@@ -12,6 +12,7 @@ import (
 
 type recoverOwnerCmd struct {
 	dataFlags       `embed:""`
+	unsealFlags     `embed:""`
 	Owner           string `placeholder:"NAME" help:"Whose key is lost (default: the only owner's)."`
 	ResetPassphrase bool   `help:"Set a new approval passphrase too, in place of one that is lost with its recovery passphrase. The values of sensitive and critical secrets are deleted, and other owners lose their passphrases."`
 	PassphraseFile  string `placeholder:"FILE" help:"Read the new passphrase from this file, without its last newline, instead of asking on the terminal."`
@@ -21,7 +22,7 @@ type recoverOwnerCmd struct {
 
 func (recoverOwnerCmd) Help() string {
 	return `Gives an owner a new key; the old one is worth nothing then. The daemon must be
-stopped, and the key file is the proof of who may. It is in the trail, and every
+stopped, and what opens the vault is the proof of who may: its key file, say. It is in the trail, and every
 owner sees it in "ass status" for 30 days.
 
 It does not open what an approval passphrase guards. One that is forgotten is set
@@ -41,8 +42,10 @@ func (c *recoverOwnerCmd) Run(out output) error {
 	if !c.ResetPassphrase && (c.PassphraseFile != "" || c.Yes) {
 		return &exitError{2, errors.New("--passphrase-file and --yes go with --reset-passphrase")}
 	}
+	cfg, end := c.unsealing(c.dataFlags)
+	defer end()
 	if c.ResetPassphrase && !c.Yes { // before anybody is asked for a new one
-		if err := c.refuseLoss(vault.Losses(c.vault(), c.Owner)); err != nil {
+		if err := c.refuseLoss(vault.Losses(cfg, c.Owner)); err != nil {
 			return err
 		}
 	}
@@ -52,7 +55,7 @@ func (c *recoverOwnerCmd) Run(out output) error {
 			return err
 		}
 	}
-	got, err := vault.RecoverOwner(context.Background(), c.vault(), want)
+	got, err := vault.RecoverOwner(context.Background(), cfg, want)
 	if err := c.refuseLoss(err); err != nil {
 		return err
 	}

@@ -167,13 +167,14 @@ func readTime(name string, value any, example string, least, most time.Duration)
 	return d, nil
 }
 
-// commands are what the helper is to run, by the places of the rotators.
+// commands are what the helper is to run, by the places of the rotators; the last is
+// the one that opens slots.
 func (s settings) commands() []helper.Command {
-	all := make([]helper.Command, len(s.rotators))
+	all := make([]helper.Command, len(s.rotators), len(s.rotators)+1)
 	for i, r := range s.rotators {
 		all[i] = helper.Command{Argv: r.command, Timeout: r.timeout}
 	}
-	return all
+	return append(all, sealCommand(s.seal))
 }
 
 // commandFolders are the folders that the configuration's commands lie in.

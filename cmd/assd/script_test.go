@@ -105,7 +105,7 @@ func start(ts *testscript.TestScript, neg bool, args []string) {
 	d.cmd = exec.Command("assd", args[1:]...)
 	d.cmd.Dir = ts.MkAbs(".")
 	d.cmd.Env = []string{"PATH=" + ts.Getenv("PATH"), "HOME=" + ts.Getenv("HOME"), "XDG_RUNTIME_DIR=" + ts.Getenv("XDG_RUNTIME_DIR")}
-	for _, name := range []string{"DATA_DIR", "SOCKET", "SOCKET_GROUP", "LOG_LEVEL", "LOG_FORMAT", "CONFIG", "KEY_FILE", "LISTEN", "TLS_CERT", "TLS_KEY", "TLS_SAN", "CLIENT_CA", "POLICY"} {
+	for _, name := range []string{"DATA_DIR", "SOCKET", "SOCKET_GROUP", "LOG_LEVEL", "LOG_FORMAT", "CONFIG", "KEY_FILE", "LISTEN", "TLS_CERT", "TLS_KEY", "TLS_SAN", "CLIENT_CA", "POLICY", "SEAL", "SEAL_COMMAND"} {
 		if v := ts.Getenv("ASSD_" + name); v != "" {
 			d.cmd.Env = append(d.cmd.Env, "ASSD_"+name+"="+v)
 		}

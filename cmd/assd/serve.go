@@ -16,6 +16,7 @@ import (
 	systemd "github.com/coreos/go-systemd/v22/daemon"
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/agent-secret-store/assd/internal/confine"
 	"github.com/agent-secret-store/assd/internal/peer"
 	"github.com/agent-secret-store/assd/internal/runas"
 	"github.com/agent-secret-store/assd/vault"
@@ -27,6 +28,7 @@ const drainTime = 10 * time.Second
 
 type serveCmd struct {
 	dataFlags   `embed:""`
+	sealFlags   `embed:""`
 	Socket      string `env:"ASSD_SOCKET" placeholder:"PATH" help:"Unix socket to serve on (default: ${socket})."`
 	SocketGroup string `env:"ASSD_SOCKET_GROUP" placeholder:"GROUP" help:"Serve a whole group of users, as a system service: socket 0660, its folder 0750. Without it, only your own user, or with --user that user's group."`
 	User        string `env:"ASSD_USER" placeholder:"NAME" help:"Started by root, run as this user once all addresses are taken; the data dir is that user's."`
@@ -41,7 +43,7 @@ type serveCmd struct {
 func (serveCmd) Help() string {
 	return fmt.Sprintf(`Serves the vault until SIGTERM or SIGINT, then finishes what is under way.
 Without a vault in the data dir it creates one, unclaimed: the first "ass login"
-of the same user claims it.
+of the same user claims it. --seal says what opens it.
 
 With --listen it is served over TLS 1.3 too. Without --tls-cert the certificate
 is made once; its fingerprint is logged, for "ass login --fingerprint".
@@ -108,18 +110,33 @@ Examples:
 }
 
 // Run serves until a signal, or until the vault must not be served any longer.
-func (c *serveCmd) Run(out output, set settings, file *fileConfig) error {
+func (c *serveCmd) Run(out output, set settings, file *fileConfig, over *handed) error {
+	if over != nil {
+		*c = over.Serve // checked, and settled, by the image before
+		return c.run(out, set, file, over)
+	}
 	if err := c.tlsFlags.check(); err != nil {
+		return err
+	}
+	if err := c.sealFlags.check(c.dataFlags); err != nil {
 		return err
 	}
 	if err := c.settle(file.as); err != nil {
 		return err
 	}
+	c.memo, c.asUser = file.memo, file.as
 	if err := file.open(); err != nil {
 		return &exitError{2, err}
 	}
+	return c.run(out, set, file, nil)
+}
+
+// run is Run with what a daemon that was sealed has handed over; nil: it was started.
+func (c *serveCmd) run(out output, set settings, file *fileConfig, over *handed) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
+	ends := make(chan os.Signal, 1) // the same, for who has to know at once
+	signal.Notify(ends, syscall.SIGTERM, syscall.SIGINT)
 	// Caught before anything is bound and never given back: whoever asks for the
 	// files to be read again must not end the daemon, not even while it drains.
 	again := make(chan os.Signal, 1)
@@ -127,16 +144,23 @@ func (c *serveCmd) Run(out output, set settings, file *fileConfig) error {
 	log := hclog.New(&hclog.LoggerOptions{
 		Name: "assd", Level: hclog.LevelFromString(c.LogLevel), JSONFormat: c.LogFormat == "json", Output: out.stderr,
 	})
-	d, err := c.bind(log)
+	d, err := c.bind(log, over)
 	if err != nil {
 		return err
 	}
+	d.ends = ends
 	err = d.drop(c.as)
+	if err == nil {
+		err = d.unlock(ctx, c, file, set)
+	}
+	if err == nil && d.phase != nil {
+		file, set, err = d.inForce(c, file)
+	}
 	if err == nil {
 		err = d.open(c, set.limits)
 	}
 	if err == nil {
-		d.commands, err = startCommands(d.vault, set, c.configFile(), log)
+		d.commands, err = startCommands(d.vault, set, c.configFile(), log, over)
 	}
 	if err == nil {
 		d.files, err = c.files(d, file)
@@ -150,8 +174,11 @@ func (c *serveCmd) Run(out output, set settings, file *fileConfig) error {
 	if err == nil {
 		d.tell(ctx, set, d.files.inUse.opened)
 	}
+	if errors.Is(err, errStopped) {
+		return d.close()
+	}
 	if err != nil {
-		return errors.Join(err, d.close())
+		return errors.Join(err, d.giveUp(err), d.close())
 	}
 	return d.serve(ctx, again)
 }
@@ -167,12 +194,28 @@ type daemon struct {
 	dataDir string
 
 	commands *commands
+
+	front *server.Front // nil until something is answered
+	phase *sealedPhase  // nil: the vault was opened at once
+	over  *handed       // nil: the daemon was started
+
+	// What the next image has to know, should the vault be sealed.
+	ends     chan os.Signal
+	serving  *serveCmd
+	unlink   bool
+	confined confine.State
+	folders  []confine.Folder
+	failed   chan error // what ends the answering
 }
 
 // bind takes the addresses first: a start that fails on one leaves no new vault
 // behind. Nobody is answered before serve.
-func (c *serveCmd) bind(log hclog.Logger) (*daemon, error) {
-	l, err := c.listen()
+func (c *serveCmd) bind(log hclog.Logger, over *handed) (*daemon, error) {
+	if over != nil {
+		d := &daemon{log: log, dataDir: c.dataDir(), over: over, serving: c, unlink: over.Unlink}
+		return d, over.bind(d)
+	}
+	l, given, err := c.listen()
 	if err != nil {
 		return nil, err
 	}
@@ -180,27 +223,48 @@ func (c *serveCmd) bind(log hclog.Logger) (*daemon, error) {
 	if err != nil {
 		return nil, errors.Join(err, c.as.AsRoot(l.Close))
 	}
-	return &daemon{log: log, socket: l, network: n, dataDir: c.dataDir()}, nil
+	return &daemon{log: log, socket: l, network: n, dataDir: c.dataDir(), serving: c, unlink: !given}, nil
 }
 
-// open opens the vault, and then what lies in its locked data dir.
-func (d *daemon) open(c *serveCmd, lim limits) (err error) {
-	if d.vault, err = c.open(d.log); err != nil {
-		return err
-	}
+// server is what the server of a vault needs, open or sealed.
+func (d *daemon) server(c *serveCmd) (server.Config, error) {
 	uid, err := peer.OwnerUID(c.dataDir())
+	return server.Config{
+		Log: d.log, Version: version, Front: d.front, Certificates: d.network.certificates(),
+		MayClaim:     func(peer int) bool { return peer == uid || c.SocketGroup != "" && peer == 0 },
+		UnsealRemote: c.UnsealRemote,
+	}, err
+}
+
+// answer has srv answer on what is bound, from now on.
+func (d *daemon) answer(srv *server.Server) {
+	d.front.Answer(srv)
+	if d.failed != nil {
+		return
+	}
+	d.failed = make(chan error, 2)
+	go func() { d.failed <- d.front.Serve(d.socket) }()
+	d.network.serve(d.front, d.failed)
+	// Only systemd listens for this; without it there is nobody to tell.
+	if _, err := systemd.SdNotify(false, systemd.SdNotifyReady); err != nil {
+		d.log.Warn("systemd could not be told that the daemon is ready", "error", err)
+	}
+}
+
+// open makes what serves the open vault, with what lies in the locked data dir.
+func (d *daemon) open(c *serveCmd, lim limits) (err error) {
+	if d.front == nil { // else it answers already
+		if err := d.network.open(d.log); err != nil {
+			return err
+		}
+		d.front = server.NewFront(d.log, d.network.certificates())
+	}
+	cfg, err := d.server(c)
 	if err != nil {
 		return err
 	}
-	if err := d.network.open(d.log); err != nil {
-		return err
-	}
-	d.srv = server.New(server.Config{
-		Vault: d.vault, Log: d.log, Version: version,
-		MayClaim:            func(peer int) bool { return peer == uid || c.SocketGroup != "" && peer == 0 },
-		Certificates:        d.network.certificates(),
-		FailedAuthPerMinute: lim.failedAuth, RequestsPerSecond: lim.requests,
-	})
+	cfg.Vault, cfg.FailedAuthPerMinute, cfg.RequestsPerSecond = d.vault, lim.failedAuth, lim.requests
+	d.srv = server.New(cfg)
 	d.log.Info("serving", "socket", d.socket.Addr().String(), "data_dir", c.dataDir(), "tenant", d.vault.Tenant(), "claimed", d.vault.Claimed())
 	if !d.vault.Claimed() {
 		d.log.Info("this vault has no owner yet; to claim it: ass login --api-url " + socketURL(d.socket.Addr().String()))
@@ -237,8 +301,9 @@ func (d *daemon) close() error {
 
 // open opens the vault, or creates it where there is none.
 func (c *serveCmd) open(log hclog.Logger) (*vault.Vault, error) {
+	defer c.memo.wipe()
 	cfg := c.vault()
-	cfg.Log = log
+	cfg.Log, cfg.Seals = log, c.seals(c.dataFlags, noPassphrase)
 	exists, err := vault.Exists(cfg)
 	switch {
 	case err != nil:
@@ -251,23 +316,25 @@ func (c *serveCmd) open(log hclog.Logger) (*vault.Vault, error) {
 }
 
 // listen takes the socket that systemd hands over, or makes one.
-func (c *serveCmd) listen() (net.Listener, error) {
-	given, err := activation.Listeners()
+func (c *serveCmd) listen() (l net.Listener, given bool, err error) {
+	all, err := activation.Listeners()
 	if err != nil {
-		return nil, fmt.Errorf("taking systemd's socket: %w", err)
+		return nil, false, fmt.Errorf("taking systemd's socket: %w", err)
 	}
 	cfg := server.SocketConfig{Path: c.socket(), Group: c.SocketGroup}
-	switch len(given) {
+	switch len(all) {
 	case 0:
 	case 1:
-		return server.Adopt(given[0], cfg)
+		l, err = server.Adopt(all[0], cfg)
+		return l, true, err
 	default:
-		return nil, fmt.Errorf("systemd handed over %d sockets; one is expected", len(given))
+		return nil, false, fmt.Errorf("systemd handed over %d sockets; one is expected", len(all))
 	}
 	if cfg.Group != "" && filepath.Dir(cfg.Path) == filepath.Clean(c.dataDir()) {
-		return nil, &exitError{2, errors.New("--socket-group needs a --socket outside the data dir, in a folder open to the group: --socket /run/assd/assd.sock")}
+		return nil, false, &exitError{2, errors.New("--socket-group needs a --socket outside the data dir, in a folder open to the group: --socket /run/assd/assd.sock")}
 	}
-	return c.listenUnix(cfg)
+	l, err = c.listenUnix(cfg)
+	return l, false, err
 }
 
 // socket is where the socket is made.
@@ -314,20 +381,17 @@ func pass(ctx context.Context, from <-chan os.Signal, to ...chan<- os.Signal) {
 // comes from again asks for what can be loaded again.
 func (d *daemon) serve(ctx context.Context, again <-chan os.Signal) error {
 	stop := d.watch(again)
-	failed := make(chan error, 2)
-	go func() { failed <- d.srv.Serve(d.socket) }()
-	d.network.serve(d.srv, failed)
-	// Only systemd listens for this; without it there is nobody to tell.
-	if _, err := systemd.SdNotify(false, systemd.SdNotifyReady); err != nil {
-		d.log.Warn("systemd could not be told that the daemon is ready", "error", err)
-	}
+	d.answer(d.srv)
+	d.phase.end(nil)
 	var err error
 	select {
 	case <-ctx.Done():
 		d.log.Info("stopping: finishing what is under way")
+	case <-d.vault.SealAsked():
+		return d.seal(ctx, stop)
 	case <-d.vault.Dead():
 		err = d.vault.Err()
-	case err = <-failed:
+	case err = <-d.failed:
 	}
 	drain, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()

@@ -7,14 +7,15 @@ import (
 	"github.com/agent-secret-store/assd/internal/helper"
 )
 
-// settings are what the tables of a configuration file say.
+// settings are what the tables of a configuration file say, and which command opens slots.
 type settings struct {
 	digest   string // of the whole file
 	limits   limits
 	rotators []rotator
 	hooks    []hook
 	points   []checkpoint
-	backup   *backup // nil: none
+	backup   *backup  // nil: none
+	seal     []string // the command whose output opens command slots; empty: none
 }
 
 // tables are those that a file may have, and what reads each; nil is one that is
@@ -72,6 +73,11 @@ func unknownIn(table, name string, known []string) error {
 // settings reads the tables, strictly.
 func (c *fileConfig) settings() (s settings, err error) {
 	s.digest = helper.Digest(c.text)
+	if line, ok := c.values[sealCommandName].(string); ok {
+		if s.seal, err = splitCommand(line); err != nil {
+			return s, &contentError{c.path, fmt.Errorf("%s: %w", sealCommandName, err)}
+		}
+	}
 	for _, t := range tables {
 		if err := t.read(&s, c.tables[t.name]); err != nil {
 			return s, &contentError{c.path, err}

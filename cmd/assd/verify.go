@@ -17,6 +17,7 @@ import (
 
 type verifyCmd struct {
 	dataFlags      `embed:""`
+	unsealFlags    `embed:""`
 	Key            string `placeholder:"ed25519:KEY" help:"The verification key that init or login printed; the vault must be signed by it."`
 	Checkpoint     string `placeholder:"FILE" help:"A checkpoint kept earlier, as ass audit checkpoint printed it, or - for stdin: the trail must go on from it."`
 	AcceptRollback bool   `help:"Accept a data file older than the kept head, after putting a copy back on purpose. Leaves an event."`
@@ -29,7 +30,7 @@ func (verifyCmd) Help() string {
 has open. It exits 1 and names the first bad event when something is off.
 
 No secret key is read: --key is public, and --key-file only says where the head
-file lies. Only --accept-rollback, which writes an event, opens the key file.
+file lies. Only --accept-rollback, which writes an event, opens the vault.
 
 Examples:
   assd verify --data-dir /srv/vault
@@ -64,7 +65,9 @@ func (c *verifyCmd) Run(out output) error {
 		return &exitError{2, fmt.Errorf("--key-file: %w", err)}
 	}
 	if c.AcceptRollback {
-		if err := vault.AcceptRollback(c.vault()); err != nil {
+		cfg, end := c.unsealing(c.dataFlags)
+		defer end()
+		if err := vault.AcceptRollback(cfg); err != nil {
 			return err
 		}
 	}

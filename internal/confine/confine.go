@@ -29,6 +29,8 @@ type Folder struct {
 // Config says what is left to the process.
 type Config struct {
 	Folders []Folder
+	// Program is the one file that can still be executed; "": none.
+	Program string
 	// AbstractSockets: those of other processes can still be connected to.
 	AbstractSockets bool
 }
@@ -65,6 +67,30 @@ func Process(cfg Config) (State, error) {
 		remember(cfg.Folders)
 	}
 	return state, err
+}
+
+// Again is Process for one that was confined, to the same folders, before it executed its
+// own program: what binds it stays, and is not laid on once more.
+func Again(folders []Folder, was State) (State, error) {
+	if err := again(); err != nil {
+		return State{}, err
+	}
+	if was.Level != None {
+		remember(readable(folders))
+	}
+	return was, nil
+}
+
+// readable are those folders that can still be opened: one that was put in the place of
+// another since cannot.
+func readable(folders []Folder) (all []Folder) {
+	for _, f := range folders {
+		if dir, err := os.Open(f.Path); err == nil {
+			_ = dir.Close() // nothing was read
+			all = append(all, f)
+		}
+	}
+	return all
 }
 
 func remember(folders []Folder) {

@@ -24,12 +24,7 @@ var rights = map[Access]landlock.AccessFSSet{
 // BUG: the limit on listeners does not hold for Multipath TCP, which Landlock lets
 // pass; and a Unix socket can be connected to by its path.
 func process(cfg Config) (State, error) {
-	// Landlock wants it, and it is good without: what is executed gets no rights that
-	// we do not have.
-	if err := llsys.AllThreadsPrctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
-		return State{}, fmt.Errorf("giving up new privileges: %w", err)
-	}
-	if err := shedCapabilities(); err != nil {
+	if err := again(); err != nil {
 		return State{}, err
 	}
 	abi, err := llsys.LandlockGetABIVersion()
@@ -39,6 +34,9 @@ func process(cfg Config) (State, error) {
 	rules, err := rulesOf(cfg.Folders)
 	if err != nil {
 		return State{}, err
+	}
+	if cfg.Program != "" {
+		rules = append(rules, landlock.PathAccess(llsys.AccessFSExecute|llsys.AccessFSReadFile, cfg.Program))
 	}
 	if err := wanted(cfg).BestEffort().Restrict(rules...); err != nil {
 		return State{Lacks: fmt.Sprintf("Landlock refused: %v", err)}, nil
@@ -55,6 +53,16 @@ func process(cfg Config) (State, error) {
 		return State{Level: Partial, Lacks: join(lacks)}, nil
 	}
 	return State{Level: Full}, nil
+}
+
+// again gives up what is given up without Landlock too.
+func again() error {
+	// Landlock wants it, and it is good without: what is executed gets no rights that
+	// we do not have.
+	if err := llsys.AllThreadsPrctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return fmt.Errorf("giving up new privileges: %w", err)
+	}
+	return shedCapabilities()
 }
 
 // wanted is what is restricted: what is not in a rule is refused.

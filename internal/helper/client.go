@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -23,10 +24,11 @@ func (f *Failure) Error() string { return f.Why }
 
 // Helper is the process as the daemon has it. Its methods are safe for concurrent use.
 type Helper struct {
-	conn  net.Conn
-	cmd   *exec.Cmd     // nil where a test is at the other end
-	ended chan struct{} // closed when it has
-	gone  chan struct{}
+	conn    net.Conn
+	process *os.Process   // nil where a test is at the other end
+	ended   chan struct{} // closed when it has
+	gone    chan struct{}
+	whole   bool // the last message came to its end; set before gone is closed
 
 	writing sync.Mutex
 
@@ -55,11 +57,54 @@ func Start(args ...string) (*Helper, error) {
 		return nil, errors.Join(fmt.Errorf("starting the helper: %w", err), ours.Close())
 	}
 	h := Dial(ours)
-	h.cmd, h.ended = cmd, make(chan struct{})
+	h.reap(cmd.Process, func() { _ = cmd.Wait() }) // how it ended, is said by who misses it
+	return h, nil
+}
+
+// reap waits for the end of the process.
+func (h *Helper) reap(p *os.Process, wait func()) {
+	h.process, h.ended = p, make(chan struct{})
 	go func() {
-		_ = cmd.Wait() // how it ended, is said by who misses it
+		wait()
 		close(h.ended)
 	}()
+}
+
+// Left is what a program that executes itself anew has to know of its helper.
+type Left struct {
+	PID  int    `json:"pid"`
+	Next uint64 `json:"next"` // requests so far
+}
+
+// Leave stops listening to the helper, which goes on, and gives what it is reached over.
+// Nobody may wait for it any more. It fails where the helper is gone, or in the midst of
+// an answer.
+func (h *Helper) Leave() (Left, syscall.Conn, error) {
+	conn, ok := h.conn.(syscall.Conn)
+	if !ok || h.process == nil {
+		return Left{}, nil, errors.New("the helper is none that can be left")
+	}
+	if err := h.conn.SetReadDeadline(time.Now()); err != nil {
+		return Left{}, nil, err
+	}
+	<-h.gone
+	if !h.whole {
+		return Left{}, nil, ErrGone
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return Left{h.process.Pid, h.next}, conn, nil
+}
+
+// Adopt is the helper that the program before has left, at the other end of conn.
+func Adopt(conn net.Conn, left Left) (*Helper, error) {
+	p, err := os.FindProcess(left.PID)
+	if err != nil {
+		return nil, fmt.Errorf("taking over the helper: %w", err)
+	}
+	h := &Helper{conn: conn, next: left.Next, gone: make(chan struct{}), waiting: map[uint64]chan frame{}}
+	go h.read()
+	h.reap(p, func() { _, _ = p.Wait() })
 	return h, nil
 }
 
@@ -95,8 +140,10 @@ func socketPair() (net.Conn, *os.File, error) {
 func (h *Helper) read() {
 	defer close(h.gone)
 	for {
-		f, err := readFrame(h.conn)
+		in := &counting{Reader: h.conn}
+		f, err := readFrame(in)
 		if err != nil {
+			h.whole = in.n == 0 && errors.Is(err, os.ErrDeadlineExceeded)
 			return
 		}
 		h.mu.Lock()
@@ -107,6 +154,18 @@ func (h *Helper) read() {
 			c <- f
 		}
 	}
+}
+
+// counting counts the bytes that were read.
+type counting struct {
+	io.Reader
+	n int
+}
+
+func (c *counting) Read(b []byte) (int, error) {
+	n, err := c.Reader.Read(b)
+	c.n += n
+	return n, err
 }
 
 // Gone is closed when the helper has ended. It is not started again.
@@ -203,14 +262,14 @@ const stopTime = 2 * time.Second
 func (h *Helper) Close() error {
 	err := h.conn.Close()
 	<-h.gone
-	if h.cmd == nil {
+	if h.process == nil {
 		return err
 	}
 	select {
 	case <-h.ended:
 	case <-time.After(stopTime):
 		// A daemon that has confined itself may not, and then has done what it can.
-		_ = h.cmd.Process.Kill()
+		_ = h.process.Kill()
 	}
 	return err
 }

@@ -15,7 +15,7 @@ import (
 
 // The bounds of a command.
 const (
-	maxOutput  = 1<<20 + 2 // a value of the largest size and a newline; what is longer shows as such
+	maxOutput  = 1<<20 + 2 // where the command says no less: a value of the largest size and a newline; what is longer shows as such
 	maxErrors  = 64 << 10  // of standard error; the rest is dropped
 	maxRunning = 16        // at a time
 )
@@ -27,6 +27,11 @@ const safePath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 type Command struct {
 	Argv    []string // the program's absolute path and its arguments; empty: none to be run
 	Timeout time.Duration
+	Max     int // bytes of standard output beyond which it is killed; 0: a value's size
+	// As is whom it runs as, and Start runs what starts it, where this process has not
+	// yet given up for good what it was started with; nil otherwise.
+	As    *syscall.Credential
+	Start func(func() error) error
 }
 
 // Folders are those of the commands' programs.
@@ -47,6 +52,22 @@ type Printed struct {
 	Err []byte // standard error
 }
 
+// Run runs c in a child of this very process, with nothing on its standard input, until
+// it ends, ctx does or its time is over. What it has written until then is returned with
+// the error too.
+func (c Command) Run(ctx context.Context) (Printed, error) {
+	// What this process was started with is not for the command; whoever uses it later
+	// finds it all the same.
+	if err := inheritable(-1, syscall.CloseOnExec); err != nil {
+		return Printed{}, err
+	}
+	p, why := c.run(ctx, c.Timeout, nil)
+	if why != "" {
+		return p, &Failure{why}
+	}
+	return p, nil
+}
+
 // run runs c until it ends, ctx does or its time is over. why says what went wrong, in
 // words of ours; what it has written until then is returned as well.
 func (c Command) run(ctx context.Context, timeout time.Duration, stdin []byte) (p Printed, why string) {
@@ -59,12 +80,12 @@ func (c Command) run(ctx context.Context, timeout time.Duration, stdin []byte) (
 	defer cancel()
 	cmd := exec.CommandContext(ctx, c.Argv[0])
 	cmd.Args, cmd.Env, cmd.Dir = c.Argv, environment(), "/"
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: c.As}
 	cmd.Cancel = func() error { return killGroup(cmd.Process.Pid) }
-	io, err := pipes(cmd, func() { stop(errTooMuch) })
+	io, err := pipes(cmd, c.max(), func() { stop(c.tooMuch()) })
 	if err == nil {
 		defer io.close()
-		err = cmd.Start()
+		err = c.start(cmd)
 	}
 	if err != nil {
 		return p, "the command could not be started: " + err.Error()
@@ -77,7 +98,27 @@ func (c Command) run(ctx context.Context, timeout time.Duration, stdin []byte) (
 	return Printed{io.out.kept, io.err.kept}, failure(ctx, err, complete)
 }
 
-var errTooMuch = errors.New("the command printed more than 1 MiB and was killed")
+func (c Command) start(cmd *exec.Cmd) error {
+	if c.Start != nil {
+		return c.Start(cmd.Start)
+	}
+	return cmd.Start()
+}
+
+func (c Command) max() int {
+	if c.Max > 0 {
+		return c.Max
+	}
+	return maxOutput
+}
+
+func (c Command) tooMuch() error {
+	size := "1 MiB"
+	if c.Max > 0 {
+		size = fmt.Sprintf("%d bytes", c.Max)
+	}
+	return fmt.Errorf("the command printed more than %s and was killed", size)
+}
 
 // errStopped is why a command ends that nobody waits for any more.
 var errStopped = errors.New("the command was stopped")

@@ -19,9 +19,9 @@ type pipe3 struct {
 	done         sync.WaitGroup
 }
 
-// pipes gives cmd its standard streams; over is called when it prints too much.
-func pipes(cmd *exec.Cmd, over func()) (*pipe3, error) {
-	p := &pipe3{out: bounded{max: maxOutput, over: over}, err: bounded{max: maxErrors}}
+// pipes gives cmd its standard streams; over is called when it prints more than max bytes.
+func pipes(cmd *exec.Cmd, max int, over func()) (*pipe3, error) {
+	p := &pipe3{out: bounded{max: max, over: over}, err: bounded{max: maxErrors}}
 	for i := range 3 {
 		r, w, err := os.Pipe()
 		if err != nil {

@@ -22,7 +22,7 @@ func Inherited() (net.Conn, error) {
 	// Caught and not ignored: what is ignored would be so in commands too.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	syscall.CloseOnExec(inherited)
-	if err := closeInherited(); err != nil {
+	if err := inheritable(inherited, func(fd int) { _ = syscall.Close(fd) }); err != nil {
 		return nil, err
 	}
 	f := os.NewFile(inherited, "daemon")
@@ -34,9 +34,10 @@ func Inherited() (net.Conn, error) {
 	return conn, nil
 }
 
-// closeInherited closes what another program would inherit: whatever this program has
-// opened itself closes by itself there.
-func closeInherited() error {
+// inheritable calls each for what another program would inherit, but for standard
+// streams and keep: whatever this program
+// has opened itself closes by itself there.
+func inheritable(keep int, each func(fd int)) error {
 	dir, err := os.Open("/dev/fd")
 	if err != nil {
 		return fmt.Errorf("looking for open files: %w", err)
@@ -48,11 +49,11 @@ func closeInherited() error {
 	}
 	for _, name := range names {
 		fd, err := strconv.Atoi(name)
-		if err != nil || fd <= inherited {
+		if err != nil || fd < inherited || fd == keep {
 			continue
 		}
 		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err == nil && flags&unix.FD_CLOEXEC == 0 {
-			_ = syscall.Close(fd)
+			each(fd)
 		}
 	}
 	return nil

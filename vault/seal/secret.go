@@ -71,12 +71,17 @@ func NewKeyringKey() (*KeyringKey, []byte) {
 	return key, keyLine(raw)
 }
 
-// ParseKeyringKey reads the text that NewKeyringKey gave. It fails with [ErrMalformed].
-func ParseKeyringKey(text []byte) (*KeyringKey, error) {
+// ParseFileKey reads the content of a key file. It fails with [ErrMalformed].
+func ParseFileKey(text []byte) (*FileKey, error) {
 	if len(text) != keyFileSize {
 		return nil, fmt.Errorf("%w: it has %d bytes, not %d", ErrMalformed, len(text), keyFileSize)
 	}
-	key, err := parseKeyLine(text)
+	return parseKeyLine(text)
+}
+
+// ParseKeyringKey reads the text that NewKeyringKey gave. It fails with [ErrMalformed].
+func ParseKeyringKey(text []byte) (*KeyringKey, error) {
+	key, err := ParseFileKey(text)
 	if err != nil {
 		return nil, err
 	}

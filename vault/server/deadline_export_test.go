@@ -3,7 +3,7 @@ package server
 import "time"
 
 // Hurry makes the deadlines that each request begins with this short, before it serves.
-func (s *Server) Hurry(d time.Duration) { s.http.ReadTimeout, s.http.WriteTimeout = d, d }
+func (s *Server) Hurry(d time.Duration) { s.front.http.ReadTimeout, s.front.http.WriteTimeout = d, d }
 
 // Delay makes the handler of that route begin so much later, before it serves.
 func (s *Server) Delay(name string, d time.Duration) {

@@ -187,6 +187,12 @@ func (l *localListener) Accept() (net.Conn, error) {
 	}
 }
 
+// pause stops accepting, and leaves the socket as it is, with who waits in it.
+func (l *localListener) pause() error {
+	l.slots.close()
+	return l.SetDeadline(longAgo)
+}
+
 // Close stops accepting.
 func (l *localListener) Close() error {
 	l.slots.close()

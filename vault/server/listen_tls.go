@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
-	"net/http"
 	"net/netip"
 	"sync"
 )
@@ -27,10 +26,17 @@ func ListenTCP(addr string) (net.Listener, error) {
 	if err != nil {
 		return nil, cannotListen(addr, err)
 	}
+	return AdoptTCP(l)
+}
+
+// AdoptTCP is ListenTCP on what listens already.
+func AdoptTCP(l net.Listener) (net.Listener, error) {
+	t, ok := l.(*net.TCPListener)
+	if !ok {
+		return nil, errors.New("the socket handed over is no TCP socket")
+	}
 	_, remote := room()
-	return &remoteListener{
-		TCPListener: l.(*net.TCPListener), slots: newSlots(remote), idle: newIdle(), perSource: map[netip.Prefix]int{},
-	}, nil
+	return &remoteListener{TCPListener: t, slots: newSlots(remote), idle: newIdle(), perSource: map[netip.Prefix]int{}}, nil
 }
 
 // CheckAddress reports what is wrong with the form of an address for ListenTCP.
@@ -55,15 +61,6 @@ func cannotListen(addr string, err error) error {
 		hint = "ports below 1024 need a right (CAP_NET_BIND_SERVICE on Linux); choose another with --listen, for example :8443"
 	}
 	return fmt.Errorf("listening on %q: %w; %s", addr, err, hint)
-}
-
-// ServeTLS answers requests on l, over TLS, until Shutdown; then it returns nil.
-// Config.Certificates says what is shown.
-func (s *Server) ServeTLS(l net.Listener) error {
-	if err := s.http.ServeTLS(l, "", ""); !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return nil
 }
 
 // remoteListener accepts peers from the network.
@@ -118,6 +115,12 @@ func (l *remoteListener) count(from netip.Prefix, n int) bool {
 		delete(l.perSource, from)
 	}
 	return true
+}
+
+// pause stops accepting, and leaves the socket as it is, with who waits in it.
+func (l *remoteListener) pause() error {
+	l.slots.close()
+	return l.SetDeadline(longAgo)
 }
 
 // Close stops accepting.

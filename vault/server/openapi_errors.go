@@ -27,7 +27,7 @@ var codeDocs = map[api.Code]string{
 	api.CodeConflict:         "The request does not go with what is there, or somebody else was changing it just then.",
 	api.CodeTooLarge:         "The body, the value or the metadata is too long.",
 	api.CodeRateLimited:      "Too many requests; `Retry-After` says how many seconds to wait.",
-	api.CodeSealed:           "The vault is sealed.",
+	api.CodeSealed:           "The vault is sealed: `POST /v1/vault/unseal` opens it.",
 	api.CodeStorageFull:      "The disk is full: nothing was changed and nothing was released.",
 	api.CodeInternal:         "The daemon's fault; its log says more under the request id.",
 }

@@ -19,6 +19,7 @@ type operationDoc struct {
 	query              []docParameter
 	takes              reflect.Type // its body; nil: none
 	gives              []success
+	whileSealed        bool       // a sealed vault answers it as well
 	streams            streamDoc  // what its 200 may be instead of JSON
 	codes              []api.Code // in which it can end, besides those that all like it share
 }
@@ -64,6 +65,9 @@ var bodyCodes = []api.Code{api.CodeValidation, api.CodeTooLarge}
 // allCodes are all codes in which an operation of that guard can end.
 func (doc operationDoc) allCodes(guard policy.Guard) []api.Code {
 	all := slices.Clone(doc.codes)
+	if !doc.whileSealed {
+		all = append(all, api.CodeSealed)
+	}
 	if guard.StepUp != policy.StepUpNever {
 		all = append(all, api.CodeStepUpRequired)
 	}
@@ -129,8 +133,9 @@ const listingDoc = "secret.list.namespace"
 var operationDocs = map[string]operationDoc{
 	"health": {
 		tag: "vault", summary: "How the daemon is",
-		text:  "Answered with 200 whatever the state of the vault.",
-		gives: ok[api.Health]("The daemon answers."),
+		text:        "Answered with 200 whatever the state of the vault.",
+		whileSealed: true,
+		gives:       ok[api.Health]("The daemon answers."),
 	},
 	"openapi": {
 		tag: "vault", summary: "This document",
@@ -418,6 +423,42 @@ var operationDocs = map[string]operationDoc{
 		takes:   typeOf[api.BackupRequest](),
 		gives:   []success{{status: http.StatusOK, text: "The backup: a data file."}},
 		streams: streamDoc{plain: []string{typeBackup}, headers: backupHeaders},
+	},
+	"vault.slot_list": {
+		tag: "vault", summary: "What opens the vault", who: owners,
+		text:  "Never the secrets: those are with whoever keeps them.",
+		gives: ok[api.Slots]("The slots, oldest first."),
+		codes: []api.Code{api.CodeConflict},
+	},
+	"vault.slot_add": {
+		tag: "vault", summary: "Have another secret open the vault", who: owners,
+		text: "The secret of a file or a keyring is made by the client, which keeps it there. That of a command is what the program prints which `assd.toml` names. " +
+			"`CONFLICT` when that fails, or when there are 16 slots.",
+		takes: typeOf[api.SlotAdd](),
+		gives: ok[api.Slot]("The slot."),
+		codes: []api.Code{api.CodeConflict},
+	},
+	"vault.slot_remove": {
+		tag: "vault", summary: "Have a secret open the vault no more", who: owners, id: "The id of the slot.",
+		text:  "The last one cannot go: `CONFLICT`. Older copies of the data file still open with the secret.",
+		takes: typeOf[api.SlotRemove](),
+		gives: ok[api.SlotRemoved]("What is gone, and what is left."),
+		codes: []api.Code{api.CodeNotFound, api.CodeConflict},
+	},
+	"vault.seal": {
+		tag: "vault", summary: "Seal the vault", who: owners,
+		text: "Nothing is done any more once this is answered, what is under way ends, and the daemon lets go of all keys: until it is unsealed it answers `SEALED`, but for `/v1/health` and `/v1/vault/unseal`. " +
+			"Tokens and approvals count again afterwards, but for values that an approval passphrase protects.",
+		takes: typeOf[api.SealRequest](),
+		gives: ok[api.Sealing]("It is sealed."),
+	},
+	"vault.unseal": {
+		tag: "vault", summary: "Open the sealed vault",
+		text: "On the daemon's socket, by the user that the vault's data belongs to; over TLS where the daemon was started with `--unseal-remote`. It needs a passphrase of the vault, no key. " +
+			"One is tried at a time, and wrong ones make the next one wait; `details.slots` says what opens the vault. Where it is open already this changes nothing, and looks at no passphrase.",
+		takes: typeOf[api.UnsealRequest](), whileSealed: true,
+		gives: ok[api.Unsealed]("It is open."),
+		codes: []api.Code{api.CodeUnauthorized, api.CodeScopeDenied, api.CodeConflict, api.CodeRateLimited, api.CodeSealed, api.CodeStorageFull, api.CodeInternal},
 	},
 	"passphrase.set": {
 		tag: "vault", summary: "Change one's own approval passphrase", who: owners,

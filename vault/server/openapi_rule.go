@@ -104,6 +104,7 @@ func orNull(s *schema) {
 var (
 	isTier       = oneOf(policy.Standard, policy.Sensitive, policy.Critical)
 	isSecretType = oneOf(policy.APIKey, policy.OAuthToken, policy.DBCredential, policy.SSHKey, policy.Certificate, policy.Custom)
+	isSlotKind   = oneOf(api.SlotFile, api.SlotPassphrase, api.SlotCommand, api.SlotKeyring)
 	isKind       = oneOf(api.KindOwner, api.KindAgent)
 	isFile       = oneOf(api.PolicyFile, api.ConfigFile)
 	isFileState  = oneOf(api.FileNone, api.FileInForce, api.FileHeld, api.FileProblem)

@@ -61,6 +61,7 @@ func TestEveryDocumentedSuccess(t *testing.T) {
 		"POST /v1/policy/accept " + with(d.held("policy.toml", "[[rule]]\nagents = [\"bot\"]\npaths = [\"z/*\"]\neffect = \"deny\"\n")),
 		"GET /v1/policy", "GET /v1/policy/check?agent=bot&scope=secrets:read:z/K", "GET /v1/policy/check?agent=bot&scope=secrets:read:hot/ONE&from=10.1.2.3",
 		with(`POST /v1/vault/passphrase {"new_passphrase":"` + passphrase + `"}`),
+		"GET /v1/vault/slots", with(`POST /v1/vault/slots {"kind":"passphrase","new_passphrase":"of a slot, ten"}`), with("POST /v1/vault/slots/" + d.slot() + "/remove {}"),
 		"GET /v1/vault/doctor", "GET /v1/webhooks", "POST /v1/webhooks/chat/test",
 		"GET /v1/vault/status", with("POST /v1/vault/rotate-kek {}"), "GET /v1/vault/status",
 		"POST /v1/vault/compact", with("POST /v1/vault/backup {}"), "POST /v1/vault/lockdown", with("POST /v1/vault/lift {}"), "GET /v1/audit", "GET /v1/audit/export?heads=true", "GET /v1/audit/export?format=csv",
@@ -76,6 +77,8 @@ func TestEveryDocumentedSuccess(t *testing.T) {
 	c.saw("claim", reply{status: http.StatusOK})
 	c.saw("vaultBackupGet", reply{status: http.StatusOK}) // there is a passphrase
 	c.saw("certificate", d.overTLS("/v1/vault/certificate"))
+	c.saw("vaultUnseal", d.want(d.call("POST", "/v1/vault/unseal", "", ""), ""))
+	c.saw("vaultSeal", d.want(d.call("POST", "/v1/vault/seal", d.owner, `{"reason":"the last"}`), ""))
 	for _, op := range c.operations {
 		for outcome := range c.outcomes(op) {
 			if status, err := strconv.Atoi(outcome); err == nil && !c.seen[c.name(op)+" "+outcome] {

@@ -297,8 +297,8 @@ func TestRequestsAreClosed(t *testing.T) {
 			closed++
 		}
 	}
-	if closed != 17 {
-		t.Errorf("%d kinds of request; want 17", closed)
+	if closed != 22 {
+		t.Errorf("%d kinds of request; want 22", closed)
 	}
 }
 

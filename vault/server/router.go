@@ -68,6 +68,11 @@ func (s *Server) table() []route {
 		{"POST", "/v1/vault/compact", "vault.compact", s.compact, 0},
 		{"GET", "/v1/vault/backup", "vault.backup.get", s.getBackup, 0},
 		{"POST", "/v1/vault/backup", "vault.backup", s.backup, smallBody},
+		{"GET", "/v1/vault/slots", "vault.slot_list", s.listSlots, 0},
+		{"POST", "/v1/vault/slots", "vault.slot_add", s.addSlot, smallBody},
+		{"POST", "/v1/vault/slots/{id}/remove", "vault.slot_remove", s.removeSlot, smallBody},
+		s.unsealRoute(),
+		{"POST", "/v1/vault/seal", "vault.seal", s.seal, smallBody},
 		{"POST", "/v1/vault/passphrase", "passphrase.set", s.changePassphrase, smallBody},
 		{"GET", "/v1/vault/doctor", "vault.doctor", s.doctor, 0},
 		{"GET", "/v1/webhooks", "webhook.list", s.listWebhooks, 0},
@@ -125,7 +130,7 @@ func endsIn(escaped, name string) bool {
 // open reports whether rt asks for no key.
 func (rt route) open() bool {
 	switch rt.name {
-	case "health", "jwks", "openapi", "certificate", "claim":
+	case "health", "jwks", "openapi", "certificate", "claim", "vault.unseal":
 		return true
 	}
 	return false

@@ -36,7 +36,7 @@ import (
 
 // Config is what a Server needs. What does not say otherwise is required.
 type Config struct {
-	Vault   *vault.Vault
+	Vault   *vault.Vault // nil: it is sealed, and Unseal opens it
 	Log     hclog.Logger
 	Version string // of assd, as health tells it
 	// MayClaim reports whether a local peer with this uid may claim the vault.
@@ -50,6 +50,14 @@ type Config struct {
 	Now               func() time.Time // for the limits; nil: time.Now
 	// Certificates are what ServeTLS shows; nil without TLS.
 	Certificates *certs.Keeper
+	// Front is what answers on the listeners, where the server is one of several that
+	// stand behind it; nil: one of its own.
+	Front *Front
+	// Unseal opens a sealed vault, with a passphrase or, where that is nil, with what the
+	// daemon was told to open it with.
+	Unseal func(ctx context.Context, from vault.Origin, passphrase *string) (api.Unsealed, error)
+	// UnsealRemote lets unseal whoever MayClaim says, and besides anyone over TLS.
+	UnsealRemote bool
 }
 
 // Server serves one vault.
@@ -63,7 +71,7 @@ type Server struct {
 	waiting           *gate                   // answers that wait for news, of each bearer
 	backups           *gate
 	walks, followers  *gate // over the whole trail and along it, of each bearer
-	http              *http.Server
+	front             *Front
 	open              context.Context // ends when the server is to stop
 	stop              context.CancelFunc
 
@@ -82,53 +90,33 @@ func New(cfg Config) *Server {
 	s.open, s.stop = context.WithCancel(context.Background())
 	s.Limit(cfg.FailedAuthPerMinute, cfg.RequestsPerSecond)
 	s.routes = s.table()
-	s.document = sync.OnceValues(func() (json.RawMessage, error) { return describeAPI(cfg.Version, s.routes) })
-	s.http = &http.Server{
-		Handler:           s,
-		ReadHeaderTimeout: readHeaderTimeout,
-		ReadTimeout:       readTimeout,
-		WriteTimeout:      writeTimeout,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    maxHeader,
-		ConnContext:       withOrigin,
-		ConnState:         noteState,
-		ErrorLog:          cfg.Log.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
-		// "OPTIONS *" is for us to answer too.
-		DisableGeneralOptionsHandler: true,
-		HTTP2: &http.HTTP2Config{
-			MaxConcurrentStreams:          maxStreams,
-			MaxReadFrameSize:              maxFrame,
-			MaxReceiveBufferPerStream:     maxStreamBuffer,
-			MaxReceiveBufferPerConnection: maxConnBuffer,
-			MaxDecoderHeaderTableSize:     maxHeaderTable,
-			MaxEncoderHeaderTableSize:     maxHeaderTable,
-			WriteByteTimeout:              answerTimeout,
-		},
+	if cfg.Vault == nil {
+		s.routes = s.sealedTable()
 	}
-	if cfg.Certificates != nil {
-		s.http.TLSConfig = cfg.Certificates.TLSConfig()
+	s.document = sync.OnceValues(func() (json.RawMessage, error) { return describeAPI(cfg.Version, s.routes) })
+	if s.front = cfg.Front; s.front == nil {
+		s.front = NewFront(cfg.Log, cfg.Certificates)
+		s.front.Answer(s)
 	}
 	return s
 }
 
 // Serve answers requests on l until Shutdown; then it returns nil.
-func (s *Server) Serve(l net.Listener) error {
-	if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return nil
-}
+func (s *Server) Serve(l net.Listener) error { return s.front.Serve(l) }
+
+// ServeTLS answers requests on l, over TLS, until Shutdown; then it returns nil.
+// Config.Certificates says what is shown.
+func (s *Server) ServeTLS(l net.Listener) error { return s.front.ServeTLS(l) }
 
 // Shutdown stops accepting, lets what is under way finish for as long as ctx
 // lasts, and closes the rest.
 func (s *Server) Shutdown(ctx context.Context) error {
-	s.stop() // what waits for news is answered as things are
-	err := s.http.Shutdown(ctx)
-	if err != nil {
-		return errors.Join(err, s.http.Close())
-	}
-	return nil
+	s.Stop()
+	return s.front.Shutdown(ctx)
 }
+
+// Stop ends what does not end by itself: what waits for news is answered as things are.
+func (s *Server) Stop() { s.stop() }
 
 // ServeHTTP finds the route and answers.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -166,11 +154,14 @@ func (s *Server) answer(rq *request, w http.ResponseWriter) (name string, a answ
 		}
 	}()
 	rt := s.find(rq)
+	if s.isSealed() && (rt == nil || !whileSealed(rt.name)) {
+		return "none", failure(vault.SealedNow())
+	}
 	if rt == nil {
 		return "none", failure(api.New(api.CodeNotFound, "there is no such route"))
 	}
 	name = rt.name
-	if err := s.cfg.Vault.Alive(); err != nil && name != "health" {
+	if s.failed() && name != "health" {
 		return name, failure(api.New(api.CodeInternal, "the daemon has stopped serving; its log says why").WithHint("run: assd verify"))
 	}
 	body, err := s.serve(rq, rt, w)
@@ -200,8 +191,8 @@ func (s *Server) serve(rq *request, rt *route, w http.ResponseWriter) (any, erro
 }
 
 func (s *Server) health(*request) (any, error) {
-	h := api.Health{Status: "ok", Version: s.cfg.Version, Service: "assd"}
-	if s.cfg.Vault.Alive() != nil {
+	h := api.Health{Status: "ok", Version: s.cfg.Version, Service: "assd", Sealed: s.isSealed()}
+	if s.failed() {
 		h.Status = "failed"
 	}
 	return h, nil

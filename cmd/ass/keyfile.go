@@ -1,0 +1,45 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+var errKeyFileThere = usage("the file of --key-file is there already, and a key file is never overwritten", "name another one, or move it away first")
+
+// newKeyFile writes a key to a new file, mode 0600, which appears whole or not at all.
+func newKeyFile(path string, key []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".ass-key-*") // mode 0600
+	if err != nil {
+		return keyFileFault(err)
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(key)
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		err = os.Link(f.Name(), path) // and not Rename, which would replace another's
+	}
+	if errors.Is(err, fs.ErrExist) {
+		return errKeyFileThere
+	}
+	if err != nil {
+		return keyFileFault(err)
+	}
+	return nil
+}
+
+// keyFileFault says what is wrong, without the names of files.
+func keyFileFault(err error) error {
+	why := bareError(err)
+	if no := syscall.Errno(0); errors.As(err, &no) {
+		why = no
+	}
+	hint := "name another file"
+	if errors.Is(err, fs.ErrNotExist) {
+		hint = "make its folder first, or name another file"
+	}
+	return &fault{code: codeFailed, message: fmt.Sprintf("the file of --key-file cannot be written: %v", why), hint: hint}
+}

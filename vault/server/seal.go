@@ -1,0 +1,66 @@
+package server
+
+import (
+	"errors"
+
+	"github.com/agent-secret-store/assd/vault"
+	"github.com/agent-secret-store/assd/vault/api"
+)
+
+// sealedTable are the routes of a sealed vault. To all else it answers SEALED.
+func (s *Server) sealedTable() []route {
+	return []route{{"GET", "/v1/health", "health", s.health, 0}, s.unsealRoute()}
+}
+
+func (s *Server) unsealRoute() route {
+	return route{"POST", "/v1/vault/unseal", "vault.unseal", s.unseal, smallBody}
+}
+
+// whileSealed reports whether the route of that name is answered by a sealed vault.
+func whileSealed(name string) bool { return name == "health" || name == "vault.unseal" }
+
+// isSealed reports whether the vault is not open yet, or has just been sealed.
+func (s *Server) isSealed() bool { return s.cfg.Vault == nil || s.cfg.Vault.IsSealing() }
+
+// failed reports whether the vault must not be served any longer.
+func (s *Server) failed() bool { return s.cfg.Vault != nil && s.cfg.Vault.Alive() != nil }
+
+// seal ends all that is served.
+func (s *Server) seal(rq *request) (any, error) {
+	want, err := bodyOf[api.SealRequest](rq)
+	if err != nil {
+		return nil, err
+	}
+	return s.cfg.Vault.Seal(rq.ctx(), rq.who(), want)
+}
+
+// unseal opens the vault, for those who may: whoever its data belongs to, or over TLS
+// anyone who has a passphrase, where the operator wants that.
+func (s *Server) unseal(rq *request) (any, error) {
+	if !s.mayUnseal(rq.origin) { // before a body is waited for
+		return nil, api.New(api.CodeScopeDenied, "a vault is unsealed over its local socket, by the user that its data belongs to").
+			WithHint("on the daemon's machine: ass vault unseal; over TLS only where assd was started with --unseal-remote")
+	}
+	want, err := bodyOf[api.UnsealRequest](rq)
+	if err != nil {
+		return nil, err
+	}
+	if s.cfg.Vault != nil && s.cfg.Vault.IsSealing() {
+		return nil, vault.SealedNow()
+	}
+	if s.cfg.Vault != nil {
+		return api.Unsealed{}, nil
+	}
+	out, err := s.cfg.Unseal(rq.ctx(), rq.origin, want.Passphrase)
+	if errors.Is(err, vault.ErrUnsealed) {
+		return api.Unsealed{}, nil
+	}
+	return out, err
+}
+
+func (s *Server) mayUnseal(from vault.Origin) bool {
+	if !from.Local {
+		return s.cfg.UnsealRemote
+	}
+	return from.Source.UID != nil && s.cfg.MayClaim != nil && s.cfg.MayClaim(*from.Source.UID)
+}
