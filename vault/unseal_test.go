@@ -68,10 +68,7 @@ func testUnseal(t *testing.T) {
 // wantUnsealed wants the newest event to be that of the unsealing, by uid 0.
 func (h *house) wantUnsealed(reason string, count int) {
 	h.t.Helper()
-	var found []audit.Stored
-	for _, ev := range h.trail(audit.Filter{Action: string(audit.VaultUnseal)}) {
-		found = append(found, ev)
-	}
+	found := h.trail(audit.Filter{Action: string(audit.VaultUnseal)})
 	if len(found) != 1 {
 		h.t.Fatalf("%d events", len(found))
 	}
