@@ -12,13 +12,12 @@ import (
 )
 
 // A fileFault is a step of what makes a file or gives it a name: what whoever asked is
-// told, whether the store goes on, and which names there are then.
+// told, and whether the store goes on. Beside vault.db nothing may be left.
 type fileFault struct {
 	op, step string
 	happened bool
 	told     error // besides the error of the step
 	stopped  bool
-	left     string // names beside vault.db
 }
 
 // fileFaults are all of them; a step that has happened is marked so. ARCHITECTURE.md,
