@@ -12,13 +12,12 @@ import (
 )
 
 // A fileFault is a step of what makes a file or gives it a name: what whoever asked is
-// told, whether the store goes on, and which names there are then.
+// told, and whether the store goes on. Beside vault.db nothing may be left.
 type fileFault struct {
 	op, step string
 	happened bool
 	told     error // besides the error of the step
 	stopped  bool
-	left     string // names beside vault.db
 }
 
 // fileFaults are all of them; a step that has happened is marked so. ARCHITECTURE.md,
@@ -170,7 +169,7 @@ func TestLostLastWrite(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "vault.db")
 	db, err := Open(Config{Path: path})
 	if err == nil {
-		err = errors.Join(update(db, "a"), update(db, "b"), db.Close())
+		err = errors.Join(update(db, "a"), updateLarge(db, "b"), db.Close())
 	}
 	whole, rerr := os.ReadFile(path)
 	if err := errors.Join(err, rerr); err != nil {
@@ -215,8 +214,29 @@ func TestLostLastWrite(t *testing.T) {
 					t.Errorf("opened with %v", err)
 				}
 			}
+			// With its meta page lost too, it is what it was before.
+			damaged(t, path, whole, func(f *os.File) error {
+				return errors.Join(f.Truncate(usedBytes(t, path)-n*page), flip(f, newest))
+			})
+			wantFormat(t, path, Format, "a")
 		})
 	}
+}
+
+// updateLarge makes the file longer.
+func updateLarge(db *DB, key string) error {
+	return db.Update(context.Background(), func(tx *Tx) error { return tx.Put(Secrets, []byte(key), make([]byte, 100<<10)) })
+}
+
+// flip turns a bit of a meta page.
+func flip(f *os.File, meta int64) error {
+	b := make([]byte, 1)
+	if _, err := f.ReadAt(b, meta+atPages); err != nil {
+		return err
+	}
+	b[0] ^= 1
+	_, err := f.WriteAt(b, meta+atPages)
+	return err
 }
 
 func damaged(t *testing.T, path string, whole []byte, damage func(*os.File) error) {

@@ -219,6 +219,11 @@ func TestSmallDisk(t *testing.T) {
 		ballast := filepath.Join(dir, "ballast")
 		v.fill(ballast)
 		v.refusesAll()
+		// There is no space for a second data file: that is said, and leaves nothing.
+		v.want("POST", "/v1/vault/compact", v.owner, "", http.StatusInsufficientStorage)
+		if left, err := filepath.Glob(filepath.Join(v.dir, "*.compact")); err != nil || len(left) > 0 {
+			t.Errorf("it left %q, %v", left, err)
+		}
 		// The reserve lets an owner end an agent all the same.
 		v.want("POST", "/v1/tokens", v.owner, `{"scopes":["read:secrets"]}`, http.StatusInsufficientStorage)
 		v.want("DELETE", "/v1/agents/ci", v.owner, "", 204)

@@ -19,6 +19,7 @@ import (
 	"github.com/agent-secret-store/assd/internal/confine"
 	"github.com/agent-secret-store/assd/internal/peer"
 	"github.com/agent-secret-store/assd/internal/runas"
+	"github.com/agent-secret-store/assd/store"
 	"github.com/agent-secret-store/assd/vault"
 	"github.com/agent-secret-store/assd/vault/server"
 )
@@ -307,12 +308,21 @@ func (c *serveCmd) open(log hclog.Logger) (*vault.Vault, error) {
 	exists, err := vault.Exists(cfg)
 	switch {
 	case err != nil:
-		return nil, err
+		return nil, mendable(err)
 	case exists:
-		return vault.Open(cfg)
+		v, err := vault.Open(cfg)
+		return v, mendable(err)
 	}
 	log.Info("there is no vault yet; creating one", "data_dir", cfg.Dir)
 	return vault.Create(cfg)
+}
+
+// mendable is why a vault cannot be opened, with what mends a data file that is damaged.
+func mendable(err error) error {
+	if errors.Is(err, store.ErrForeign) || errors.Is(err, store.ErrDamaged) {
+		return fmt.Errorf("%w; to put a backup in its place: assd restore FILE", err)
+	}
+	return err
 }
 
 // listen takes the socket that systemd hands over, or makes one.
