@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 
 	bolt "go.etcd.io/bbolt"
+
+	"github.com/agent-secret-store/assd/internal/crashpoint"
 )
 
 // compactSuffix is behind the vault file's name in that of its copy.
@@ -70,9 +72,11 @@ func (c *copier) replace() (old *bolt.DB, err error) {
 	if err := c.settle(); err != nil {
 		return nil, err
 	}
+	crashpoint.At("compact.copied")
 	if err := c.rename(); err != nil {
 		return nil, err
 	}
+	crashpoint.At("compact.renamed")
 	c.to.NoSync = false
 	return c.db.exchange(c.to, c.file), nil
 }

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 
 	"github.com/agent-secret-store/assd/audit"
+	"github.com/agent-secret-store/assd/internal/crashpoint"
 	"github.com/agent-secret-store/assd/vault/api"
 )
 
@@ -75,6 +76,7 @@ func (v *Vault) makeBackup(ctx context.Context) (b *Backup, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, os.Remove(path)) }()
+	crashpoint.At("backup.copied")
 	rep, in, err := inspect(ctx, path)
 	if err != nil {
 		return nil, fmt.Errorf("checking the backup: %w", err)

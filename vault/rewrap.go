@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/agent-secret-store/assd/audit"
+	"github.com/agent-secret-store/assd/internal/crashpoint"
 	"github.com/agent-secret-store/assd/policy"
 	"github.com/agent-secret-store/assd/store"
 	"github.com/agent-secret-store/assd/vault/envelope"
@@ -51,6 +52,7 @@ func (v *Vault) turnOver(ctx context.Context) error {
 			return err
 		}
 	}
+	crashpoint.At("kek.rewrapped")
 	return v.endTurn(ctx)
 }
 

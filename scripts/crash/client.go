@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 )
 
 const pathsEach = 5
@@ -18,6 +19,7 @@ type client struct {
 	secrets []*secret
 	agents  []agent
 	made    int
+	keeper  bool // it also looks after the vault
 }
 
 // secret is one path, as its client knows it.
@@ -36,7 +38,7 @@ type agent struct {
 }
 
 func newClient(l *ledger, n int, seed uint64) *client {
-	c := &client{l: l, http: l.v.caller(), random: rand.New(rand.NewPCG(seed, 1))}
+	c := &client{l: l, http: l.v.caller(), random: rand.New(rand.NewPCG(seed, 1)), keeper: n == 0}
 	for k := range pathsEach {
 		c.secrets = append(c.secrets, &secret{path: fmt.Sprintf("load/c%d/K%d", n, k)})
 	}
@@ -66,6 +68,8 @@ func (c *client) act(ctx context.Context) error {
 	switch n := c.random.IntN(20); {
 	case s.pending != nil:
 		return c.look(ctx, s)
+	case c.keeper && c.random.IntN(8) == 0:
+		return c.keep(ctx)
 	case n == 0:
 		return c.createAgent(ctx)
 	case n == 1 && len(c.agents) > 0:
@@ -150,5 +154,22 @@ func (c *client) revokeAgent(ctx context.Context, a *agent) error {
 	}
 	a.revoked, a.pending = true, false
 	c.l.note(id, "agent.revoke")
+	return nil
+}
+
+// keep does what an owner does to a vault now and then: other keys, a file without free
+// pages, a backup.
+func (c *client) keep(ctx context.Context) error {
+	act := []struct{ path, event string }{
+		{"rotate-kek", "kek.rotate"}, {"compact", "vault.compact"}, {"backup", "vault.backup"},
+	}[c.random.IntN(3)]
+	id, err := c.http.call(ctx, "POST", "/v1/vault/"+act.path, c.l.v.owner, struct{}{}, nil)
+	if refused, ok := errors.AsType[*refusal](err); ok && refused.status == http.StatusConflict {
+		return nil // one is under way
+	}
+	if err != nil {
+		return err
+	}
+	c.l.note(id, act.event)
 	return nil
 }

@@ -18,6 +18,10 @@ var points = []struct {
 	{"commit.done", 200},
 	{"head.written", 200},
 	{"answer", 400},
+	{"compact.copied", 3},
+	{"compact.renamed", 3},
+	{"kek.rewrapped", 2},
+	{"backup.copied", 2},
 }
 
 // A killing is how the daemon is to end in one round.
