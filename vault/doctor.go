@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/agent-secret-store/assd/audit"
 	"github.com/agent-secret-store/assd/store"
@@ -15,14 +16,22 @@ import (
 
 // Doctor says what protects this vault and what does not, for owners.
 func (v *Vault) Doctor(ctx context.Context, req Request) (out api.Doctor, err error) {
+	backup, err := v.lastBackup(ctx)
+	if err != nil {
+		return out, asAPI(err)
+	}
 	err = v.look(ctx, req, audit.VaultDoctor, true, func(r store.Reader, c *caller) error {
 		p, err := v.protection(r, c)
 		if err != nil {
 			return err
 		}
 		out.Checks = append(out.Checks, v.checkTrailState(), checkPassphrase(p), checkProcess(p), checkSwap(p))
-		out.Checks = append(out.Checks, v.checkKeyFile(), v.checkModes(), v.checkDisk())
-		out.Checks = append(out.Checks, checkCheckpoints(p))
+		slots, err := v.checkSlots(r)
+		if err != nil {
+			return err
+		}
+		out.Checks = append(out.Checks, slots, v.checkKeyFile(), v.checkModes(), v.checkDisk())
+		out.Checks = append(out.Checks, checkBackups(p, backup, v.cfg.Now()), checkCheckpoints(p))
 		out.Checks = append(out.Checks, v.checkFiles(p)...)
 		return nil
 	})
@@ -74,6 +83,46 @@ func (v *Vault) checkKeyFile() api.Check {
 		return api.Advice("key file", "it lies in the data dir, so whoever copies that can open the vault", "assd --key-file /on/another/device/root.key")
 	}
 	return api.Fine("key file", "it lies outside the data dir")
+}
+
+// checkSlots looks whether the vault can still be opened when what opens it is lost.
+func (v *Vault) checkSlots(r store.Reader) (api.Check, error) {
+	slots, err := v.slotsIn(r)
+	if err != nil {
+		return api.Check{}, err
+	}
+	if len(slots) == 1 {
+		return api.Advice("slots", fmt.Sprintf("one alone opens the vault (%s): when that is lost, so is the vault", slots[0].Kind),
+			"ass vault slots add --seal passphrase --generate"), nil
+	}
+	return api.Fine("slots", fmt.Sprintf("%d open the vault", len(slots))), nil
+}
+
+// lastBackup is when the trail knows of the newest backup; zero: of none.
+func (v *Vault) lastBackup(ctx context.Context) (at time.Time, err error) {
+	page, err := v.log.Query(ctx, v.db, audit.Filter{Action: string(audit.VaultBackup)}, namedBackups)
+	for _, ev := range page.Events {
+		if ev.Outcome == audit.OK {
+			return ev.Time.Time, err
+		}
+	}
+	return time.Time{}, err
+}
+
+// oldBackup is how old the newest backup may be without a word.
+const oldBackup = 7 * 24 * time.Hour
+
+func checkBackups(p *api.Protection, last, now time.Time) api.Check {
+	const fix = "ass vault backup FILE, or [backup] in assd.toml"
+	switch {
+	case p.Backups != nil && p.Backups.Failure != "":
+		return api.Problem("backups", "they fail: "+p.Backups.Failure, "ass status")
+	case last.IsZero():
+		return api.Problem("backups", "there has been none: with the disk goes the vault", fix)
+	case now.Sub(last) > oldBackup:
+		return api.Problem("backups", "the newest is of "+last.UTC().Format(time.DateOnly), fix)
+	}
+	return api.Fine("backups", "the newest is of "+last.UTC().Format(time.RFC3339))
 }
 
 // checkModes looks whether others got into the files since the start.

@@ -297,11 +297,14 @@ func (v *Vault) backupsBefore(ctx context.Context, at time.Time) (string, error)
 		return "", err
 	}
 	text := "backups and copies from before " + at.Format(time.RFC3339) + " still hold it"
-	for i, ev := range page.Events {
-		if i == 0 {
-			text += ", as those of event"
+	named := ""
+	for _, ev := range page.Events {
+		if ev.Outcome == audit.OK { // and no refusal
+			named += fmt.Sprintf(" %d", ev.Seq)
 		}
-		text += fmt.Sprintf(" %d", ev.Seq)
+	}
+	if named != "" {
+		text += ", as those of event" + named
 	}
 	if page.Next != 0 {
 		text += " and older ones"
