@@ -6,7 +6,7 @@ LDFLAGS  := -s -w -X main.version=$(VERSION)
 BUILD    := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
 FUZZTIME ?= 20s
 
-.PHONY: build quickstart test conformance check fuzz crash bench clean
+.PHONY: build quickstart test conformance check fuzz crash soak bench clean
 
 build: ## both binaries, static, in bin/
 	$(BUILD) -o bin/ass ./cmd/ass
@@ -33,6 +33,9 @@ SEED  ?= $(shell date +%s)
 crash: ## a loaded daemon killed KILLS times, at random and at named points; all that was acknowledged must be there
 	CGO_ENABLED=0 $(GO) build -trimpath -tags crashpoints -o bin/assd-crash ./cmd/assd
 	$(GO) run ./scripts/crash -assd bin/assd-crash -kills $(KILLS) -seed $(SEED)
+
+soak: build ## a loaded daemon for half an hour, sealed and opened, its keys changed: memory and descriptors
+	$(GO) run ./scripts/crash -assd bin/assd -soak 30m
 
 bench: build ## operations per second beside their floors, measured in the same run
 	$(GO) run ./scripts/bench -assd bin/assd -ass bin/ass

@@ -63,6 +63,9 @@ func (c *caller) call(ctx context.Context, method, path, key string, body, into 
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", errNoAnswer, err)
 	}
+	if res.StatusCode == http.StatusServiceUnavailable { // sealed, perhaps amid the act
+		return "", fmt.Errorf("%w: %s", errNoAnswer, text)
+	}
 	if res.StatusCode/100 != 2 {
 		return "", &refusal{res.StatusCode, string(text)}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"time"
 )
 
 const pathsEach = 5
@@ -19,7 +20,8 @@ type client struct {
 	secrets []*secret
 	agents  []agent
 	made    int
-	keeper  bool // it also looks after the vault
+	keeper  bool          // it also looks after the vault
+	pause   time.Duration // between two acts
 }
 
 // secret is one path, as its client knows it.
@@ -49,6 +51,7 @@ func newClient(l *ledger, n int, seed uint64) *client {
 // or is not up yet.
 func (c *client) work(ctx context.Context) error {
 	for ctx.Err() == nil {
+		time.Sleep(c.pause)
 		err := c.act(ctx)
 		if err != nil && !errors.Is(err, errNoAnswer) {
 			return fmt.Errorf("the daemon refused: %w", err)

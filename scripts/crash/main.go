@@ -12,6 +12,7 @@
 //
 //	make crash            # some minutes
 //	go run ./scripts/crash -assd bin/assd-crash -kills 30 -seed 1
+//	make soak             # half an hour: nobody is killed; memory and descriptors
 package main
 
 import (
@@ -31,6 +32,7 @@ type settings struct {
 	dir   string
 	kills int
 	seed  uint64
+	soak  time.Duration
 }
 
 func main() {
@@ -39,6 +41,7 @@ func main() {
 	flag.StringVar(&s.dir, "dir", os.TempDir(), "where the vault goes")
 	flag.IntVar(&s.kills, "kills", 300, "how often it is killed")
 	flag.Uint64Var(&s.seed, "seed", uint64(time.Now().UnixNano()), "of what is random")
+	flag.DurationVar(&s.soak, "soak", 0, "do not kill, but load one daemon for so long, and print what it holds")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -60,6 +63,13 @@ func run(ctx context.Context, s settings) error {
 	}
 	random := rand.New(rand.NewPCG(s.seed, 0))
 	l := newLedger(v, random)
+	if s.soak > 0 {
+		if err := l.soak(ctx, s.soak); err != nil {
+			return fmt.Errorf("vault kept in %s: %w", dir, err)
+		}
+		fmt.Printf("%d acknowledged acts, each there with its event; %d events verify\n", len(l.acknowledged), l.events)
+		return os.RemoveAll(dir)
+	}
 	tally := map[string]int{}
 	began := time.Now()
 	for n := range s.kills {
