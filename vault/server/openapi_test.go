@@ -20,6 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
+	"github.com/agent-secret-store/assd/audit"
 	"github.com/agent-secret-store/assd/vault/api"
 	"github.com/agent-secret-store/assd/vault/server"
 )
@@ -430,6 +431,9 @@ func TestDocumentedQueries(t *testing.T) {
 				t.Errorf("%s: the example of %s: %s", c.name(op), name, problem)
 			}
 			target := strings.ReplaceAll(samplePath(op.path), "nobody", approval) + c.sampleQuery(op, name)
+			if name == "cursor" { // one of the document's is of no vault
+				target = strings.Replace(target, example, audit.Filter{}.Cursor(d.vault.Tenant(), 1000), 1)
+			}
 			d.want(d.call(op.method, target, d.owner, ""), "")
 		}
 	}
