@@ -100,6 +100,9 @@ var act = []step{
 	{line: "ass secrets get app/SENSITIVE --passphrase-file $dir/in/pass --verbose", code: 4},
 }
 
+// fewWrong is how many of wrong there is time for in a short run.
+const fewWrong = 10
+
 // wrong is malformed input, each with nothing that may be printed.
 var wrong = []step{
 	{line: "ass secrets get app/NOTHING --verbose", code: 3},
