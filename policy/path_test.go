@@ -203,3 +203,26 @@ func checkRefusal(t *testing.T, in string, err error, zero bool) {
 		t.Fatalf("the error repeats the input: %v", err)
 	}
 }
+
+// A key of the vault is no part of a path, and no name: it would stay in the trail.
+func TestKeysAreNoNames(t *testing.T) {
+	random := strings.Repeat("0aZ", 17)
+	for _, key := range []string{"ask_live_" + random, "ask_agent_" + random, "x.ask_live_" + random, "ask_agent_" + random[:22]} {
+		for _, text := range []string{key + "/K", "a/" + key, "a/" + key + "/K"} {
+			if _, err := policy.ParsePath(text); !errors.Is(err, policy.ErrInvalid) || strings.Contains(err.Error(), random[:22]) {
+				t.Errorf("ParsePath takes a key, or repeats it: %v", err)
+			}
+		}
+		if _, err := policy.ParseNamespace(key); err == nil {
+			t.Error("ParseNamespace takes a key")
+		}
+		if policy.CheckName(key) == nil {
+			t.Error("CheckName takes a key")
+		}
+	}
+	for _, fine := range []string{"a/ask_live_key", "ask_agent_of-the-night-shift-team/KEY", "task_live/K"} {
+		if _, err := policy.ParsePath(fine); err != nil {
+			t.Errorf("%s: %v", fine, err)
+		}
+	}
+}

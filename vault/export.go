@@ -42,6 +42,15 @@ func (e *exported) wipe() {
 	}
 }
 
+// wipeMetadata is for what leaves: the readings have it decoded.
+func (e *exported) wipeMetadata() {
+	for _, item := range e.items {
+		if item.opened != nil {
+			clear(item.opened.payload.Metadata)
+		}
+	}
+}
+
 // Export is the values of all secrets directly in some namespaces, or of those that
 // are named: each is decided on as by Get, all in one transaction, and if one may not
 // be read none leaves.
@@ -57,6 +66,8 @@ func (v *Vault) Export(ctx context.Context, req Request, want api.ExportRequest)
 		}
 		if err != nil {
 			e.wipe()
+		} else {
+			e.wipeMetadata()
 		}
 		return err
 	})

@@ -47,6 +47,8 @@ func (v *Vault) Get(ctx context.Context, req Request, path policy.RequestPath, n
 		reading, list, err = v.tryGet(ctx, req, path, n, o)
 		if reading == nil || err != nil {
 			o.wipe()
+		} else {
+			clear(o.payload.Metadata) // the reading has it decoded
 		}
 		return err
 	})

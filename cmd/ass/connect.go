@@ -79,9 +79,25 @@ func (a *app) settingFault(err error) error {
 
 func (a *app) trace(c client.Call) {
 	a.debug(strings.Join([]string{
-		c.Method, foreign(c.Path, maxMessage), "→", statusText(c.Status),
+		c.Method, spoken(c.Path), "→", statusText(c.Status),
 		"in", c.Took.Round(10 * time.Microsecond).String(), foreign(c.RequestID, maxName),
 	}, " "))
+}
+
+// spoken is the path of a request as it may be printed. A piece that had to be escaped
+// is no name that the daemon knows, nor is a key: what was typed there by mistake, a
+// secret perhaps, is left out.
+func spoken(path string) string {
+	pieces := strings.SplitAfter(path, "/")
+	for i, p := range pieces {
+		if strings.Contains(strings.ReplaceAll(p, "%2F", ""), "%") || strings.Contains(p, "ask_") {
+			pieces[i] = "…"
+			if strings.HasSuffix(p, "/") {
+				pieces[i] += "/"
+			}
+		}
+	}
+	return foreign(strings.Join(pieces, ""), maxMessage)
 }
 
 // target finds daemon and key: flag, then environment, then ~/.assrc, then the

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/agent-secret-store/assd/internal/wipe"
 	"github.com/agent-secret-store/assd/policy"
 	"github.com/agent-secret-store/assd/vault/api"
 	"github.com/agent-secret-store/assd/vault/client"
@@ -98,7 +99,7 @@ func (c *envImportCmd) read() ([]byte, error) {
 		}
 		defer f.Close()
 	}
-	text, err := io.ReadAll(io.LimitReader(f, dotenv.MaxText+1))
+	text, err := wipe.ReadAll(io.LimitReader(f, dotenv.MaxText+1), 0)
 	if err != nil {
 		return nil, c.fault(err)
 	}

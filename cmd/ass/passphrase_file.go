@@ -7,6 +7,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+
+	"github.com/agent-secret-store/assd/internal/wipe"
 )
 
 // maxPassphrase is the longest approval passphrase, in bytes.
@@ -45,7 +47,7 @@ func (a *app) readPassphrase(path, flag string) ([]byte, error) {
 			a.note("Note: " + remark)
 		}
 	}
-	text, err := io.ReadAll(io.LimitReader(f, maxPassphrase+2))
+	text, err := wipe.ReadAll(io.LimitReader(f, maxPassphrase+2), maxPassphrase+2)
 	if err != nil {
 		return nil, passphraseFault(flag, bareError(err))
 	}

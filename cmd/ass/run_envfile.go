@@ -1,13 +1,13 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
 
+	"github.com/agent-secret-store/assd/internal/wipe"
 	"github.com/agent-secret-store/assd/policy"
 	"github.com/agent-secret-store/assd/vault/api"
 	"github.com/agent-secret-store/assd/vault/dotenv"
@@ -61,9 +61,7 @@ func readBounded(name string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	var b bytes.Buffer
-	_, err = b.ReadFrom(io.LimitReader(f, dotenv.MaxText+1)) // one more, and the parser says that it is too long
-	return b.Bytes(), err
+	return wipe.ReadAll(io.LimitReader(f, dotenv.MaxText+1), 0) // one more, and the parser says that it is too long
 }
 
 func newEnvLine(file string, p dotenv.Pair) (envLine, error) {

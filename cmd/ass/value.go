@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/agent-secret-store/assd/internal/wipe"
 	"github.com/agent-secret-store/assd/policy"
 	"github.com/agent-secret-store/assd/vault/api"
 )
@@ -32,7 +33,7 @@ func readValue(path policy.Path, exact bool) ([]byte, error) {
 		}
 		return []byte(s), err
 	}
-	b, err := io.ReadAll(io.LimitReader(os.Stdin, api.MaxValue+2))
+	b, err := wipe.ReadAll(io.LimitReader(os.Stdin, api.MaxValue+2), 0)
 	if err != nil {
 		return nil, fmt.Errorf("reading the value from stdin: %w", err)
 	}

@@ -98,7 +98,7 @@ func run(args []string, stdout, stderr io.Writer) (err error) {
 	var c cli
 	ctx, err := parse(&c, args, out, kong.Resolvers(file))
 	if err != nil {
-		return &exitError{2, fmt.Errorf("%w (see %s)", err, helpFor(err))}
+		return &exitError{2, fmt.Errorf("%w (see %s)", worded(err), helpFor(err))}
 	}
 	set, err := file.settings()
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/agent-secret-store/assd/internal/operator"
+	"github.com/agent-secret-store/assd/internal/wipe"
 	"github.com/agent-secret-store/assd/store"
 	"github.com/agent-secret-store/assd/vault"
 	"github.com/agent-secret-store/assd/vault/seal"
@@ -181,5 +182,5 @@ func readPipe(path string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, maxPassphrase))
+	return wipe.ReadAll(io.LimitReader(f, maxPassphrase), maxPassphrase)
 }

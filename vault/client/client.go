@@ -24,6 +24,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/agent-secret-store/assd/internal/wipe"
 )
 
 // Bounds of what is read from a daemon.
@@ -233,10 +235,11 @@ func decode(r io.Reader, limit int64, out any) error {
 	if limit == 0 {
 		limit = maxAnswer
 	}
-	b, err := io.ReadAll(io.LimitReader(r, limit+1))
+	b, err := wipe.ReadAll(io.LimitReader(r, limit+1), 0)
 	if err != nil {
 		return &brokenError{err}
 	}
+	defer clear(b) // it may hold values
 	if int64(len(b)) > limit {
 		return fmt.Errorf("longer than %d bytes", limit)
 	}

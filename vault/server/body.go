@@ -13,6 +13,7 @@ import (
 	"unicode/utf16"
 	"unicode/utf8"
 
+	"github.com/agent-secret-store/assd/internal/wipe"
 	"github.com/agent-secret-store/assd/vault/api"
 )
 
@@ -20,7 +21,7 @@ import (
 // unknown fields, exact names, bounded depth, nothing behind it. An absent body
 // is {}, a null field an absent one. Errors name the field, never its content.
 func decode[T any](rq *request) (out T, err error) {
-	b, err := io.ReadAll(rq.http.Body)
+	b, err := wipe.ReadAll(rq.http.Body, rq.http.ContentLength)
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return out, api.New(api.CodeTooLarge, fmt.Sprintf("the body is longer than %d bytes", tooLarge.Limit))
 	}
