@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/agent-secret-store/assd/audit"
@@ -295,7 +296,8 @@ func (v *Vault) backupsBefore(ctx context.Context, at time.Time) (string, error)
 		return "", err
 	}
 	text := "backups and copies from before " + at.Format(time.RFC3339) + " still hold it"
-	for i, ev := range page.Events {
+	taken := slices.DeleteFunc(page.Events, func(ev audit.Stored) bool { return ev.Outcome != audit.OK }) // not refused
+	for i, ev := range taken {
 		if i == 0 {
 			text += ", as those of event"
 		}
