@@ -7,26 +7,42 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
+	"time"
 
 	"github.com/agent-secret-store/assd/audit"
 	"github.com/agent-secret-store/assd/store"
 	"github.com/agent-secret-store/assd/vault/api"
+	"github.com/agent-secret-store/assd/vault/seal"
 )
 
 // Doctor says what protects this vault and what does not, for owners.
 func (v *Vault) Doctor(ctx context.Context, req Request) (out api.Doctor, err error) {
+	var backups *api.Backups
 	err = v.look(ctx, req, audit.VaultDoctor, true, func(r store.Reader, c *caller) error {
 		p, err := v.protection(r, c)
 		if err != nil {
 			return err
 		}
-		out.Checks = append(out.Checks, v.checkTrailState(), checkPassphrase(p), checkProcess(p), checkSwap(p))
-		out.Checks = append(out.Checks, v.checkKeyFile(), v.checkModes(), v.checkDisk())
-		out.Checks = append(out.Checks, checkCheckpoints(p))
+		slots, err := v.slotsIn(r)
+		if err != nil {
+			return err
+		}
+		out.Checks = []api.Check{ // those of a try before are gone
+			v.checkTrailState(), checkPassphrase(p), checkProcess(p), checkSwap(p),
+			v.checkKeyFile(), checkSlots(slots), v.checkModes(), v.checkDisk(), checkCheckpoints(p),
+		}
 		out.Checks = append(out.Checks, v.checkFiles(p)...)
+		backups = p.Backups
 		return nil
 	})
-	return out, err
+	if err != nil {
+		return out, err
+	}
+	backup, err := v.checkBackups(ctx, backups)
+	out.Checks = append(out.Checks, backup)
+	return out, asAPI(err)
 }
 
 func (v *Vault) checkTrailState() api.Check {
@@ -76,6 +92,40 @@ func (v *Vault) checkKeyFile() api.Check {
 	return api.Fine("key file", "it lies outside the data dir")
 }
 
+// checkSlots looks whether one lost secret loses the vault.
+func checkSlots(slots []*seal.Slot) api.Check {
+	var kinds []string
+	for _, s := range slots {
+		kinds = append(kinds, string(s.Kind))
+	}
+	if len(slots) < 2 {
+		return api.Advice("slots", "one secret alone opens the vault ("+strings.Join(kinds, ", ")+"): lost with it is all", "ass vault slots add --seal passphrase --generate")
+	}
+	slices.Sort(kinds)
+	return api.Fine("slots", fmt.Sprintf("%d secrets open the vault: %s", len(slots), strings.Join(kinds, ", ")))
+}
+
+// oldBackup is when the newest backup is too old to count.
+const oldBackup = 7 * 24 * time.Hour
+
+// checkBackups looks how old the newest backup is that the trail knows of.
+func (v *Vault) checkBackups(ctx context.Context, plan *api.Backups) (api.Check, error) {
+	const name, fix = "backup", `ass vault backup FILE, or [backup] in assd.toml: dir = "/on/another/device"`
+	if plan != nil && plan.Failure != "" {
+		return api.Problem(name, plan.To+": "+plan.Failure, "ass status"), nil
+	}
+	at, err := v.newest(ctx, audit.VaultBackup)
+	switch age := v.cfg.Now().Sub(at); {
+	case err != nil:
+		return api.Check{}, err
+	case at.IsZero():
+		return api.Advice(name, "none was ever taken: what happens to the disk happens to the vault", fix), nil
+	case age > oldBackup:
+		return api.Advice(name, "the newest is from "+at.Format(time.RFC3339), fix), nil
+	}
+	return api.Fine(name, "the newest is from "+at.Format(time.RFC3339)), nil
+}
+
 // checkModes looks whether others got into the files since the start.
 func (v *Vault) checkModes() api.Check {
 	for _, path := range []string{v.cfg.Dir, v.cfg.dbFile(), v.cfg.keyFile(), v.cfg.headFile()} {
@@ -105,7 +155,7 @@ func (v *Vault) checkDisk() api.Check {
 		return api.Advice("disk", "how full it is could not be told: "+err.Error(), "df "+v.cfg.Dir)
 	}
 	says := fmt.Sprintf("%d MiB of %d MiB are free where the data lies", free>>20, size>>20)
-	if free < fewBytes || free/100*100 < size/100*fewPercent {
+	if free < fewBytes || free < size/100*fewPercent {
 		return api.Problem("disk", says+"; when it is full nothing is read or written", "free some space on it")
 	}
 	return api.Fine("disk", says)
