@@ -75,7 +75,13 @@ func (v *Vault) makeBackup(ctx context.Context) (b *Backup, err error) {
 	if err := v.db.CopyTo(ctx, path); err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, os.Remove(path)) }()
+	defer func() {
+		gone := os.Remove(path)
+		if gone != nil && err == nil {
+			gone = errors.Join(gone, b.Close())
+		}
+		err = errors.Join(err, gone)
+	}()
 	crashpoint.At("backup.copied")
 	rep, in, err := inspect(ctx, path)
 	if err != nil {

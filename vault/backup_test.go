@@ -103,7 +103,7 @@ func TestBackupRefuses(t *testing.T) {
 func TestLeftoversGo(t *testing.T) {
 	h := newHouse(t)
 	h.close()
-	for _, name := range []string{"vault.db.backup-X", "vault.db.backup-X.assd-part", "vault.db.restore-1"} {
+	for _, name := range []string{"vault.db.backup-X", "vault.db.backup-X.assd-part", "vault.db.restore-1", "vault.db.compact"} {
 		if err := os.WriteFile(h.file(name), nil, 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -114,20 +114,8 @@ func (v *Vault) compactOnSchedule(ctx context.Context) error {
 
 // lastCompacted is when the file was compacted last, or else when the vault was made.
 func (v *Vault) lastCompacted(ctx context.Context) (at time.Time, err error) {
-	f := audit.Filter{Action: string(audit.VaultCompact)}
-	for {
-		page, err := v.log.Query(ctx, v.db, f, 10)
-		if err != nil {
-			return at, err
-		}
-		for _, e := range page.Events {
-			if e.Action == audit.VaultCompact && e.Outcome == audit.OK {
-				return e.Time.Time, nil
-			}
-		}
-		if f.Before = page.Next; page.Next == 0 {
-			break
-		}
+	if at, err = v.newest(ctx, audit.VaultCompact); err != nil || !at.IsZero() {
+		return at, err
 	}
 	err = v.db.View(func(s *store.Snapshot) error {
 		st, err := v.state(s)
@@ -137,6 +125,25 @@ func (v *Vault) lastCompacted(ctx context.Context) (at time.Time, err error) {
 		return err
 	})
 	return at, err
+}
+
+// newest is when that was done last, by the trail; zero: never.
+func (v *Vault) newest(ctx context.Context, done audit.Action) (at time.Time, err error) {
+	f := audit.Filter{Action: string(done)}
+	for {
+		page, err := v.log.Query(ctx, v.db, f, 10)
+		if err != nil {
+			return at, err
+		}
+		for _, e := range page.Events {
+			if e.Action == done && e.Outcome == audit.OK {
+				return e.Time.Time, nil
+			}
+		}
+		if f.Before = page.Next; page.Next == 0 {
+			return at, nil
+		}
+	}
 }
 
 // tellSize tells how large the data file is.

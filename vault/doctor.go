@@ -7,35 +7,42 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/agent-secret-store/assd/audit"
 	"github.com/agent-secret-store/assd/store"
 	"github.com/agent-secret-store/assd/vault/api"
+	"github.com/agent-secret-store/assd/vault/seal"
 )
 
 // Doctor says what protects this vault and what does not, for owners.
 func (v *Vault) Doctor(ctx context.Context, req Request) (out api.Doctor, err error) {
-	backup, err := v.lastBackup(ctx)
-	if err != nil {
-		return out, asAPI(err)
-	}
+	var backups *api.Backups
 	err = v.look(ctx, req, audit.VaultDoctor, true, func(r store.Reader, c *caller) error {
 		p, err := v.protection(r, c)
 		if err != nil {
 			return err
 		}
-		out.Checks = append(out.Checks, v.checkTrailState(), checkPassphrase(p), checkProcess(p), checkSwap(p))
-		slots, err := v.checkSlots(r)
+		slots, err := v.slotsIn(r)
 		if err != nil {
 			return err
 		}
-		out.Checks = append(out.Checks, slots, v.checkKeyFile(), v.checkModes(), v.checkDisk())
-		out.Checks = append(out.Checks, checkBackups(p, backup, v.cfg.Now()), checkCheckpoints(p))
+		out.Checks = []api.Check{ // those of a try before are gone
+			v.checkTrailState(), checkPassphrase(p), checkProcess(p), checkSwap(p),
+			v.checkKeyFile(), checkSlots(slots), v.checkModes(), v.checkDisk(), checkCheckpoints(p),
+		}
 		out.Checks = append(out.Checks, v.checkFiles(p)...)
+		backups = p.Backups
 		return nil
 	})
-	return out, err
+	if err != nil {
+		return out, err
+	}
+	backup, err := v.checkBackups(ctx, backups)
+	out.Checks = append(out.Checks, backup)
+	return out, asAPI(err)
 }
 
 func (v *Vault) checkTrailState() api.Check {
@@ -85,44 +92,38 @@ func (v *Vault) checkKeyFile() api.Check {
 	return api.Fine("key file", "it lies outside the data dir")
 }
 
-// checkSlots looks whether the vault can still be opened when what opens it is lost.
-func (v *Vault) checkSlots(r store.Reader) (api.Check, error) {
-	slots, err := v.slotsIn(r)
-	if err != nil {
-		return api.Check{}, err
+// checkSlots looks whether one lost secret loses the vault.
+func checkSlots(slots []*seal.Slot) api.Check {
+	var kinds []string
+	for _, s := range slots {
+		kinds = append(kinds, string(s.Kind))
 	}
-	if len(slots) == 1 {
-		return api.Advice("slots", fmt.Sprintf("one alone opens the vault (%s): when that is lost, so is the vault", slots[0].Kind),
-			"ass vault slots add --seal passphrase --generate"), nil
+	if len(slots) < 2 {
+		return api.Advice("slots", "one secret alone opens the vault ("+strings.Join(kinds, ", ")+"): lost with it is all", "ass vault slots add --seal passphrase --generate")
 	}
-	return api.Fine("slots", fmt.Sprintf("%d open the vault", len(slots))), nil
+	slices.Sort(kinds)
+	return api.Fine("slots", fmt.Sprintf("%d secrets open the vault: %s", len(slots), strings.Join(kinds, ", ")))
 }
 
-// lastBackup is when the trail knows of the newest backup; zero: of none.
-func (v *Vault) lastBackup(ctx context.Context) (at time.Time, err error) {
-	page, err := v.log.Query(ctx, v.db, audit.Filter{Action: string(audit.VaultBackup)}, namedBackups)
-	for _, ev := range page.Events {
-		if ev.Outcome == audit.OK {
-			return ev.Time.Time, err
-		}
-	}
-	return time.Time{}, err
-}
-
-// oldBackup is how old the newest backup may be without a word.
+// oldBackup is when the newest backup is too old to count.
 const oldBackup = 7 * 24 * time.Hour
 
-func checkBackups(p *api.Protection, last, now time.Time) api.Check {
-	const fix = "ass vault backup FILE, or [backup] in assd.toml"
-	switch {
-	case p.Backups != nil && p.Backups.Failure != "":
-		return api.Problem("backups", "they fail: "+p.Backups.Failure, "ass status")
-	case last.IsZero():
-		return api.Problem("backups", "there has been none: with the disk goes the vault", fix)
-	case now.Sub(last) > oldBackup:
-		return api.Problem("backups", "the newest is of "+last.UTC().Format(time.DateOnly), fix)
+// checkBackups looks how old the newest backup is that the trail knows of.
+func (v *Vault) checkBackups(ctx context.Context, plan *api.Backups) (api.Check, error) {
+	const name, fix = "backup", `ass vault backup FILE, or [backup] in assd.toml: dir = "/on/another/device"`
+	if plan != nil && plan.Failure != "" {
+		return api.Problem(name, plan.To+": "+plan.Failure, "ass status"), nil
 	}
-	return api.Fine("backups", "the newest is of "+last.UTC().Format(time.RFC3339))
+	at, err := v.newest(ctx, audit.VaultBackup)
+	switch age := v.cfg.Now().Sub(at); {
+	case err != nil:
+		return api.Check{}, err
+	case at.IsZero():
+		return api.Advice(name, "none was ever taken: what happens to the disk happens to the vault", fix), nil
+	case age > oldBackup:
+		return api.Advice(name, "the newest is from "+at.Format(time.RFC3339), fix), nil
+	}
+	return api.Fine(name, "the newest is from "+at.Format(time.RFC3339)), nil
 }
 
 // checkModes looks whether others got into the files since the start.
@@ -154,7 +155,7 @@ func (v *Vault) checkDisk() api.Check {
 		return api.Advice("disk", "how full it is could not be told: "+err.Error(), "df "+v.cfg.Dir)
 	}
 	says := fmt.Sprintf("%d MiB of %d MiB are free where the data lies", free>>20, size>>20)
-	if free < fewBytes || free/100*100 < size/100*fewPercent {
+	if free < fewBytes || free < size/100*fewPercent {
 		return api.Problem("disk", says+"; when it is full nothing is read or written", "free some space on it")
 	}
 	return api.Fine("disk", says)

@@ -16,6 +16,7 @@ import (
 func init() {
 	children["smalldisk"] = smallDiskChild
 	children["fulllockdown"] = fullLockdownChild
+	children["fullseal"] = fullSealChild
 }
 
 // TestThreat07SmallDisk fills a real file system.
@@ -139,6 +140,33 @@ func fullLockdownChild(dir string) error {
 	wantCode(d.t, "a read in the lockdown", err, api.CodeLockedDown)
 	d.reopen()
 	d.lift()
+	d.mustGet(d.owner, plain, "a value to be kept back")
+	d.end()
+	return nil
+}
+
+// TestSealOnAFullDisk: an owner seals on a disk that takes nothing else, by the reserve.
+func TestSealOnAFullDisk(t *testing.T) { onSmallDisk(t, "fullseal") }
+
+func fullSealChild(dir string) error {
+	mountSmall(dir)
+	d := newFullDisk(inChild{}, dir)
+	ballast := filepath.Join(dir, "ballast")
+	if err := os.WriteFile(ballast, make([]byte, 3<<20), 0o600); err != nil {
+		return err
+	}
+	d.fill()
+	d.exhaust()
+	_, err := d.v.Seal(ctx, d.as(d.owner), api.SealRequest{})
+	wantCode(d.t, "a seal on a full disk", err, "")
+	d.wantReserve("after it", false)
+	if !d.v.IsSealing() {
+		d.t.Error("it is not sealed")
+	}
+	if err := os.Remove(ballast); err != nil {
+		return err
+	}
+	d.reopen()
 	d.mustGet(d.owner, plain, "a value to be kept back")
 	d.end()
 	return nil

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/agent-secret-store/assd/audit"
@@ -53,10 +54,11 @@ func (r Returning) Command() string {
 	return "ass agents revoke " + peer.ShellQuote(r.Name)
 }
 
-// What a restore leaves in the data dir.
+// What a restore leaves in the data dir, or a killed copy.
 const (
 	restoreTemp  = "vault.db.restore-"
 	backupTemp   = "vault.db.backup-"
+	compactTemp  = "vault.db.compact" // of store.DB.Compact
 	replacedName = "vault.db.replaced-"
 )
 
@@ -132,7 +134,8 @@ func makeDir(dir string) error {
 // copy copies the backup beside the data file, and reports whether others can read it.
 func (r *restoring) copy(file string) (exposed bool, err error) {
 	r.file = file
-	from, err := os.Open(filepath.Clean(file))
+	// O_NONBLOCK: a fifo is refused, and not waited for.
+	from, err := os.OpenFile(filepath.Clean(file), os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return false, r.refuse(err)
 	}
@@ -365,7 +368,7 @@ func freeName(dir, name string) string {
 // removeLeftovers removes copies that were being made when somebody was killed. The
 // caller holds the data file, or there is none.
 func removeLeftovers(dir string) error {
-	for _, prefix := range []string{restoreTemp, backupTemp} {
+	for _, prefix := range []string{restoreTemp, backupTemp, compactTemp} {
 		left, err := filepath.Glob(filepath.Join(dir, prefix+"*"))
 		for _, path := range left {
 			err = errors.Join(err, os.Remove(path))

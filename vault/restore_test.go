@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/agent-secret-store/assd/audit"
@@ -236,6 +237,8 @@ func TestRestoreRefuses(t *testing.T) {
 	}
 	flipped := strings.ReplaceAll(string(good), `"action":"secret.write"`, `"action":"secret.writd"`) // in free pages as well
 	list = append(list, bad{"a flipped bit of an event", "does not verify", []byte(flipped)})
+	newer := strings.ReplaceAll(string(good), "format\x00\x00\x00\x02", "format\x00\x00\x00\x03")
+	list = append(list, bad{"one of a newer assd", "made by a newer assd", []byte(newer)})
 	h.close()
 	was, head := h.fileBytes(), h.readFile("head")
 	file := filepath.Join(t.TempDir(), "bad")
@@ -263,6 +266,9 @@ func TestRestoreRefuses(t *testing.T) {
 	refused("itself", h.file("vault.db"), "own data file")
 	refused("missing", file+"-missing", "no such file")
 	refused("a folder", t.TempDir(), "not a regular file")
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	mustOK(t, syscall.Mkfifo(fifo, 0o600))
+	refused("a fifo, that nobody writes to", fifo, "not a regular file")
 	h.open()
 	if _, err := vault.Restore(ctx, h.cfg, backup); !errors.Is(err, store.ErrLocked) {
 		t.Errorf("over a live vault: %v", err)

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/agent-secret-store/assd/audit"
@@ -297,14 +298,12 @@ func (v *Vault) backupsBefore(ctx context.Context, at time.Time) (string, error)
 		return "", err
 	}
 	text := "backups and copies from before " + at.Format(time.RFC3339) + " still hold it"
-	named := ""
-	for _, ev := range page.Events {
-		if ev.Outcome == audit.OK { // and no refusal
-			named += fmt.Sprintf(" %d", ev.Seq)
+	taken := slices.DeleteFunc(page.Events, func(ev audit.Stored) bool { return ev.Outcome != audit.OK }) // not refused
+	for i, ev := range taken {
+		if i == 0 {
+			text += ", as those of event"
 		}
-	}
-	if named != "" {
-		text += ", as those of event" + named
+		text += fmt.Sprintf(" %d", ev.Seq)
 	}
 	if page.Next != 0 {
 		text += " and older ones"

@@ -14,7 +14,6 @@ func (v *Vault) Seal(ctx context.Context, req Request, want api.SealRequest) (ou
 	if err := checkReason(want.Reason); err != nil {
 		return out, err
 	}
-	ours := false
 	err = v.doReserved(ctx, on("vault.seal"), req, func(a *act) error {
 		if err := a.ownerOnly(audit.VaultSeal); err != nil {
 			return err
@@ -24,16 +23,15 @@ func (v *Vault) Seal(ctx context.Context, req Request, want api.SealRequest) (ou
 		if err := a.record(ev); err != nil {
 			return err
 		}
-		ours = true
-		v.sealing.Store(true) // whoever comes behind it in this commit is too late
+		// Whoever comes behind it in this commit is too late. On a full disk it is run
+		// again, with the reserve.
+		a.tx.OnUndo(func() { v.sealing.Store(false) })
+		v.sealing.Store(true)
 		return nil
 	})
-	switch {
-	case err == nil:
+	if err == nil {
 		v.keys.dropAll()
 		close(v.sealAsked)
-	case ours: // it could not be committed
-		v.sealing.Store(false)
 	}
 	return api.Sealing{Sealed: err == nil}, err
 }

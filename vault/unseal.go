@@ -45,25 +45,30 @@ type unsealing struct {
 // its source wait longer. Who tries in vain is told in an *[api.Error]; ErrUnsealed says
 // that somebody else was faster.
 func (s *Sealed) Unseal(ctx context.Context, from Origin, passphrase *string) (*Vault, error) {
-	cfg := s.cfg
-	if passphrase != nil {
-		p, err := seal.NewPassphrase([]byte(*passphrase))
-		if err != nil { // so it cannot be the right one
-			return nil, s.explain(from, s.note(from, seal.ErrWrongPassphrase))
-		}
-		defer p.Wipe()
-		cfg.Openers = []Opener{PassphraseOpener(p)}
-	}
 	leave, err := s.tries.enter(ctx, from.Class())
 	if err != nil {
 		return nil, err
 	}
-	v, err := s.open(cfg, from)
+	v, err := s.try(from, passphrase)
 	leave(s.note(from, err))
 	if err != nil {
 		return nil, s.explain(from, err)
 	}
 	return v, nil
+}
+
+// try is one try.
+func (s *Sealed) try(from Origin, passphrase *string) (*Vault, error) {
+	cfg := s.cfg
+	if passphrase != nil {
+		p, err := seal.NewPassphrase([]byte(*passphrase))
+		if err != nil { // so it cannot be the right one
+			return nil, seal.ErrWrongPassphrase
+		}
+		defer p.Wipe()
+		cfg.Openers = []Opener{PassphraseOpener(p)}
+	}
+	return s.open(cfg, from)
 }
 
 // open opens the vault, once.

@@ -25,6 +25,9 @@ func newKeyFile(path string, key []byte) error {
 	if errors.Is(err, fs.ErrExist) {
 		return errKeyFileThere
 	}
+	if err == nil { // before the daemon has a slot for it
+		err = syncFolder(filepath.Dir(path))
+	}
 	if err != nil {
 		return keyFileFault(err)
 	}

@@ -107,7 +107,7 @@ func (u unsealFlags) unsealing(d dataFlags) (cfg vault.Config, end func()) {
 	return cfg, d.memo.wipe
 }
 
-// checkSeal refuses flags that do not go together, before anything is made.
+// check refuses flags that do not go together, before anything is made.
 func (s sealFlags) check(d dataFlags) error {
 	if _, err := splitCommand(d.SealCommand); err != nil {
 		return &exitError{2, fmt.Errorf("--seal-command: %w", err)}

@@ -29,16 +29,17 @@ var ErrNone = errors.New("the keyring of this user has no entry for this vault")
 var errSlow = fmt.Errorf("the keyring did not answer within %s: unlock it, and try again", Timeout)
 
 // Get is the text kept for tenant, to be cleared by the caller. It fails with [ErrNone].
-func Get(ctx context.Context, tenant string) (text []byte, err error) {
-	err = ask(ctx, func() error {
+func Get(ctx context.Context, tenant string) ([]byte, error) {
+	text := make(chan string, 1) // what comes once nobody waits any more stays there
+	err := ask(ctx, func() error {
 		got, err := keyrings.Get(service, tenant)
-		text = []byte(got)
+		text <- got
 		return err
 	})
-	if err != nil { // whoever has not answered may still write to text
+	if err != nil {
 		return nil, err
 	}
-	return text, nil
+	return []byte(<-text), nil
 }
 
 // Set keeps text for tenant, in place of what was there.

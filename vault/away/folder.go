@@ -130,11 +130,7 @@ func (f *Folder) write(name string, b io.Reader, sum string) (err error) {
 	if err != nil {
 		return errors.Join(err, os.Remove(draft))
 	}
-	d, err := os.Open(f.path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return syncFolder(f.path)
 }
 
 func rereads(o *os.File, sum string) error {

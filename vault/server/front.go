@@ -136,7 +136,10 @@ func (f *Front) Release(ctx context.Context) error {
 	f.mu.Unlock()
 	for _, l := range listeners {
 		if l.pause() {
-			<-l.parked // and what was accepted is known to noteState
+			select {
+			case <-l.parked: // and what was accepted is known to noteState
+			case <-ctx.Done(): // nobody accepts there any more
+			}
 		}
 	}
 	// From its shutdown on net/http throws away what it has not handed on yet.
