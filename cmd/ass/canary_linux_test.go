@@ -397,6 +397,7 @@ func assdCommands(t *testing.T) (all []string) {
 	for line := range strings.Lines(list) {
 		words, ok := strings.CutSuffix(strings.TrimSpace(line), " [flags]")
 		if ok && strings.HasPrefix(line, "  ") && !strings.HasPrefix(line, "   ") {
+			words, _, _ = strings.Cut(words, " <") // its arguments
 			all = append(all, "assd "+words)
 		}
 	}
