@@ -2,14 +2,17 @@ package vault
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/agent-secret-store/assd/audit"
@@ -132,7 +135,7 @@ func makeDir(dir string) error {
 // copy copies the backup beside the data file, and reports whether others can read it.
 func (r *restoring) copy(file string) (exposed bool, err error) {
 	r.file = file
-	from, err := os.Open(filepath.Clean(file))
+	from, err := os.OpenFile(filepath.Clean(file), os.O_RDONLY|syscall.O_NONBLOCK, 0) // who waits for a pipe waits for ever
 	if err != nil {
 		return false, r.refuse(err)
 	}
@@ -150,7 +153,7 @@ func (r *restoring) copy(file string) (exposed bool, err error) {
 	if err := removeLeftovers(r.cfg.Dir); err != nil {
 		return false, err
 	}
-	to, err := os.CreateTemp(r.cfg.Dir, restoreTemp+"*") // 0600
+	to, err := os.OpenFile(filepath.Join(r.cfg.Dir, restoreTemp+rand.Text()), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return false, fmt.Errorf("nothing was changed: copying the backup: %w", err)
 	}
@@ -362,17 +365,21 @@ func freeName(dir, name string) string {
 	}
 }
 
+// leftover are the names of copies that are not whole yet, or in use. A person's own,
+// such as vault.db.backup-monday, is none.
+var leftover = regexp.MustCompile(`^vault\.db\.(restore|backup)-[A-Z2-7]{26}(\.assd-part)?$`)
+
 // removeLeftovers removes copies that were being made when somebody was killed. The
 // caller holds the data file, or there is none.
 func removeLeftovers(dir string) error {
-	for _, prefix := range []string{restoreTemp, backupTemp} {
-		left, err := filepath.Glob(filepath.Join(dir, prefix+"*"))
-		for _, path := range left {
-			err = errors.Join(err, os.Remove(path))
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		if e.Type().IsRegular() && leftover.MatchString(e.Name()) {
+			err = errors.Join(err, os.Remove(filepath.Join(dir, e.Name())))
 		}
-		if err != nil {
-			return fmt.Errorf("removing what a copy has left: %w", err)
-		}
+	}
+	if err != nil {
+		return fmt.Errorf("removing what a copy has left: %w", err)
 	}
 	return nil
 }
