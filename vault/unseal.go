@@ -45,18 +45,20 @@ type unsealing struct {
 // its source wait longer. Who tries in vain is told in an *[api.Error]; ErrUnsealed says
 // that somebody else was faster.
 func (s *Sealed) Unseal(ctx context.Context, from Origin, passphrase *string) (*Vault, error) {
-	cfg := s.cfg
-	if passphrase != nil {
-		p, err := seal.NewPassphrase([]byte(*passphrase))
-		if err != nil { // so it cannot be the right one
-			return nil, s.explain(from, s.note(from, seal.ErrWrongPassphrase))
-		}
-		defer p.Wipe()
-		cfg.Openers = []Opener{PassphraseOpener(p)}
-	}
 	leave, err := s.tries.enter(ctx, from.Class())
 	if err != nil {
 		return nil, err
+	}
+	cfg := s.cfg
+	if passphrase != nil {
+		p, err := seal.NewPassphrase([]byte(*passphrase))
+		if err != nil { // so it cannot be the right one, and is a try all the same
+			err = s.note(from, seal.ErrWrongPassphrase)
+			leave(err)
+			return nil, s.explain(from, err)
+		}
+		defer p.Wipe()
+		cfg.Openers = []Opener{PassphraseOpener(p)}
 	}
 	v, err := s.open(cfg, from)
 	leave(s.note(from, err))
