@@ -88,7 +88,7 @@ func (v *Vault) checkModes() api.Check {
 			return api.Problem("permissions", err.Error(), "")
 		}
 		if info.Mode().Perm()&0o077 != 0 && path != v.cfg.keyFile() { // which systemd may pass with the group's bit
-			return api.Problem("permissions", fmt.Sprintf("%q has mode %04o, which lets others in", path, info.Mode().Perm()), "chmod go= " + peer.ShellQuote(path))
+			return api.Problem("permissions", fmt.Sprintf("%q has mode %04o, which lets others in", path, info.Mode().Perm()), "chmod go= "+peer.ShellQuote(path))
 		}
 	}
 	return api.Fine("permissions", "the files are this user's alone")
