@@ -23,16 +23,17 @@ import (
 // Restored is what Restore has put in place. The vault is another one only once it is
 // opened: see [Config] and restoreNote.
 type Restored struct {
-	Tenant   string      `json:"tenant"`
-	Events   uint64      `json:"events"`
-	Head     audit.Head  `json:"head"`  // of the backup
-	Slots    []string    `json:"slots"` // what opens it, each kind once: "file", "passphrase"
-	Relation Relation    `json:"relation"`
-	Aside    string      `json:"aside"`    // where the data file is kept that was there; "": there was none
-	Replaced *Replaced   `json:"replaced"` // null: nothing was there
-	Returned []Returning `json:"returned"` // agents and owners that come back, and nobody knows whether they were revoked meanwhile
-	Revoked  []Returning `json:"revoked"`  // those that stay revoked, as they are in what was replaced
-	Exposed  bool        `json:"exposed"`  // others can read the backup
+	Tenant    string      `json:"tenant"`
+	Events    uint64      `json:"events"`
+	Head      audit.Head  `json:"head"`  // of the backup
+	Slots     []string    `json:"slots"` // what opens it, each kind once: "file", "passphrase"
+	Relation  Relation    `json:"relation"`
+	Aside     string      `json:"aside"`      // where the data file is kept that was there; "": there was none
+	Replaced  *Replaced   `json:"replaced"`   // null: nothing was there
+	Returned  []Returning `json:"returned"`   // agents and owners that come back, and nobody knows whether they were revoked meanwhile
+	Revoked   []Returning `json:"revoked"`    // those that stay revoked, as they are in what was replaced
+	SlotsBack []SlotBack  `json:"slots_back"` // slots that open the vault again, and did not open what was replaced
+	Exposed   bool        `json:"exposed"`    // others can read the backup
 }
 
 // Replaced is the data that was there before.
@@ -40,6 +41,15 @@ type Replaced struct {
 	Head    audit.Head `json:"head"`    // the newest known
 	Problem string     `json:"problem"` // why it could not be read whole; "": it could
 }
+
+// SlotBack is a slot that comes back with a backup.
+type SlotBack struct {
+	ID   string `json:"id"`
+	Kind string `json:"kind"`
+}
+
+// Command is what removes it again.
+func (s SlotBack) Command() string { return "ass vault slots remove " + peer.ShellQuote(s.ID) }
 
 // Returning is an agent or an owner of a backup.
 type Returning struct {
@@ -197,7 +207,12 @@ func (r *restoring) prepare(ctx context.Context, out *Restored) error {
 		return err
 	}
 	out.Tenant, out.Events, out.Head, out.Slots, out.Relation = rep.Tenant, rep.Events, rep.Head, here.slots, r.note.Relation
-	out.Returned, out.Revoked = []Returning{}, []Returning{}
+	out.Returned, out.Revoked, out.SlotsBack = []Returning{}, []Returning{}, []SlotBack{}
+	for _, slot := range here.all {
+		if r.note.Replaced.whole() && r.note.Relation != RelationOlder && !slices.Contains(there.all, slot) {
+			out.SlotsBack = append(out.SlotsBack, slot)
+		}
+	}
 	for _, who := range here.living {
 		switch {
 		case !r.note.Replaced.whole():
@@ -387,7 +402,8 @@ func removeLeftovers(dir string) error {
 // contents are what a data file says without a key. Its trail has to bear it out.
 type contents struct {
 	tenant  string
-	slots   []string
+	slots   []string // kinds, each once
+	all     []SlotBack
 	living  []Returning
 	revoked []string // ids
 }
@@ -419,6 +435,9 @@ func (c *contents) read(s *store.Snapshot) error {
 	slots, err := parseSlots(s)
 	if err != nil {
 		return err
+	}
+	for _, s := range slots {
+		c.all = append(c.all, SlotBack{string(s.ID), string(s.Kind)})
 	}
 	for _, k := range kindsOf(slots) {
 		c.slots = append(c.slots, string(k))

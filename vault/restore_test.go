@@ -366,3 +366,25 @@ func TestRestoreForgedNote(t *testing.T) {
 	}
 	h.open()
 }
+
+// TestRestoreSlotsBack: a slot that was removed since the backup is told, for it opens the
+// vault again; one that the backup alone goes on to is not.
+func TestRestoreSlotsBack(t *testing.T) {
+	h := newHouse(t)
+	before := h.copied()
+	gone := h.mustAddSlot(fileSlot(t, filepath.Join(t.TempDir(), "stick.key")))
+	backup := h.copied()
+	_, err := h.removeSlot(gone.ID)
+	mustOK(t, err)
+	h.close()
+	if got := h.restore(backup); len(got.SlotsBack) != 1 || got.SlotsBack[0].ID != gone.ID || got.SlotsBack[0].Kind != api.SlotFile {
+		t.Errorf("slots that come back: %+v", got.SlotsBack)
+	}
+	mustOK(t, os.Remove(h.file("restore")))
+	mustOK(t, os.Remove(h.file("head")))
+	mustOK(t, os.Remove(h.file("vault.db")))
+	copyFile(t, before, h.file("vault.db"))
+	if got := h.restore(backup); got.Relation != vault.RelationOlder || len(got.SlotsBack) != 0 {
+		t.Errorf("over an older one: %+v", got)
+	}
+}
