@@ -99,17 +99,36 @@ func TestBackupRefuses(t *testing.T) {
 	}
 }
 
-// TestLeftoversGo: what a killed daemon has left of a copy goes with the next start.
+// TestLeftoversGo: what a killed daemon has left of a copy goes with the next start, and
+// nothing else does: not what a person keeps there, and nothing of another data dir that
+// the name of this one would match as a pattern.
 func TestLeftoversGo(t *testing.T) {
 	h := newHouse(t)
 	h.close()
-	for _, name := range []string{"vault.db.backup-X", "vault.db.backup-X.assd-part", "vault.db.restore-1", "vault.db.compact"} {
-		if err := os.WriteFile(h.file(name), nil, 0o600); err != nil {
-			t.Fatal(err)
-		}
+	top := t.TempDir()
+	dir, next := filepath.Join(top, "v*"), filepath.Join(top, "vault")
+	mustOK(t, os.Rename(h.cfg.Dir, dir))
+	mustOK(t, os.Mkdir(next, 0o700))
+	h.cfg.Dir = dir
+	mark := strings.Repeat("A", 26)
+	ours := []string{"vault.db.backup-" + mark, "vault.db.backup-" + mark + ".assd-part", "vault.db.restore-" + mark, "vault.db.compact"}
+	others := []string{h.file("vault.db.backup-2026-01-01"), h.file("vault.db.restore-1"), h.file("vault.db.backup-old")}
+	for _, name := range ours {
+		mustOK(t, os.WriteFile(h.file(name), nil, 0o600))
+		others = append(others, filepath.Join(next, name))
+	}
+	for _, path := range others {
+		mustOK(t, os.WriteFile(path, nil, 0o600))
 	}
 	h.open()
-	if left, _ := filepath.Glob(h.file("vault.db.*")); left != nil {
-		t.Errorf("left behind: %q", left)
+	for _, name := range ours {
+		if _, err := os.Lstat(h.file(name)); err == nil {
+			t.Errorf("left behind: %s", name)
+		}
+	}
+	for _, path := range others {
+		if _, err := os.Lstat(path); err != nil {
+			t.Errorf("what is not ours is gone: %v", err)
+		}
 	}
 }

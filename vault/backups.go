@@ -97,15 +97,15 @@ func (b *backups) state() backupState {
 func (c *clerk) run(ctx context.Context) {
 	defer close(c.ended)
 	b := &c.v.backups
-	if at := c.plan.To.Newest(ctx, c.v.tenant); !at.IsZero() {
+	if at := c.plan.To.Newest(ctx, c.v.tenant, c.v.cfg.Now()); !at.IsZero() {
 		b.show(func(s *backupState) { s.at = at })
 	}
 	for ctx.Err() == nil {
 		wait := time.Duration(0)
 		if at := b.state().at; !at.IsZero() {
-			wait = min(c.plan.Every, at.Add(c.plan.Every).Sub(c.v.cfg.Now())) // a clock that was put back
+			wait = at.Add(c.plan.Every).Sub(c.v.cfg.Now())
 		}
-		if wait > 0 {
+		if wait > 0 && wait <= c.plan.Every { // else the clock was put back, and it would wait for as long
 			pause(ctx, wait)
 			continue
 		}

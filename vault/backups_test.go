@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -57,4 +58,22 @@ func TestBackupsOnSchedule(t *testing.T) {
 	h.restore(file)
 	h.open()
 	h.mustGet(h.owner, plain, "kept")
+}
+
+// TestBackupsWrongClock: a clock that ran ahead, and was put right, does not end backups.
+func TestBackupsWrongClock(t *testing.T) {
+	h := newHouse(t)
+	var ahead atomic.Int64
+	ahead.Store(int64(48 * time.Hour))
+	h.cfg.Now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+	h.reopen()
+	dir := filepath.Join(t.TempDir(), "backups")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	h.v.SetBackups(&vault.BackupPlan{To: away.NewFolder(dir), Every: 1500 * time.Millisecond, Keep: 1})
+	eventually(t, "one of the wrong clock", func() bool { b := h.protection().Backups; return b != nil && b.TakenAt != nil })
+	ahead.Store(0)
+	eventually(t, "one of the right clock", func() bool { b := h.protection().Backups; return b.TakenAt.Before(time.Now()) && len(taken(dir)) == 1 })
+	h.v.SetBackups(nil)
 }

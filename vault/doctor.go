@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/agent-secret-store/assd/audit"
+	"github.com/agent-secret-store/assd/internal/peer"
 	"github.com/agent-secret-store/assd/store"
 	"github.com/agent-secret-store/assd/vault/api"
 	"github.com/agent-secret-store/assd/vault/seal"
@@ -137,7 +138,7 @@ func (v *Vault) checkModes() api.Check {
 			return api.Problem("permissions", err.Error(), "")
 		}
 		if info.Mode().Perm()&0o077 != 0 && path != v.cfg.keyFile() { // which systemd may pass with the group's bit
-			return api.Problem("permissions", fmt.Sprintf("%q has mode %04o, which lets others in", path, info.Mode().Perm()), fmt.Sprintf("chmod go= %q", path))
+			return api.Problem("permissions", fmt.Sprintf("%q has mode %04o, which lets others in", path, info.Mode().Perm()), "chmod go= "+peer.ShellQuote(path))
 		}
 	}
 	return api.Fine("permissions", "the files are this user's alone")
@@ -152,7 +153,7 @@ const (
 func (v *Vault) checkDisk() api.Check {
 	free, size, err := diskFree(v.cfg.Dir)
 	if err != nil {
-		return api.Advice("disk", "how full it is could not be told: "+err.Error(), "df "+v.cfg.Dir)
+		return api.Advice("disk", "how full it is could not be told: "+err.Error(), "df "+peer.ShellQuote(v.cfg.Dir))
 	}
 	says := fmt.Sprintf("%d MiB of %d MiB are free where the data lies", free>>20, size>>20)
 	if free < fewBytes || free < size/100*fewPercent {

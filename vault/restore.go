@@ -2,12 +2,14 @@ package vault
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -21,16 +23,17 @@ import (
 // Restored is what Restore has put in place. The vault is another one only once it is
 // opened: see [Config] and restoreNote.
 type Restored struct {
-	Tenant   string      `json:"tenant"`
-	Events   uint64      `json:"events"`
-	Head     audit.Head  `json:"head"`  // of the backup
-	Slots    []string    `json:"slots"` // what opens it, each kind once: "file", "passphrase"
-	Relation Relation    `json:"relation"`
-	Aside    string      `json:"aside"`    // where the data file is kept that was there; "": there was none
-	Replaced *Replaced   `json:"replaced"` // null: nothing was there
-	Returned []Returning `json:"returned"` // agents and owners that come back, and nobody knows whether they were revoked meanwhile
-	Revoked  []Returning `json:"revoked"`  // those that stay revoked, as they are in what was replaced
-	Exposed  bool        `json:"exposed"`  // others can read the backup
+	Tenant    string      `json:"tenant"`
+	Events    uint64      `json:"events"`
+	Head      audit.Head  `json:"head"`  // of the backup
+	Slots     []string    `json:"slots"` // what opens it, each kind once: "file", "passphrase"
+	Relation  Relation    `json:"relation"`
+	Aside     string      `json:"aside"`      // where the data file is kept that was there; "": there was none
+	Replaced  *Replaced   `json:"replaced"`   // null: nothing was there
+	Returned  []Returning `json:"returned"`   // agents and owners that come back, and nobody knows whether they were revoked meanwhile
+	Revoked   []Returning `json:"revoked"`    // those that stay revoked, as they are in what was replaced
+	SlotsBack []SlotBack  `json:"slots_back"` // slots that open the vault again, and did not open what was replaced
+	Exposed   bool        `json:"exposed"`    // others can read the backup
 }
 
 // Replaced is the data that was there before.
@@ -38,6 +41,15 @@ type Replaced struct {
 	Head    audit.Head `json:"head"`    // the newest known
 	Problem string     `json:"problem"` // why it could not be read whole; "": it could
 }
+
+// SlotBack is a slot that comes back with a backup.
+type SlotBack struct {
+	ID   string `json:"id"`
+	Kind string `json:"kind"`
+}
+
+// Command is what removes it again.
+func (s SlotBack) Command() string { return "ass vault slots remove " + peer.ShellQuote(s.ID) }
 
 // Returning is an agent or an owner of a backup.
 type Returning struct {
@@ -58,7 +70,6 @@ func (r Returning) Command() string {
 const (
 	restoreTemp  = "vault.db.restore-"
 	backupTemp   = "vault.db.backup-"
-	compactTemp  = "vault.db.compact" // of store.DB.Compact
 	replacedName = "vault.db.replaced-"
 )
 
@@ -134,8 +145,7 @@ func makeDir(dir string) error {
 // copy copies the backup beside the data file, and reports whether others can read it.
 func (r *restoring) copy(file string) (exposed bool, err error) {
 	r.file = file
-	// O_NONBLOCK: a fifo is refused, and not waited for.
-	from, err := os.OpenFile(filepath.Clean(file), os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	from, err := os.OpenFile(filepath.Clean(file), os.O_RDONLY|syscall.O_NONBLOCK, 0) // who waits for a pipe waits for ever
 	if err != nil {
 		return false, r.refuse(err)
 	}
@@ -153,7 +163,7 @@ func (r *restoring) copy(file string) (exposed bool, err error) {
 	if err := removeLeftovers(r.cfg.Dir); err != nil {
 		return false, err
 	}
-	to, err := os.CreateTemp(r.cfg.Dir, restoreTemp+"*") // 0600
+	to, err := os.OpenFile(filepath.Join(r.cfg.Dir, restoreTemp+rand.Text()), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return false, fmt.Errorf("nothing was changed: copying the backup: %w", err)
 	}
@@ -197,7 +207,12 @@ func (r *restoring) prepare(ctx context.Context, out *Restored) error {
 		return err
 	}
 	out.Tenant, out.Events, out.Head, out.Slots, out.Relation = rep.Tenant, rep.Events, rep.Head, here.slots, r.note.Relation
-	out.Returned, out.Revoked = []Returning{}, []Returning{}
+	out.Returned, out.Revoked, out.SlotsBack = []Returning{}, []Returning{}, []SlotBack{}
+	for _, slot := range here.all {
+		if r.note.Replaced.whole() && r.note.Relation != RelationOlder && !slices.Contains(there.all, slot) {
+			out.SlotsBack = append(out.SlotsBack, slot)
+		}
+	}
 	for _, who := range here.living {
 		switch {
 		case !r.note.Replaced.whole():
@@ -365,17 +380,21 @@ func freeName(dir, name string) string {
 	}
 }
 
+// leftover are the names of copies that are not whole yet, or in use. A person's own,
+// such as vault.db.backup-monday, is none.
+var leftover = regexp.MustCompile(`^vault\.db\.((restore|backup)-[A-Z2-7]{26}(\.assd-part)?|compact)$`)
+
 // removeLeftovers removes copies that were being made when somebody was killed. The
 // caller holds the data file, or there is none.
 func removeLeftovers(dir string) error {
-	for _, prefix := range []string{restoreTemp, backupTemp, compactTemp} {
-		left, err := filepath.Glob(filepath.Join(dir, prefix+"*"))
-		for _, path := range left {
-			err = errors.Join(err, os.Remove(path))
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		if e.Type().IsRegular() && leftover.MatchString(e.Name()) {
+			err = errors.Join(err, os.Remove(filepath.Join(dir, e.Name())))
 		}
-		if err != nil {
-			return fmt.Errorf("removing what a copy has left: %w", err)
-		}
+	}
+	if err != nil {
+		return fmt.Errorf("removing what a copy has left: %w", err)
 	}
 	return nil
 }
@@ -383,7 +402,8 @@ func removeLeftovers(dir string) error {
 // contents are what a data file says without a key. Its trail has to bear it out.
 type contents struct {
 	tenant  string
-	slots   []string
+	slots   []string // kinds, each once
+	all     []SlotBack
 	living  []Returning
 	revoked []string // ids
 }
@@ -415,6 +435,9 @@ func (c *contents) read(s *store.Snapshot) error {
 	slots, err := parseSlots(s)
 	if err != nil {
 		return err
+	}
+	for _, s := range slots {
+		c.all = append(c.all, SlotBack{string(s.ID), string(s.Kind)})
 	}
 	for _, k := range kindsOf(slots) {
 		c.slots = append(c.slots, string(k))

@@ -2,6 +2,7 @@ package vault_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -339,4 +340,56 @@ func TestRestoreKilled(t *testing.T) {
 		t.Errorf("without a note it opens: %v", err)
 	}
 	h.tampered = true
+}
+
+// TestRestoreForgedNote: a note that names the data file, or anything else that Restore
+// has not put aside, is malformed, and nothing is removed for it. A pipe in its place, or
+// in that of a backup, holds nobody up.
+func TestRestoreForgedNote(t *testing.T) {
+	h := newHouse(t)
+	h.close()
+	for _, name := range []string{"vault.db", "head", "..", ".", "vault.db.replaced-x/../vault.db"} {
+		note := fmt.Sprintf(`{"format":1,"tenant":"ten_aaaaaaaaaaaaaaaaaaaaaaaaaa","at":"2026-01-01T00:00:00Z","backup":{"seq":1,"hash":"%064x"},"replaced":{"file":%q},"relation":"none"}`, 1, name)
+		mustOK(t, os.WriteFile(h.file("restore"), []byte(note), 0o600))
+		if err := h.tryOpen(); err == nil || !strings.Contains(err.Error(), "malformed") {
+			t.Errorf("a note that names %q: %v", name, err)
+		}
+		if _, err := os.Stat(h.file("vault.db")); err != nil {
+			t.Fatalf("a note that names %q: %v", name, err)
+		}
+	}
+	mustOK(t, os.Remove(h.file("restore")))
+	mustOK(t, syscall.Mkfifo(h.file("restore"), 0o600))
+	if err := h.tryOpen(); err == nil || !strings.Contains(err.Error(), "malformed") {
+		t.Errorf("a pipe for a note: %v", err)
+	}
+	mustOK(t, os.Remove(h.file("restore")))
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	mustOK(t, syscall.Mkfifo(pipe, 0o600))
+	if _, err := vault.Restore(ctx, h.cfg, pipe); err == nil || !strings.Contains(err.Error(), "regular file") {
+		t.Errorf("a pipe for a backup: %v", err)
+	}
+	h.open()
+}
+
+// TestRestoreSlotsBack: a slot that was removed since the backup is told, for it opens the
+// vault again; one that the backup alone goes on to is not.
+func TestRestoreSlotsBack(t *testing.T) {
+	h := newHouse(t)
+	before := h.copied()
+	gone := h.mustAddSlot(fileSlot(t, filepath.Join(t.TempDir(), "stick.key")))
+	backup := h.copied()
+	_, err := h.removeSlot(gone.ID)
+	mustOK(t, err)
+	h.close()
+	if got := h.restore(backup); len(got.SlotsBack) != 1 || got.SlotsBack[0].ID != gone.ID || got.SlotsBack[0].Kind != api.SlotFile {
+		t.Errorf("slots that come back: %+v", got.SlotsBack)
+	}
+	mustOK(t, os.Remove(h.file("restore")))
+	mustOK(t, os.Remove(h.file("head")))
+	mustOK(t, os.Remove(h.file("vault.db")))
+	copyFile(t, before, h.file("vault.db"))
+	if got := h.restore(backup); got.Relation != vault.RelationOlder || len(got.SlotsBack) != 0 {
+		t.Errorf("over an older one: %+v", got)
+	}
 }

@@ -8,6 +8,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"time"
 
 	"github.com/agent-secret-store/assd/audit"
@@ -36,6 +38,12 @@ type replacedNote struct {
 // whole reports whether the replaced data could be read, all of it.
 func (r *replacedNote) whole() bool { return r != nil && r.File != "" && r.Problem == "" }
 
+// named reports whether the name can be one that Restore has given: what has it is read,
+// and may be removed.
+func (r *replacedNote) named() bool {
+	return r == nil || r.File == "" || strings.HasPrefix(r.File, replacedName) && filepath.Base(r.File) == r.File
+}
+
 // Relation is how the data that was replaced stands to the backup.
 type Relation string
 
@@ -57,7 +65,7 @@ func (c Config) restoreNote() string { return filepath.Join(filepath.Dir(c.keyFi
 
 // readRestoreNote is the note of a restore that nobody has opened yet; nil: there is none.
 func readRestoreNote(cfg Config) (*restoreNote, error) {
-	f, err := os.Open(cfg.restoreNote())
+	f, err := os.OpenFile(cfg.restoreNote(), os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe does not hold up a start
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}
@@ -73,7 +81,7 @@ func readRestoreNote(cfg Config) (*restoreNote, error) {
 	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(note); err != nil || note.Format != restoreNoteFormat || len(b) > maxRestoreNote || note.Backup.Seq == 0 ||
-		note.Replaced != nil && note.Replaced.File != "" && filepath.Base(note.Replaced.File) != note.Replaced.File {
+		!note.Replaced.named() {
 		return nil, fmt.Errorf("the note of a restore, %q, is malformed: restore again with assd restore, or remove it", cfg.restoreNote())
 	}
 	return note, nil

@@ -69,11 +69,12 @@ func (c *vaultBackupCmd) next(ctx context.Context, a *app, cl *client.Client, pa
 		return err
 	}
 	a.note(a.good("✓") + " " + stamp(time.Now()) + " " + foreign(to.path, maxMessage) + ", " + plural(int(b.Events), "event"))
-	return pruneBackups(c.Dir, b.Tenant, c.Keep)
+	return pruneBackups(c.Dir, b.Tenant, name, c.Keep)
 }
 
-// pruneBackups removes the oldest backups of a vault but for the newest few.
-func pruneBackups(dir, tenant string, keep int) error {
+// pruneBackups removes the oldest backups of a vault but for the newest few. Those with a
+// later name than the one that was just taken are of a clock that ran ahead, and so older.
+func pruneBackups(dir, tenant, newest string, keep int) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return err
@@ -85,6 +86,9 @@ func pruneBackups(dir, tenant string, keep int) error {
 		}
 	}
 	slices.Sort(own)
+	if at, found := slices.BinarySearch(own, newest); found {
+		own = slices.Concat(own[at+1:], own[:at+1])
+	}
 	for _, name := range own[:max(0, len(own)-keep)] {
 		if err := os.Remove(filepath.Join(dir, name)); err != nil {
 			return err

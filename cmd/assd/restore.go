@@ -77,6 +77,9 @@ func (c *restoreCmd) describe(r vault.Restored) string {
 	for _, who := range r.Revoked {
 		fmt.Fprintf(&b, "  stays revoked: %s %s\n", who.Kind, who.Name)
 	}
+	for _, slot := range r.SlotsBack {
+		fmt.Fprintf(&b, "  opens the vault again, and did not open what was there: a slot of kind %s; to remove it: %s\n", slot.Kind, slot.Command())
+	}
 	if len(r.Returned) > 0 {
 		b.WriteString("\nNobody knows who was revoked after the backup. These come back; to revoke one:\n")
 	}

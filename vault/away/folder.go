@@ -93,10 +93,10 @@ func (f *Folder) Put(ctx context.Context, tenant string, at time.Time, b io.Read
 		if !backupNames.MatchString(name) {
 			return fmt.Errorf("%q is no name of a backup", name)
 		}
-		if err := f.write(name, b, sum); err != nil {
+		if err := f.write(draftName+tenant, name, b, sum); err != nil {
 			return fmt.Errorf("writing a backup: %w", plain(err))
 		}
-		if err := f.prune(tenant, keep); err != nil {
+		if err := f.prune(tenant, name, keep); err != nil {
 			return fmt.Errorf("removing an old backup: %w", plain(err))
 		}
 		return nil
@@ -107,12 +107,14 @@ func (f *Folder) Put(ctx context.Context, tenant string, at time.Time, b io.Read
 	return err
 }
 
-const draftName = ".assd-backup-draft"
+// draftName and the vault's tenant are the name of a draft, since the daemons of several
+// vaults may share a folder.
+const draftName = ".assd-backup-draft-"
 
-// write puts a file there. One draft at a time: one that a power cut has left is
-// overwritten.
-func (f *Folder) write(name string, b io.Reader, sum string) (err error) {
-	draft := filepath.Join(f.path, draftName)
+// write puts a file there. One draft of a vault at a time: one that a power cut has left
+// is overwritten.
+func (f *Folder) write(draft, name string, b io.Reader, sum string) (err error) {
+	draft = filepath.Join(f.path, draft)
 	if err := os.Remove(draft); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -159,8 +161,13 @@ func (f *Folder) own(tenant string) (names []string, err error) {
 	return names, err
 }
 
-func (f *Folder) prune(tenant string, keep int) error {
+// prune removes the oldest. Those with a later name than the one that was just put there
+// are of a clock that ran ahead, and so older than it.
+func (f *Folder) prune(tenant, newest string, keep int) error {
 	names, err := f.own(tenant)
+	if at, found := slices.BinarySearch(names, newest); found {
+		names = slices.Concat(names[at+1:], names[:at+1])
+	}
 	for _, name := range names[:max(0, len(names)-keep)] {
 		err = errors.Join(err, os.Remove(filepath.Join(f.path, name)))
 	}
@@ -168,11 +175,13 @@ func (f *Folder) prune(tenant string, keep int) error {
 }
 
 // Newest is when the newest backup of the vault that is there was taken; zero: there is
-// none, or it cannot be told now.
-func (f *Folder) Newest(ctx context.Context, tenant string) time.Time {
+// none, or it cannot be told now. One that says that it was taken after now is of a clock
+// that ran ahead, and does not count.
+func (f *Folder) Newest(ctx context.Context, tenant string, now time.Time) time.Time {
 	found := make(chan time.Time, 1)
 	err := f.attempts.run(ctx, func() error {
 		names, err := f.own(tenant)
+		names = slices.DeleteFunc(names, func(name string) bool { return backupNames.FindStringSubmatch(name)[2] > now.UTC().Format(backupTime) })
 		if err != nil || len(names) == 0 {
 			return err
 		}

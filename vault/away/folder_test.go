@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -26,7 +27,7 @@ func backupNamed(dir string, at time.Time) string {
 func TestFolderKeeps(t *testing.T) {
 	dir := t.TempDir()
 	others := []string{"notes", "ten_bbbbbbbbbbbbbbbbbbbbbbbbbb-20200101T000000Z.assd-backup", folderTenant + "-20200101T000000Z.assd-backup.old"}
-	for _, name := range append(others, ".assd-backup-draft") {
+	for _, name := range append(others, ".assd-backup-draft-"+folderTenant) {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte("x"), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -53,7 +54,7 @@ func TestFolderKeeps(t *testing.T) {
 	if done != 5 {
 		t.Errorf("done %d times", done)
 	}
-	if at := f.Newest(context.Background(), folderTenant); !at.Equal(start.Add(3 * time.Hour)) {
+	if at := f.Newest(context.Background(), folderTenant, start.AddDate(0, 0, 1)); !at.Equal(start.Add(3 * time.Hour)) {
 		t.Errorf("the newest is of %v", at)
 	}
 	var left []string
@@ -84,6 +85,85 @@ func TestFolderRefuses(t *testing.T) {
 	for path, says := range map[string]string{filepath.Join(dir, "missing"): "mkdir -p", open: "chmod go-w"} {
 		if err := away.NewFolder(path).Check(); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: %v", path, err)
+		}
+	}
+}
+
+// putText puts a backup of that vault there.
+func putText(t *testing.T, f *away.Folder, tenant string, at time.Time, text string, keep int) {
+	t.Helper()
+	sum := sha256.Sum256([]byte(text))
+	if err := f.Put(context.Background(), tenant, at, strings.NewReader(text), hex.EncodeToString(sum[:]), keep, func() {}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestFolderWrongClock: backups that were named by a clock that ran ahead neither count as
+// new nor have the real new ones removed.
+func TestFolderWrongClock(t *testing.T) {
+	dir := t.TempDir()
+	f, now := away.NewFolder(dir), time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	for n := range 2 {
+		putText(t, f, folderTenant, now.AddDate(70, 0, n), "of a wrong clock", 2)
+	}
+	if at := f.Newest(context.Background(), folderTenant, now); !at.IsZero() {
+		t.Errorf("the newest is of %v", at)
+	}
+	for n := range 3 {
+		at := now.Add(time.Duration(n) * time.Hour)
+		putText(t, f, folderTenant, at, "new", 2)
+		if _, err := os.Stat(backupNamed(dir, at)); err != nil {
+			t.Errorf("what was put there is gone: %v", err)
+		}
+	}
+	all, err := os.ReadDir(dir)
+	if err != nil || len(all) != 2 || all[1].Name() != filepath.Base(backupNamed(dir, now.Add(2*time.Hour))) {
+		t.Errorf("left are %v, %v", all, err)
+	}
+}
+
+// halting gives half of a text, and the rest once it may.
+type halting struct {
+	halves  []string
+	reached chan struct{}
+	goOn    chan struct{}
+}
+
+func (h *halting) Read(p []byte) (int, error) {
+	if len(h.halves) == 0 {
+		return 0, io.EOF
+	}
+	if len(h.halves) == 1 {
+		close(h.reached)
+		<-h.goOn
+	}
+	n := copy(p, h.halves[0])
+	h.halves = h.halves[1:]
+	return n, nil
+}
+
+// TestFolderShared: two daemons that put backups into one folder at once do not get into
+// each other's.
+func TestFolderShared(t *testing.T) {
+	dir := t.TempDir()
+	const other = "ten_bbbbbbbbbbbbbbbbbbbbbbbbbb"
+	at, text := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), "this vault's"
+	slow := &halting{halves: []string{"this ", "vault's"}, reached: make(chan struct{}), goOn: make(chan struct{})}
+	sum := sha256.Sum256([]byte(text))
+	failed := make(chan error)
+	go func() {
+		failed <- away.NewFolder(dir).Put(context.Background(), folderTenant, at, slow, hex.EncodeToString(sum[:]), 2, func() {})
+	}()
+	<-slow.reached
+	putText(t, away.NewFolder(dir), other, at, "another's", 2)
+	close(slow.goOn)
+	if err := <-failed; err != nil {
+		t.Error(err)
+	}
+	for tenant, want := range map[string]string{folderTenant: text, other: "another's"} {
+		b, err := os.ReadFile(filepath.Join(dir, tenant+"-20260301T120000Z.assd-backup"))
+		if err != nil || string(b) != want {
+			t.Errorf("the backup of %s is %q, %v", tenant, b, err)
 		}
 	}
 }
