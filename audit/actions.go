@@ -9,7 +9,7 @@ import (
 // list against the constants.
 var actions = []Action{
 	VaultInit, VaultRestore, VaultBackup, BackupFailed, VaultLockdown, VaultLift, VaultSeal, VaultUnseal,
-	VaultSlotAdd, VaultSlotRemove, VaultSlotList, VaultStatus, VaultCompact, KEKRotate,
+	VaultSlotAdd, VaultSlotRemove, VaultSlotList, VaultStatus, VaultCompact, KEKRotate, RootRotate,
 	OwnerCreate, OwnerRevoke, OwnerRecover, OwnerList,
 	AgentCreate, AgentRevoke, AgentList,
 	TokenCreate, TokenRevoke, TokenList,

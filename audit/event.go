@@ -66,6 +66,7 @@ const (
 
 	AuditRotateKey Action = "audit.rotate_key" // another key signs the heads from here on
 	KEKRotate      Action = "kek.rotate"       // another keyring seals values, and what comes of the old one
+	RootRotate     Action = "root.rotate"      // records that another root key authenticates, with unchanged content
 
 	PolicyReload Action = "policy.reload"
 	ConfigReload Action = "config.reload"

@@ -100,6 +100,10 @@ func expires(b store.Bucket) bool {
 	return b == store.Tokens || b == store.Approvals || b == store.Grants // whose keys never come again
 }
 
+// Expires reports whether records of b may go without an event once they have expired,
+// which is [TokenLife] after the event that wrote them at the latest.
+func Expires(b store.Bucket) bool { return expires(b) }
+
 // comesOnce reports whether a key of b is written by one event and removed by
 // another, and never comes again. Such a record is forgotten with its removal, so
 // that what is remembered does not grow with all that ever was; one that is put

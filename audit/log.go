@@ -2,7 +2,6 @@ package audit
 
 import (
 	"crypto/ed25519"
-	"crypto/hmac"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -14,15 +13,19 @@ import (
 // maxKey keeps the length prefixes of recordMAC from wrapping.
 const maxKey = 1 << 15
 
-// Config is what a Log needs. All fields but Anchored and
-// Attach are required.
+// Config is what a Log needs. All fields but OldMACKey, OldBefore,
+// Anchored and Attach are required.
 type Config struct {
 	Tenant string
 	Epoch  uint64
 	Signer ed25519.PrivateKey // signs heads and nothing else
 	MACKey []byte             // authenticates records; derived from the root key
-	Now    func() time.Time   // the wall clock
-	NewID  func() string      // a fresh event id
+	// OldMACKey is good for records from before the event OldBefore, while they are
+	// authenticated anew; nil: none is.
+	OldMACKey []byte
+	OldBefore uint64
+	Now       func() time.Time // the wall clock
+	NewID     func() string    // a fresh event id
 	// Anchored are the records that decide about everything else: each event says in
 	// which state it found them. They and their order never change.
 	Anchored []Object
@@ -44,6 +47,7 @@ type Log struct {
 	sig       []byte
 	ledger    ledger
 	anchors   anchors
+	macs      atomic.Pointer[macKeys]
 	index     *stretchIndex // of the goroutine that indexes
 	committed atomic.Pointer[SignedHead]
 	instant   atomic.Pointer[instant] // of the newest event that is committed
@@ -63,7 +67,9 @@ func (l *Log) key() chain.Key { return chain.Key(l.cfg.Signer.Public().(ed25519.
 
 // New is a Log for a vault that has no events yet.
 func New(cfg Config) *Log {
-	return &Log{cfg: cfg, ledger: newLedger(), anchors: newAnchors(cfg.Anchored), index: newStretchIndex(), head: Head{Epoch: cfg.Epoch}}
+	l := &Log{cfg: cfg, ledger: newLedger(), anchors: newAnchors(cfg.Anchored), index: newStretchIndex(), head: Head{Epoch: cfg.Epoch}}
+	l.macs.Store(&macKeys{now: cfg.MACKey, old: cfg.OldMACKey, before: cfg.OldBefore})
+	return l
 }
 
 // Open is a Log that goes on where the trail in r ends. It checks the newest
@@ -172,7 +178,7 @@ func (l *Log) encodeAll(seq uint64, changes []Change) [][]byte {
 	stored := make([][]byte, len(changes))
 	for i, c := range changes {
 		if c.Content != nil {
-			stored[i] = encodeRecord(l.cfg.MACKey, c.Object, seq, c.Content)
+			stored[i] = encodeRecord(l.macs.Load().now, c.Object, seq, c.Content)
 		}
 	}
 	return stored
@@ -217,7 +223,7 @@ func (l *Log) Drop(tx *store.Tx, o Object) error {
 // to be about it, is a *TamperError and must not be used.
 func (l *Log) Check(r store.Reader, o Object, raw []byte) ([]byte, error) {
 	rec, ok := ParseRecord(raw)
-	if raw != nil && (!ok || !hmac.Equal(rec.MAC, recordMAC(l.cfg.MACKey, o, rec.Seq, rec.Content))) {
+	if raw != nil && (!ok || !l.macs.Load().fits(o, rec)) {
 		return nil, &TamperError{What: "record " + o.String(), Problem: "its check fails: it was changed by something other than assd"}
 	}
 	return rec.Content, l.Current(r, o, raw)

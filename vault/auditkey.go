@@ -57,7 +57,7 @@ func (v *Vault) newSigner(tx *store.Tx, old *state, next ed25519.PrivateKey) ([]
 	}
 	st := *old
 	st.AuditKey, st.Epoch = newID("aud"), old.Epoch+1
-	blob, err := v.root.Seal(seal.RoleAudit, v.tenant, st.AuditKey, next.Seed())
+	blob, err := v.root().Seal(seal.RoleAudit, v.tenant, st.AuditKey, next.Seed())
 	if err != nil {
 		return nil, err
 	}

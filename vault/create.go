@@ -33,7 +33,7 @@ func Create(cfg Config) (*Vault, error) {
 		return nil, err
 	}
 	v := newVault(cfg)
-	v.root = m.root // from here on abandon wipes it
+	v.roots.Store(&roots{key: m.root}) // from here on abandon wipes it
 	secrets, err := cfg.seals(m.state.Tenant)
 	defer wipeAll(secrets)
 	if err == nil {
@@ -173,7 +173,7 @@ func (v *Vault) birth(m *material, secrets []seal.Secret) error {
 	if err != nil {
 		return err
 	}
-	v.slot = m.slot
+	v.roots.Load().slot = m.slot // nobody else has it yet
 	return v.db.Update(context.Background(), func(tx *store.Tx) error {
 		if k, _ := tx.Last(store.Audit); k != nil { // another start was faster
 			return fmt.Errorf("%w: %q", ErrExists, v.cfg.Dir)

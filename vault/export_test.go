@@ -60,7 +60,7 @@ func SealWith(cfg Config, p seal.Passphrase) error {
 	if err != nil {
 		return err
 	}
-	s, err := seal.NewSlot(v.root, v.tenant, p, cfg.argon2())
+	s, err := seal.NewSlot(v.root(), v.tenant, p, cfg.argon2())
 	if err != nil {
 		return err
 	}

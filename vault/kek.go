@@ -23,12 +23,16 @@ type turn struct {
 	Stage string    `json:"stage"` // "": nothing is left
 	Begun time.Time `json:"begun"`
 	Gone  time.Time `json:"gone,omitzero"` // when the old sealed keyset was removed
+
+	Root      string `json:"root,omitempty"`       // id of the record of the root key that was replaced; "": it stays
+	RootSince uint64 `json:"root_since,omitempty"` // the event with which that one ended
 }
 
 // The stages of a turn.
 const (
-	stageRewrap  = api.KeyTurnRewrapping // the DEKs of some values are wrapped by the old keyring still
-	stageCompact = api.KeyTurnCompacting // none is, but free pages hold what was
+	stageRecords = api.KeyTurnAuthenticating // some records are authenticated by the old root key still
+	stageRewrap  = api.KeyTurnRewrapping     // the DEKs of some values are wrapped by the old keyring still
+	stageCompact = api.KeyTurnCompacting     // none is, but free pages hold what was
 )
 
 // newKeys are the keys that come in place of those there are.
@@ -37,6 +41,7 @@ type newKeys struct {
 	token    ed25519.PrivateKey
 	audit    ed25519.PrivateKey
 	tokenKey *tokenKey
+	root     *rootTurn // nil: it stays
 }
 
 func (v *Vault) makeKeys() (k newKeys, err error) {
@@ -53,13 +58,17 @@ func (v *Vault) makeKeys() (k newKeys, err error) {
 // that those from before are void, and another one the trail; for owners. The DEKs of
 // what is there are wrapped anew while the vault goes on serving; then the old keyring
 // is destroyed, and an event says so. Values that are sealed to the approval key are
-// not the KEK's, and stay as they are.
+// not the KEK's, and stay as they are. With want.Root another root key comes as well: all
+// keys are sealed under it, the slots wrap it, and the records are authenticated anew.
 func (v *Vault) RotateKEK(ctx context.Context, req Request, want api.KEKRotation) (out api.KEKRotated, err error) {
 	if req, err = v.stepUp(ctx, req, want.Passphrase); err != nil {
 		return out, err
 	}
 	keys, err := v.makeKeys()
 	if err != nil {
+		return out, asAPI(err)
+	}
+	if keys.root, err = v.newRoot(ctx, req, want); err != nil {
 		return out, asAPI(err)
 	}
 	err = v.do(ctx, on("kek.rotate"), req, func(a *act) error {
@@ -75,7 +84,7 @@ func (v *Vault) RotateKEK(ctx context.Context, req Request, want api.KEKRotation
 				WithHint("ass vault status shows how far it is")
 		}
 		a.ends = true // tokens
-		out, err = a.beginTurn(*st, keys)
+		out, err = a.beginTurn(*st, keys, want)
 		return err
 	})
 	if err == nil {
@@ -85,25 +94,33 @@ func (v *Vault) RotateKEK(ctx context.Context, req Request, want api.KEKRotation
 }
 
 // beginTurn puts the keys in place of those of st.
-func (a *act) beginTurn(st state, keys newKeys) (out api.KEKRotated, err error) {
+func (a *act) beginTurn(st state, keys newKeys, want api.KEKRotation) (out api.KEKRotated, err error) {
 	v := a.v
 	next := st
 	next.KEK, next.KEKSince = keys.keyring.ID(), v.log.Now()
 	next.TokenKey, next.OtherTokenKey = keys.tokenKey.id, true
 	next.Turn = turn{Old: st.KEK, Stage: stageRewrap, Begun: next.KEKSince}
-	kek, err := keys.keyring.Marshal(v.root, v.tenant)
-	if err != nil {
-		return out, err
-	}
-	token, err := v.root.Seal(seal.RoleToken, v.tenant, next.TokenKey, keys.token.Seed())
-	if err != nil {
-		return out, err
-	}
 	ev := a.event(audit.KEKRotate)
 	ev.Reason = "begun: " + next.KEK + " seals in place of " + st.KEK + ", and tokens from before are void"
 	out = api.KEKRotated{KEK: next.KEK, Replaced: st.KEK, Seq: v.log.Next(), Epoch: st.Epoch + 1}
-	if err := a.record(ev, put(store.Vault, stateKey, next), put(store.Keys, kekName(next), sealedKey{kek}),
-		put(store.Keys, tokenKeyName(next), sealedKey{token}), remove(store.Keys, tokenKeyName(st))); err != nil {
+	var moved []audit.Change
+	if want.Root {
+		if moved, err = a.rootChanges(keys.root, &next, want.DropOthers); err != nil {
+			return out, err
+		}
+		ev.Reason += "; another root key, " + keys.root.describe()
+		out.Root, out.DroppedSlots = true, idsOf(keys.root.lost)
+	}
+	kek, err := keys.keyring.Marshal(v.root(), v.tenant)
+	if err != nil {
+		return out, err
+	}
+	token, err := v.root().Seal(seal.RoleToken, v.tenant, next.TokenKey, keys.token.Seed())
+	if err != nil {
+		return out, err
+	}
+	if err := a.record(ev, append(moved, put(store.Vault, stateKey, next), put(store.Keys, kekName(next), sealedKey{kek}),
+		put(store.Keys, tokenKeyName(next), sealedKey{token}), remove(store.Keys, tokenKeyName(st)))...); err != nil {
 		return out, err
 	}
 	changes, err := v.newSigner(a.tx, &next, keys.audit)

@@ -16,7 +16,8 @@ import (
 // root key and handing each to its user.
 type material struct {
 	root     *seal.RootKey
-	slot     seal.SlotID // that root came from
+	oldRoot  *seal.RootKey // nil, but while records are authenticated anew
+	slot     seal.SlotID   // that root came from
 	state    state
 	keyring  *envelope.Keyring
 	old      *envelope.Keyring // nil, but while values are wrapped anew
@@ -50,6 +51,7 @@ func (m *material) sealed() []namedKey {
 
 func kekName(s state) string      { return kekRecord(s.KEK) }
 func kekRecord(id string) string  { return string(seal.RoleKEK) + "/" + id }
+func rootRecord(id string) string { return string(seal.RoleRoot) + "/" + id }
 func auditKeyName(s state) string { return string(seal.RoleAudit) + "/" + s.AuditKey }
 func tokenKeyName(s state) string { return string(seal.RoleToken) + "/" + s.TokenKey }
 
@@ -64,20 +66,26 @@ var anchored = []audit.Object{
 }
 
 func (v *Vault) auditConfig(m *material) audit.Config {
-	return audit.Config{
+	cfg := audit.Config{
 		Tenant: m.state.Tenant, Epoch: m.state.Epoch, Signer: m.auditKey,
 		MACKey: m.root.Derive(macLabel), Now: v.cfg.Now, NewID: newEventID, Anchored: anchored,
 		Attach: v.attach,
 	}
+	if m.oldRoot != nil {
+		cfg.OldMACKey, cfg.OldBefore = m.oldRoot.Derive(macLabel), m.state.Turn.RootSince
+	}
+	return cfg
 }
 
 // use hands the keys to their users.
 func (v *Vault) use(m *material) (err error) {
-	v.tenant, v.root, v.slot = m.state.Tenant, m.root, m.slot
+	v.tenant = m.state.Tenant
 	v.rings.Store(&keyrings{m.keyring, m.old})
-	if v.approvalAEAD, err = m.root.ApprovalAEAD(); err != nil {
+	held := &roots{key: m.root, slot: m.slot, before: m.oldRoot}
+	if held.outer, err = m.root.ApprovalAEAD(); err != nil {
 		return err
 	}
+	v.roots.Store(held)
 	tokens, err := newTokenKey(m.state.TokenKey, v.tenant, m.tokenKey)
 	if err != nil {
 		return err
@@ -117,6 +125,9 @@ func (m *material) open(r store.Reader) (err error) {
 	if err := m.openOld(r); err != nil {
 		return err
 	}
+	if err := m.openOldRoot(r); err != nil {
+		return err
+	}
 	if m.auditKey, err = m.signer(seal.RoleAudit, s.AuditKey, aud.Sealed); err != nil {
 		return err
 	}
@@ -126,7 +137,7 @@ func (m *material) open(r store.Reader) (err error) {
 
 // openOld opens the keyring whose values are being wrapped anew.
 func (m *material) openOld(r store.Reader) (err error) {
-	if m.state.Turn.Stage != stageRewrap {
+	if s := m.state.Turn.Stage; s != stageRewrap && s != stageRecords {
 		return nil
 	}
 	var kek sealedKey
@@ -134,6 +145,20 @@ func (m *material) openOld(r store.Reader) (err error) {
 		return err
 	}
 	m.old, err = envelope.OpenKeyring(m.root, m.state.Tenant, m.state.Turn.Old, kek.Sealed)
+	return err
+}
+
+// openOldRoot opens the root key that authenticates some records still.
+func (m *material) openOldRoot(r store.Reader) (err error) {
+	t := m.state.Turn
+	if t.Stage != stageRecords {
+		return nil
+	}
+	var root sealedKey
+	if err := unchecked(r, store.Keys, rootRecord(t.Root), &root); err != nil {
+		return err
+	}
+	m.oldRoot, err = m.root.OpenRoot(m.state.Tenant, t.Root, root.Sealed)
 	return err
 }
 

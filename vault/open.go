@@ -71,7 +71,7 @@ func (v *Vault) wake(s *store.Snapshot) error {
 	if err != nil {
 		return err
 	}
-	v.root = m.root // from here on abandon wipes it
+	v.roots.Store(&roots{key: m.root, before: m.oldRoot}) // from here on abandon wipes them
 	if v.log, err = audit.Open(s, v.auditConfig(m)); err != nil {
 		return err
 	}
@@ -101,8 +101,8 @@ func (v *Vault) abandon() error {
 	if v.heads != nil {
 		err = errors.Join(err, v.heads.Close())
 	}
-	if v.root != nil {
-		v.root.Wipe()
+	if held := v.roots.Load(); held != nil {
+		held.wipe()
 	}
 	return err
 }

@@ -81,6 +81,9 @@ func (v *Vault) CreateOwner(ctx context.Context, req Request, want api.OwnerCrea
 		all := append(used, put(store.Owners, id.ID, id))
 		all = append(all, changes[1:]...)
 		if lock != nil {
+			if err := v.current(lock.under); err != nil {
+				return err
+			}
 			all = append(all, lock.change())
 		}
 		ev := a.event(audit.OwnerCreate)

@@ -22,6 +22,8 @@ type passphraseLock struct {
 	Name   string              `json:"name"` // of the owner, or recovery
 	Wrap   seal.PassphraseWrap `json:"wrap"`
 	Holder string              `json:"holder"` // whose it is: the key of the record
+
+	under *seal.RootKey // of one that was just made: what it is under
 }
 
 // recoveryHolder is the key of the recovery passphrase's record.
@@ -52,12 +54,24 @@ func (v *Vault) newLock(key *envelope.ApprovalKey, holder, name string, p seal.P
 		return nil, err
 	}
 	defer leave()
-	w, err := seal.WrapUnderPassphrase(v.approvalAEAD, v.tenant, key.ID(), holder, p, v.cfg.argon2(), private)
+	held := v.roots.Load()
+	w, err := seal.WrapUnderPassphrase(held.outer, v.tenant, key.ID(), holder, p, v.cfg.argon2(), private)
 	if err != nil {
 		return nil, fmt.Errorf("wrapping the approval key: %w", err)
 	}
-	return &passphraseLock{Key: key.ID(), Set: v.cfg.Now().UTC(), Name: name, Wrap: w, Holder: holder}, nil
+	return &passphraseLock{Key: key.ID(), Set: v.cfg.Now().UTC(), Name: name, Wrap: w, Holder: holder, under: held.key}, nil
 }
+
+// current refuses what was just wrapped under a root key that another one has come in
+// place of.
+func (v *Vault) current(under *seal.RootKey) error {
+	if under != v.root() {
+		return errRootTurned
+	}
+	return nil
+}
+
+var errRootTurned = error(api.New(api.CodeConflict, "another root key has just come in place of the one there was").WithHint("try again"))
 
 func (l *passphraseLock) change() audit.Change { return put(store.Passphrases, l.Holder, l) }
 
@@ -148,6 +162,9 @@ func (v *Vault) ChangePassphrase(ctx context.Context, req Request, want api.Pass
 		if lock == nil {
 			return api.New(api.CodeConflict, "this vault has no approval passphrase yet").
 				WithHint("with the daemon stopped, on its machine: assd passphrase set")
+		}
+		if err := v.current(lock.under); err != nil {
+			return err
 		}
 		lock.Name = a.caller.Name
 		ev := a.event(audit.PassphraseSet)

@@ -99,6 +99,13 @@ func (c *recordCache) get(o audit.Object, raw []byte) ([]byte, any) {
 	return nil, nil
 }
 
+// clear forgets all: a key that some of it was checked with is worth nothing any more.
+func (c *recordCache) clear() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.m = nil
+}
+
 func (c *recordCache) put(o audit.Object, raw []byte, x any) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -118,7 +118,7 @@ func (v *Vault) finishRestore(ctx context.Context, note *restoreNote) error {
 		next := *st
 		next.TokenKey, next.OtherTokenKey = id, true
 		next.Restored = restoration{v.log.Now(), note.Backup.Seq, note.replacedSeq(), note.Relation, old.unknown()}
-		blob, err := v.root.Seal(seal.RoleToken, v.tenant, id, tokens.Seed())
+		blob, err := v.root().Seal(seal.RoleToken, v.tenant, id, tokens.Seed())
 		if err != nil {
 			return err
 		}
@@ -365,7 +365,8 @@ type replacedData struct {
 func (d *replacedData) unknown() bool { return d.none || d.problem != "" }
 
 // readReplaced reads who was what in the data that was replaced. Its records have to be
-// authentic, by the root key that is the backup's as well.
+// authentic, by the root key that is the backup's as well: where another one has come in
+// between, nobody knows who was what.
 func (v *Vault) readReplaced(ctx context.Context, was *replacedNote) *replacedData {
 	d := &replacedData{identities: map[string]*identity{}}
 	if was == nil || was.File == "" {

@@ -45,7 +45,15 @@ func (v *Vault) turnOver(ctx context.Context) error {
 	if err != nil || st.Turn.Stage == "" {
 		return err
 	}
-	if st.Turn.Stage == stageRewrap {
+	if st.Turn.Stage == stageRecords {
+		if err := v.remacAll(ctx, st.Turn.RootSince); err != nil {
+			return err
+		}
+		if err := v.endRecords(ctx); err != nil {
+			return err
+		}
+	}
+	if st.Turn.Stage != stageCompact {
 		if err := v.rewrapAll(ctx, st.Turn.Old); err != nil {
 			return err
 		}
@@ -263,6 +271,7 @@ func (v *Vault) endRewrapping(ctx context.Context) error {
 
 // endTurn writes the file anew without what the old keyring was, and says so.
 func (v *Vault) endTurn(ctx context.Context) error {
+	before := v.roots.Load().before
 	if err := v.db.Compact(ctx); err != nil {
 		return err
 	}
@@ -277,11 +286,15 @@ func (v *Vault) endTurn(ctx context.Context) error {
 	}
 	err = v.nextStage(ctx, stageCompact, func(next *state) (reason string, changes []audit.Change) {
 		reason = "done: " + next.Turn.Old + " is destroyed; " + backups
+		if next.Turn.Root != "" {
+			reason = "done: " + next.Turn.Old + " and the old root key are destroyed; " + backups
+		}
 		next.Turn = turn{}
 		return reason, nil
 	})
 	if err == nil {
 		v.turning.end()
+		v.wipeBefore(before)
 		v.cfg.Log.Info("the keys are turned over")
 	}
 	return err
@@ -324,6 +337,7 @@ func (v *Vault) nextStage(ctx context.Context, stage string, to func(*state) (re
 		ev.Reason = reason
 		if next.Turn.Stage == "" {
 			v.dropOld(tx)
+			v.dropOldRoot(tx)
 		}
 		_, err = v.log.Append(tx, ev, append(changes, put(store.Vault, stateKey, next))...)
 		return err

@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -73,7 +74,7 @@ func (v *Vault) Slots(ctx context.Context, req Request) ([]api.Slot, error) {
 }
 
 func (v *Vault) describeSlot(r store.Reader, s *seal.Slot) (out api.Slot, err error) {
-	out = api.Slot{ID: string(s.ID), Kind: string(s.Kind), Opened: s.ID == v.slot}
+	out = api.Slot{ID: string(s.ID), Kind: string(s.Kind), Opened: s.ID == v.roots.Load().slot}
 	if c := s.Argon2; c != nil {
 		out.Argon2 = &api.SlotCost{MemoryKiB: int(c.MemoryKiB), Time: int(c.Time), Threads: int(c.Threads)}
 	}
@@ -104,7 +105,7 @@ func (v *Vault) AddSlot(ctx context.Context, req Request, want api.SlotAdd) (out
 	if req, err = v.stepUp(ctx, req, want.Passphrase); err != nil {
 		return out, err
 	}
-	slot, err := v.newSlot(ctx, req, secret)
+	slot, under, err := v.newSlot(ctx, req, secret)
 	if err != nil {
 		return out, asAPI(err)
 	}
@@ -115,7 +116,7 @@ func (v *Vault) AddSlot(ctx context.Context, req Request, want api.SlotAdd) (out
 		if slot == nil { // it looked as if the guard would not let this pass
 			return errRetry
 		}
-		if err := a.roomForSlot(); err != nil {
+		if err := cmp.Or(v.current(under), a.roomForSlot()); err != nil {
 			return err
 		}
 		note := slotNote{Slot: slot.ID, Added: v.log.Now(), By: a.caller.Name, ByID: a.caller.ID}
@@ -174,24 +175,31 @@ func slotKey(kind string, text []byte) (seal.Secret, error) {
 
 // newSlot wraps the root key, which takes time, before the transaction; nil where the
 // guard of the act is going to refuse it.
-func (v *Vault) newSlot(ctx context.Context, req Request, secret seal.Secret) (*seal.Slot, error) {
-	st, err := v.stateNow()
-	if err != nil || !v.byOwner(req) || st.ApprovalKey != "" && req.proof == nil {
-		return nil, err
+func (v *Vault) newSlot(ctx context.Context, req Request, secret seal.Secret) (slot *seal.Slot, under *seal.RootKey, err error) {
+	if may, err := v.likely(req); err != nil || !may {
+		return nil, nil, err
 	}
 	if secret == nil {
 		if secret, err = v.runSlotCommand(ctx); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		defer secret.Wipe()
 	}
 	leave, err := v.tries.alone(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer leave()
-	slot, err := seal.NewSlot(v.root, v.tenant, secret, v.cfg.argon2())
-	return &slot, err
+	under = v.root()
+	made, err := seal.NewSlot(under, v.tenant, secret, v.cfg.argon2())
+	return &made, under, err
+}
+
+// likely reports whether the guard of an owner's act that takes the passphrase may let
+// req pass.
+func (v *Vault) likely(req Request) (bool, error) {
+	st, err := v.stateNow()
+	return err == nil && v.byOwner(req) && (st.ApprovalKey == "" || req.proof != nil), err
 }
 
 // runSlotCommand is what the operator's command prints.

@@ -116,7 +116,11 @@ func (a *act) takeProof(o op) error {
 
 // openWith opens the private half with a passphrase.
 func (v *Vault) openWith(lock *passphraseLock, p seal.Passphrase) (*envelope.ApprovalKey, error) {
-	private, err := lock.Wrap.Unwrap(v.approvalAEAD, v.tenant, lock.Key, lock.Holder, p)
+	held := v.roots.Load()
+	private, err := lock.Wrap.Unwrap(held.outer, v.tenant, lock.Key, lock.Holder, p)
+	if held.outerBefore != nil && errors.Is(err, seal.ErrOpen) { // read before another root key came
+		private, err = lock.Wrap.Unwrap(held.outerBefore, v.tenant, lock.Key, lock.Holder, p)
+	}
 	switch {
 	case errors.Is(err, seal.ErrWrongPassphrase):
 		return nil, err

@@ -146,7 +146,7 @@ func (v *Vault) noteUnseal() error {
 		return nil
 	}
 	ev := u.from.event(audit.VaultUnseal, daemonActor)
-	ev.Subject = &audit.Subject{ID: string(v.slot)}
+	ev.Subject = &audit.Subject{ID: string(v.roots.Load().slot)}
 	if u.failed > 0 {
 		ev.Count = u.failed
 		ev.Reason = fmt.Sprintf("wrong passphrases while it was sealed: %d, the last from %s", u.failed, u.last.Place())
@@ -162,7 +162,7 @@ func (v *Vault) Unsealed() api.Unsealed {
 	if v.cfg.unsealing == nil {
 		return api.Unsealed{}
 	}
-	return api.Unsealed{Slot: string(v.slot), Failed: v.cfg.unsealing.failed}
+	return api.Unsealed{Slot: string(v.roots.Load().slot), Failed: v.cfg.unsealing.failed}
 }
 
 // WhileLocked runs fn while nobody else can have the vault's data file open; no slot is

@@ -19,8 +19,8 @@
 // approval passphrase of a vault with secrets is set in one commit, which also says
 // that sealing them anew has begun; then come some secrets in each commit, the
 // compacted file in the place of the old one, and the commit that says it is done.
-// Killed between any of them, the next start goes on. The KEK is turned over in the
-// same way, but while the vault serves.
+// Killed between any of them, the next start goes on. The KEK and the root key are turned
+// over in the same way, but while the vault serves.
 package vault
 
 import (
@@ -36,7 +36,6 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
-	"github.com/tink-crypto/tink-go/v2/tink"
 
 	"github.com/agent-secret-store/assd/audit"
 	"github.com/agent-secret-store/assd/audit/chain"
@@ -121,21 +120,19 @@ type Vault struct {
 	log    *audit.Log
 	heads  *audit.HeadFile
 	tenant string
-	root   *seal.RootKey // wiped by Close
-	slot   seal.SlotID   // that opened the vault; of a new one the first
+	roots  atomic.Pointer[roots] // wiped by Close
 	rings  atomic.Pointer[keyrings]
 	tokens atomic.Pointer[tokenKey]
 	cache  recordCache
 
-	approvalAEAD tink.AEAD // the outer wrap of the approval key's private half
-	keys         openKeys
-	public       atomic.Pointer[envelope.ApprovalRecipient]
-	tries        tries
-	compiled     atomic.Pointer[compiledPolicy]
-	offers       offers
-	onAccept     atomic.Pointer[func(string)]
-	process      atomic.Pointer[Process]
-	slotCommand  atomic.Pointer[func(context.Context) (seal.Secret, error)] // nil: there is none
+	keys        openKeys
+	public      atomic.Pointer[envelope.ApprovalRecipient]
+	tries       tries
+	compiled    atomic.Pointer[compiledPolicy]
+	offers      offers
+	onAccept    atomic.Pointer[func(string)]
+	process     atomic.Pointer[Process]
+	slotCommand atomic.Pointer[func(context.Context) (seal.Secret, error)] // nil: there is none
 
 	denials denials // owned by whoever the store lets write
 	outbox  outbox  // the same
@@ -241,7 +238,7 @@ func (v *Vault) Close() error {
 	}
 	v.lastCheckpoints()
 	err = errors.Join(err, v.db.Close(), v.heads.Close())
-	v.root.Wipe()
+	v.roots.Load().wipe()
 	return err
 }
 

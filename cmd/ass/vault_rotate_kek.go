@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"time"
@@ -10,7 +11,10 @@ import (
 )
 
 type vaultRotateKEKCmd struct {
-	Wait bool `help:"Wait until the old key is destroyed, and show how far it is."`
+	Wait               bool     `help:"Wait until the old key is destroyed, and show how far it is."`
+	Root               bool     `help:"Make another root key too, the one that the slots hold."`
+	SlotPassphraseFile []string `placeholder:"FILE" sep:"none" help:"With --root: file or pipe with the passphrase of a slot, which is to open the vault from then on too. Repeatable."`
+	DropOthers         bool     `help:"With --root: let slots go whose secret the daemon cannot get."`
 }
 
 // Help shows examples.
@@ -25,22 +29,45 @@ Backups from before it still hold the old key: make a new one, and delete those.
 that are sealed to the approval passphrase are not under this key; ass passphrase set
 is for them.
 
+With --root another root key comes as well: all keys are sealed under it, and older copies
+of the data file and of the slots open nothing of what is written from then on. The
+daemon wraps it for each slot whose secret it can get: key file, command, keyring. The
+passphrase of a slot has to be named; a slot that would be lost stops it.
+
 Examples:
 
   ass vault rotate-kek --wait
+  ass vault rotate-kek --root --slot-passphrase-file FILE --wait
   ass vault rotate-kek
   ass vault status`
 }
 
 // Run has the keys turned over.
 func (c *vaultRotateKEKCmd) Run(a *app) error {
+	if err := c.check(); err != nil {
+		return err
+	}
 	cl, err := a.connect()
 	if err != nil {
 		return err
 	}
+	want := api.KEKRotation{Root: c.Root, DropOthers: c.DropOthers}
+	for _, path := range c.SlotPassphraseFile {
+		text, err := a.readPassphrase(path, "--slot-passphrase-file")
+		if err != nil {
+			return err
+		}
+		want.SlotPassphrases = append(want.SlotPassphrases, string(text))
+		clear(text)
+	}
 	var r *api.KEKRotated
-	err = a.guarded(cl, "turn over the keys of the vault", func(passphrase *string) (err error) {
-		r, err = cl.RotateKEK(a.ctx, api.KEKRotation{Passphrase: passphrase})
+	act := "turn over the keys of the vault"
+	if c.Root {
+		act = "turn over the keys of the vault and its root key"
+	}
+	err = a.guarded(cl, act, func(passphrase *string) (err error) {
+		want.Passphrase = passphrase
+		r, err = cl.RotateKEK(a.ctx, want)
 		return err
 	})
 	if err != nil {
@@ -63,10 +90,29 @@ func (c *vaultRotateKEKCmd) Run(a *app) error {
 	if c.Wait {
 		then = "All values are wrapped anew, and " + was + " is destroyed.\n"
 	}
-	return a.done("Another key seals values: " + foreign(r.KEK, maxName) + "\n" + then +
+	return a.done("Another key seals values: " + foreign(r.KEK, maxName) + "\n" + rooted(r) + then +
 		"Backups from before still hold the old key: make a new one and delete those.\n" +
 		"Tokens from before are void. Another key signs the audit trail\n  verification key: " + key + "\n" +
 		"Keep it where you kept the old one: ass audit verify --key " + key)
+}
+
+// check refuses flags that do not go together.
+func (c *vaultRotateKEKCmd) check() error {
+	if !c.Root && (len(c.SlotPassphraseFile) > 0 || c.DropOthers) {
+		return usage("--slot-passphrase-file and --drop-others go with --root", "ass vault rotate-kek --root --help")
+	}
+	return nil
+}
+
+// rooted says what came of the root key.
+func rooted(r *api.KEKRotated) string {
+	switch n := len(r.DroppedSlots); {
+	case !r.Root:
+		return ""
+	case n > 0:
+		return fmt.Sprintf("Another root key is above all. %s gone: ass vault slots list shows what opens the vault.\n", plural(n, "slot"))
+	}
+	return "Another root key is above all; the same secrets open the vault.\n"
 }
 
 // How often it is asked how far it is, and told where that is no terminal.
@@ -124,7 +170,7 @@ const barWidth = 30
 
 // bar shows how much is done; it is empty before anything is counted.
 func bar(t *api.KeyTurn) string {
-	if t.Total <= 0 || t.Stage != api.KeyTurnRewrapping {
+	if t.Total <= 0 || t.Stage == api.KeyTurnCompacting {
 		return ""
 	}
 	full := barWidth * max(0, min(t.Done, t.Total)) / t.Total

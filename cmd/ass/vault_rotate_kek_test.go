@@ -15,6 +15,8 @@ func TestTurnProgress(t *testing.T) {
 		"[" + strings.Repeat("#", 10) + strings.Repeat(".", 20) + "] 1 of 3 values wrapped anew": {Stage: api.KeyTurnRewrapping, Done: 1, Total: 3},
 		"[" + strings.Repeat("#", 30) + "] 1 of 1 value wrapped anew":                            {Stage: api.KeyTurnRewrapping, Done: 1, Total: 1},
 		"[" + strings.Repeat("#", 30) + "] 9 of 2 values wrapped anew":                           {Stage: api.KeyTurnRewrapping, Done: 9, Total: 2},
+		"counting records": {Stage: api.KeyTurnAuthenticating},
+		"[" + strings.Repeat("#", 15) + strings.Repeat(".", 15) + "] 2 of 4 records authenticated anew": {Stage: api.KeyTurnAuthenticating, Done: 2, Total: 4},
 		"compacting the data file": {Stage: api.KeyTurnCompacting, Done: 3, Total: 3},
 	} {
 		if got := bar(&turn) + howFar(&turn); got != want {

@@ -85,6 +85,10 @@ func howFar(t *api.KeyTurn) string {
 	switch {
 	case t.Stage == api.KeyTurnCompacting:
 		return "compacting the data file"
+	case t.Stage == api.KeyTurnAuthenticating && t.Total == 0:
+		return "counting records"
+	case t.Stage == api.KeyTurnAuthenticating:
+		return fmt.Sprintf("%d of %s authenticated anew", t.Done, plural(t.Total, "record"))
 	case t.Total == 0:
 		return "counting values"
 	}

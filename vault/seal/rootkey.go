@@ -34,6 +34,7 @@ const (
 	RoleAudit    Role = "audit"    // the key that signs the heads of the audit chain
 	RoleToken    Role = "token"    // the key that signs tokens
 	RoleApproval Role = "approval" // a keyset that opens only with a passphrase, see PassphraseWrap
+	RoleRoot     Role = "root"     // the root key before, as long as it authenticates records
 )
 
 // RootKey is the key above all others. It prints as [REDACTED]; the zero value
@@ -112,6 +113,28 @@ func (r *RootKey) Open(role Role, tenant, id string, blob []byte) ([]byte, error
 		return nil, fmt.Errorf("opening %s key %q: %w", role, id, ErrOpen)
 	}
 	return plaintext, nil
+}
+
+// SealRoot is Seal for the root key before r.
+func (r *RootKey) SealRoot(tenant, id string, before *RootKey) ([]byte, error) {
+	plain, err := before.bytes()
+	if err != nil {
+		return nil, fmt.Errorf("sealing %s key %q: %w", RoleRoot, id, err)
+	}
+	return r.Seal(RoleRoot, tenant, id, plain)
+}
+
+// OpenRoot opens what SealRoot gave, to be wiped by the caller.
+func (r *RootKey) OpenRoot(tenant, id string, blob []byte) (*RootKey, error) {
+	plain, err := r.Open(RoleRoot, tenant, id, blob)
+	if err != nil {
+		return nil, err
+	}
+	if len(plain) != keySize {
+		clear(plain)
+		return nil, fmt.Errorf("opening %s key %q: %w", RoleRoot, id, ErrOpen)
+	}
+	return &RootKey{materialOf(plain)}, nil
 }
 
 // AssociatedData is what binds a sealed key to its place: the label

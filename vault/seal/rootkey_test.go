@@ -152,3 +152,35 @@ func TestWipedRootKeyDoesNothing(t *testing.T) {
 	}()
 	root.Derive("mac")
 }
+
+// TestRootUnderRoot: a root key opens the one before it, for its place, and nothing else
+// opens as one.
+func TestRootUnderRoot(t *testing.T) {
+	before, now := seal.NewRootKey(), seal.NewRootKey()
+	blob, err := now.SealRoot(tenantA, "rot", before)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := now.OpenRoot(tenantA, "rot", blob)
+	if err != nil || !bytes.Equal(got.Derive("x"), before.Derive("x")) {
+		t.Errorf("another key: %v", err)
+	}
+	short, err := now.Seal(seal.RoleRoot, tenantA, "rot", []byte("short"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, err := range map[string]error{
+		"another place": second(now.OpenRoot(tenantA, "other", blob)), "another root": second(before.OpenRoot(tenantA, "rot", blob)),
+		"too short": second(now.OpenRoot(tenantA, "rot", short)),
+	} {
+		if !errors.Is(err, seal.ErrOpen) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	before.Wipe()
+	if _, err := now.SealRoot(tenantA, "rot", before); !errors.Is(err, seal.ErrWiped) {
+		t.Errorf("a wiped key: %v", err)
+	}
+}
+
+func second(_ *seal.RootKey, err error) error { return err }

@@ -126,6 +126,30 @@ func (w PassphraseWrap) open(outer tink.AEAD, at wrapPlace, p Passphrase) ([]byt
 	return plain, nil
 }
 
+// Rewrap is w under the outer layer of another root key: what is inside, and what it is
+// bound to, stays. It takes no passphrase. It fails as Unwrap does with [ErrWrap] and
+// [ErrOpen].
+func (w PassphraseWrap) Rewrap(outer, next tink.AEAD, tenant, keyID, holder string) (PassphraseWrap, error) {
+	fail := func(err error) (PassphraseWrap, error) {
+		return PassphraseWrap{}, fmt.Errorf("wrapping key %q for %q anew: %w", keyID, holder, err)
+	}
+	if err := w.Check(); err != nil {
+		return fail(err)
+	}
+	ad, err := w.labelled(outerLabel, wrapPlace{tenant, keyID, holder})
+	if err != nil {
+		return fail(err)
+	}
+	inner, err := outer.Decrypt(w.Wrapped, ad)
+	if err != nil {
+		return fail(ErrOpen)
+	}
+	if w.Wrapped, err = next.Encrypt(inner, ad); err != nil {
+		return fail(err)
+	}
+	return w, nil
+}
+
 // Check reports the first size or parameter that is out of bounds, without
 // computing anything. Errors wrap [ErrWrap].
 func (w PassphraseWrap) Check() error {

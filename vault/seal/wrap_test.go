@@ -312,3 +312,26 @@ func BenchmarkUnwrap(b *testing.B) {
 		}
 	}
 }
+
+// TestRewrap: another root key's outer layer, and what is inside as it was.
+func TestRewrap(t *testing.T) {
+	was, next := outerOf(t, seal.NewRootKey()), outerOf(t, seal.NewRootKey())
+	w := newWrap(t, was)
+	moved, err := w.Rewrap(was, next, tenantA, apkA, owner)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantUnwrapped(t, moved, next, pass(t, phrase))
+	if _, err := moved.Unwrap(was, tenantA, apkA, owner, pass(t, phrase)); !errors.Is(err, seal.ErrOpen) {
+		t.Errorf("the old root key opens it: %v", err)
+	}
+	if _, err := w.Rewrap(was, next, tenantA, apkA, seal.HolderRecovery); !errors.Is(err, seal.ErrOpen) {
+		t.Errorf("for another holder: %v", err)
+	}
+	if _, err := w.Rewrap(next, was, tenantA, apkA, owner); !errors.Is(err, seal.ErrOpen) {
+		t.Errorf("from another root key: %v", err)
+	}
+	if _, err := (seal.PassphraseWrap{}).Rewrap(was, next, tenantA, apkA, owner); !errors.Is(err, seal.ErrWrap) {
+		t.Errorf("of nothing: %v", err)
+	}
+}

@@ -400,7 +400,8 @@ var operationDocs = map[string]operationDoc{
 		tag: "vault", summary: "Turn over the keys", who: owners,
 		text: "Another key seals values from now on, another one signs tokens, so that those from before are void, and another one the trail. " +
 			"The keys of older values are wrapped anew in the background, and then the old key is destroyed, with an event that says so; `GET /v1/vault/status` tells how far that is. " +
-			"Values that are sealed to the approval key stay as they are. `CONFLICT` while it is under way.",
+			"Values that are sealed to the approval key stay as they are. `CONFLICT` while it is under way. " +
+			"With `root` another root key comes as well: all keys are sealed under it, the slots hold it, and the records are authenticated anew in the background. `CONFLICT`, too, where a slot would be lost, whose secret is neither at hand nor among `slot_passphrases`, unless `drop_others` is set.",
 		takes: typeOf[api.KEKRotation](),
 		gives: ok[api.KEKRotated]("The keys from now on."),
 		codes: []api.Code{api.CodeConflict},
