@@ -43,7 +43,7 @@ func (l *ledger) soak(ctx context.Context, long time.Duration) error {
 		defer stop() // it ends before the others where something is wrong
 		errs <- l.disturb(ctx, d)
 	})
-	fmt.Printf("%8s %9s %9s %5s %8s %8s\n", "after", "RSS MiB", "data MiB", "fds", "threads", "acts")
+	fmt.Printf("%8s %9s %9s %5s %8s %8s\n", "after", "own MiB", "data MiB", "fds", "threads", "acts")
 	began := time.Now()
 	for ctx.Err() == nil {
 		l.sample(d, time.Since(began))
@@ -139,5 +139,5 @@ func (l *ledger) sample(d *daemon, after time.Duration) {
 	l.mu.Lock()
 	acts := len(l.acknowledged)
 	l.mu.Unlock()
-	fmt.Printf("%8s %9d %9d %5d %8d %8d\n", after.Round(time.Second), field("VmRSS")>>10, size>>20, len(fds), field("Threads"), acts)
+	fmt.Printf("%8s %9d %9d %5d %8d %8d\n", after.Round(time.Second), field("RssAnon")>>10, size>>20, len(fds), field("Threads"), acts)
 }
