@@ -90,7 +90,6 @@ func (v *Vault) perform(ctx context.Context, update updater, o op, req Request, 
 	if err := v.Err(); err != nil {
 		return asAPI(err)
 	}
-	v.compacting.asked.Store(v.cfg.Now().Unix())
 	var refused *api.Error
 	var who *caller
 	news, ends := false, false
@@ -117,6 +116,7 @@ func (v *Vault) perform(ctx context.Context, update updater, o op, req Request, 
 		}
 		return nil
 	})
+	v.compacting.asked.Store(v.cfg.Now().Unix())
 	if err == nil && ends {
 		v.letGo()
 	}

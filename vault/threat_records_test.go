@@ -639,7 +639,6 @@ func TestVersionsKept(t *testing.T) {
 func testIDsAreNotReused(t *testing.T) {
 	h := newHouse(t)
 	first := h.mustPut(h.owner, plain, "one")
-	h.checked() // so that nothing but the deletion asks for the time
 	deleted, put := make(chan error, 1), make(chan api.SecretInfo, 1)
 	inWriter, release := make(chan struct{}), make(chan struct{})
 	h.clock.onNow(func() { // the deletion's: it is on the writer's goroutine
