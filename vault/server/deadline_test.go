@@ -100,13 +100,15 @@ func TestLongWalksOutliveTheirRequest(t *testing.T) {
 func TestWhoLeavesIsNoError(t *testing.T) {
 	d := start(t)
 	d.lengthen()
-	for _, target := range []string{"/v1/audit/follow", "/v1/audit/follow?after=0", "/v1/audit/export", "/v1/audit/export?format=csv"} {
+	for i, target := range []string{"/v1/audit/follow", "/v1/audit/follow?after=0", "/v1/audit/export", "/v1/audit/export?format=csv"} {
+		d.waitLeft(i) // each has one of few places until then
 		res, leave := d.open(target, d.owner)
 		if _, err := io.ReadFull(res.Body, make([]byte, 10)); err != nil {
 			t.Fatal(err)
 		}
 		leave()
 	}
+	d.waitLeft(4)
 	c, err := net.Dial("unix", d.socket) // and one that is torn off in the middle of a piece
 	if err != nil {
 		t.Fatal(err)
@@ -116,13 +118,19 @@ func TestWhoLeavesIsNoError(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Close()
-	for began := time.Now(); strings.Count(d.logged(), "the client went before") < 5; time.Sleep(5 * time.Millisecond) {
-		if time.Since(began) > 10*time.Second {
-			t.Fatalf("the log: %s", d.logged())
-		}
-	}
+	d.waitLeft(5)
 	if strings.Contains(d.logged(), "[ERROR]") {
 		t.Errorf("the log: %s", d.logged())
+	}
+}
+
+// waitLeft waits until the log tells of so many who left.
+func (d *daemon) waitLeft(n int) {
+	d.t.Helper()
+	for began := time.Now(); strings.Count(d.logged(), "the client went before") < n; time.Sleep(5 * time.Millisecond) {
+		if time.Since(began) > 10*time.Second {
+			d.t.Fatalf("the log: %s", d.logged())
+		}
 	}
 }
 
