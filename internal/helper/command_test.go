@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/agent-secret-store/assd/internal/helper"
 )
 
@@ -76,11 +78,13 @@ func TestRunHereInheritsNothing(t *testing.T) {
 	}
 	defer r.Close()
 	defer w.Close()
-	given, err := syscall.Dup(int(w.Fd())) // as from systemd: it is not closed by itself
+	// As from systemd: it is not closed by itself. Its number is above those that a shell
+	// keeps for itself: 10 is the script that it reads.
+	given, err := unix.FcntlInt(w.Fd(), unix.F_DUPFD, 200)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer syscall.Close(given)
+	defer unix.Close(given)
 	t.Setenv("ASS_AGENT_KEY", "a key")
 	cmd := helper.Command{Argv: []string{script(t, "env | cut -d= -f1 | sort | tr '\\n' ' '\nls /dev/fd | wc -l\ncat\n[ -e /dev/fd/"+strconv.Itoa(given)+" ] && echo inherited\nexit 0\n")}, Timeout: time.Minute}
 	p, err := cmd.Run(t.Context())
