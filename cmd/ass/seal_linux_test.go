@@ -3,6 +3,7 @@ package main_test
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hkdf"
@@ -300,6 +301,35 @@ func openSlot(t *testing.T, slot seal.Slot, tenant, keyFile string) []byte {
 		t.Fatalf("opening the slot by hand: %v", err)
 	}
 	return root
+}
+
+// TestUnsealAtOnce: who has just sealed the vault unseals it, also on the same
+// connection, and is not told by the daemon that ends that it is sealed.
+func TestUnsealAtOnce(t *testing.T) {
+	v, owner := sealVault(t)
+	client := &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", filepath.Join(v.dir, "s"))
+	}}}
+	post := func(path string) {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://h"+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+owner)
+		res, err := client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		if b, _ := io.ReadAll(res.Body); res.StatusCode != http.StatusOK {
+			t.Fatalf("%s: %d %s", path, res.StatusCode, b)
+		}
+	}
+	for range 5 {
+		post("/v1/vault/seal")
+		post("/v1/vault/unseal")
+	}
 }
 
 // TestSealThatCannotGoOn: a daemon that cannot execute itself ends, with one line.
