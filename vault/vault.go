@@ -64,7 +64,8 @@ type Config struct {
 	// Dial makes the connections of webhooks; nil: those of the system.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 
-	unsealing *unsealing // how the vault was opened that was sealed; nil: it was not
+	unsealing   *unsealing // how the vault was opened that was sealed; nil: it was not
+	mostSigners int        // see maxSigners, which 0 is; tests have fewer
 }
 
 // openers are what may open the vault.
