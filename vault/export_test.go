@@ -108,7 +108,7 @@ func SetPassphraseUpTo(ctx context.Context, cfg Config, want PassphraseSetting, 
 		return recovery, err
 	}
 	if v, err = openSame(cfg); err == nil {
-		err = errors.Join(v.noteResealed(ctx), v.abandon())
+		err = errors.Join(v.noteResealed(ctx, store.Size{}), v.abandon())
 	}
 	return recovery, err
 }
