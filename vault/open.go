@@ -118,6 +118,9 @@ func (v *Vault) compareHead() error {
 	if errors.Is(err, audit.ErrNoHead) {
 		return v.firstHead(err)
 	}
+	if errors.Is(err, audit.ErrOddHead) { // there is nothing to accept
+		return err
+	}
 	if err == nil {
 		err = v.db.View(func(s *store.Snapshot) error { return audit.Extends(s, kept) })
 	}
