@@ -24,7 +24,7 @@ func Open(cfg Config) (*Vault, error) {
 	if err := v.resume(context.Background()); err != nil {
 		return nil, errors.Join(err, v.abandon())
 	}
-	if err := removeLeftovers(cfg.Dir); err != nil {
+	if err := removeLeftovers(cfg); err != nil {
 		cfg.Log.Warn("copies that were not finished could not be removed", "error", err)
 	}
 	if err := v.noteUnseal(); err != nil {
