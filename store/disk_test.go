@@ -1,7 +1,9 @@
 package store
 
 import (
+	"errors"
 	"os"
+	"syscall"
 
 	bolt "go.etcd.io/bbolt"
 )
@@ -9,6 +11,38 @@ import (
 // faultyDisk is one whose step fails with err, the first time that it is come to, whether
 // it has happened or not.
 func faultyDisk(step string, happened bool, err error) (d *disk, reached *bool) {
+	return diskWith(step, func(do func() error) error {
+		if happened {
+			if err := do(); err != nil {
+				return err
+			}
+		}
+		return err
+	})
+}
+
+// OpenKilled is Open, and the process is killed at a step of the disk that it comes to,
+// before that happens or behind it.
+func OpenKilled(cfg Config, step string, happened bool) error {
+	cfg.disk, _ = diskWith(step, func(do func() error) error {
+		if happened {
+			if err := do(); err != nil {
+				return err
+			}
+		}
+		syscall.Kill(syscall.Getpid(), syscall.SIGKILL) //nolint:errcheck // there is no after
+		select {}
+	})
+	db, err := Open(cfg)
+	if err == nil {
+		err = errors.Join(errors.New("the step is not come to"), db.Close())
+	}
+	return err
+}
+
+// diskWith is one that does something else in place of a step, the first time that it is
+// come to.
+func diskWith(step string, other func(do func() error) error) (d *disk, reached *bool) {
 	reached = new(bool)
 	f := realDisk
 	fails := func(name string, do func() error) error {
@@ -16,12 +50,7 @@ func faultyDisk(step string, happened bool, err error) (d *disk, reached *bool) 
 			return do()
 		}
 		*reached = true
-		if happened {
-			if err := do(); err != nil {
-				return err
-			}
-		}
-		return err
+		return other(do)
 	}
 	f.commit = func(btx *bolt.Tx) error {
 		name := "commit of the copy"

@@ -32,7 +32,7 @@ func (v *Vault) Doctor(ctx context.Context, req Request) (out api.Doctor, err er
 		}
 		out.Checks = []api.Check{ // those of a try before are gone
 			v.checkTrailState(), checkPassphrase(p), checkProcess(p), checkSwap(p),
-			v.checkKeyFile(), checkSlots(slots), v.checkModes(), v.checkDisk(), checkCheckpoints(p),
+			v.checkKeyFile(), v.checkHeadFile(), checkSlots(slots), v.checkModes(), v.checkDisk(), checkCheckpoints(p),
 		}
 		out.Checks = append(out.Checks, v.checkFiles(p)...)
 		backups = p.Backups
@@ -91,6 +91,14 @@ func (v *Vault) checkKeyFile() api.Check {
 		return api.Advice("key file", "it lies in the data dir, so whoever copies that can open the vault", "assd --key-file /on/another/device/root.key")
 	}
 	return api.Fine("key file", "it lies outside the data dir")
+}
+
+// checkHeadFile looks whether an older copy of the data file would be told.
+func (v *Vault) checkHeadFile() api.Check {
+	if why := v.headProblem(); why != "" {
+		return api.Problem("head file", "an older copy of the data file would pass for the newest: "+why, "ls -la "+peer.ShellQuote(filepath.Dir(v.cfg.headFile())))
+	}
+	return api.Fine("head file", "it tells an older copy of the data file from the newest")
 }
 
 // checkSlots looks whether one lost secret loses the vault.

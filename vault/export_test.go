@@ -108,7 +108,7 @@ func SetPassphraseUpTo(ctx context.Context, cfg Config, want PassphraseSetting, 
 		return recovery, err
 	}
 	if v, err = openSame(cfg); err == nil {
-		err = errors.Join(v.noteResealed(ctx), v.abandon())
+		err = errors.Join(v.noteResealed(ctx, store.Size{}), v.abandon())
 	}
 	return recovery, err
 }
@@ -243,3 +243,6 @@ func BucketWidth(from, until time.Time) time.Duration { return bucketWidth(from,
 
 // CompactDue does what the vault does once a minute about the size of its file.
 func (v *Vault) CompactDue(ctx context.Context) error { return v.compactOnSchedule(ctx) }
+
+// SetMaxSigners has owners get no other key once so many have signed the trail.
+func (c *Config) SetMaxSigners(n int) { c.mostSigners = n }

@@ -160,7 +160,7 @@ func (r *restoring) copy(file string) (exposed bool, err error) {
 	if err != nil {
 		return false, r.refuse(err)
 	}
-	if err := removeLeftovers(r.cfg.Dir); err != nil {
+	if err := removeLeftovers(r.cfg); err != nil {
 		return false, err
 	}
 	to, err := os.OpenFile(filepath.Join(r.cfg.Dir, restoreTemp+rand.Text()), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
@@ -384,19 +384,29 @@ func freeName(dir, name string) string {
 // such as vault.db.backup-monday, is none.
 var leftover = regexp.MustCompile(`^vault\.db\.((restore|backup)-[A-Z2-7]{26}(\.assd-part)?|compact)$`)
 
-// removeLeftovers removes copies that were being made when somebody was killed. The
-// caller holds the data file, or there is none.
-func removeLeftovers(dir string) error {
-	entries, err := os.ReadDir(dir)
-	for _, e := range entries {
-		if e.Type().IsRegular() && leftover.MatchString(e.Name()) {
-			err = errors.Join(err, os.Remove(filepath.Join(dir, e.Name())))
-		}
-	}
+// leftoverNote are the names of notes of a restore that are not whole, as writeWhole has
+// os.CreateTemp give them.
+var leftoverNote = regexp.MustCompile(`^restore\.new-[0-9]{1,10}$`)
+
+// removeLeftovers removes what was being made when somebody was killed: copies, and notes
+// of a restore. The caller holds the data file, or there is none.
+func removeLeftovers(cfg Config) error {
+	err := errors.Join(removeNamed(cfg.Dir, leftover), removeNamed(filepath.Dir(cfg.restoreNote()), leftoverNote))
 	if err != nil {
 		return fmt.Errorf("removing what a copy has left: %w", err)
 	}
 	return nil
+}
+
+// removeNamed removes the files in dir that have such names.
+func removeNamed(dir string, names *regexp.Regexp) error {
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		if e.Type().IsRegular() && names.MatchString(e.Name()) {
+			err = errors.Join(err, os.Remove(filepath.Join(dir, e.Name())))
+		}
+	}
+	return err
 }
 
 // contents are what a data file says without a key. Its trail has to bear it out.

@@ -419,6 +419,7 @@ var ownerFields = map[string]fieldDoc{
 	"Protection.own_passphrase":    says("Whether the caller has one."),
 	"Protection.file_bytes":        says("How large the data file is, in bytes.", from(1)),
 	"Protection.free_bytes":        says("How many bytes of it hold nothing any more: they are used again, or given back by `POST /v1/vault/compact`.", from(0)),
+	"Protection.head_problem":      says("Why the head file is behind, which tells an older copy of the data file from the newest; absent when it is not."),
 	"Protection.confined":          says("Whether the daemon is confined to the folders that it uses.", oneOf(api.ConfinedFull, api.ConfinedPartial, api.ConfinedNone)),
 	"Protection.confined_lacks":    says("What of that could not be had, and why."),
 	"Protection.runs_as_root":      says("Whether the daemon runs as root."),
