@@ -161,7 +161,7 @@ func (c *serveCmd) run(out output, set settings, file *fileConfig, over *handed)
 		err = d.open(c, set.limits)
 	}
 	if err == nil {
-		d.commands, err = startCommands(d.vault, set, c.configFile(), log, over)
+		d.commands, err = startCommands(d.vault, set, c.dataFlags, log, over)
 	}
 	if err == nil {
 		d.files, err = c.files(d, file)
@@ -222,7 +222,7 @@ func (c *serveCmd) bind(log hclog.Logger, over *handed) (*daemon, error) {
 	}
 	n, err := c.tlsFlags.bind(c.dataDir(), c.as, log)
 	if err != nil {
-		return nil, errors.Join(err, c.as.AsRoot(l.Close))
+		return nil, errors.Join(c.unnamedTLS(err), c.as.AsRoot(l.Close))
 	}
 	return &daemon{log: log, socket: l, network: n, dataDir: c.dataDir(), serving: c, unlink: !given}, nil
 }

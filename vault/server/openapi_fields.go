@@ -464,7 +464,7 @@ var ownerFields = map[string]fieldDoc{
 
 var policyFields = map[string]fieldDoc{
 	"OperatorFile.name":        says("The name of the file.", isFile),
-	"OperatorFile.path":        says("Where the daemon looks for it; empty where it looks for none."),
+	"OperatorFile.path":        says("Where the daemon looks for it; empty where it looks for none, and where nothing is at the path of its command line."),
 	"OperatorFile.state":       says("`none` was ever accepted; the text `in force` is the file's; the file is `held` until an owner accepts it; or it cannot be used, a `problem`.", isFileState),
 	"OperatorFile.problem":     says("What is wrong with the file. What was accepted last stays in force."),
 	"OperatorFile.text":        says("The text in force; empty where there is none."),
