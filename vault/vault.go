@@ -67,8 +67,16 @@ type Config struct {
 	unsealing *unsealing // how the vault was opened that was sealed; nil: it was not
 }
 
-// openers are what may open the vault.
+// openers are what may open the vault now: what somebody gave, or what is configured.
 func (c Config) openers() []Opener {
+	if c.unsealing != nil && c.unsealing.with != nil {
+		return c.unsealing.with
+	}
+	return c.configured()
+}
+
+// configured are what may open the vault at any time.
+func (c Config) configured() []Opener {
 	if c.Openers != nil {
 		return c.Openers
 	}
