@@ -124,7 +124,10 @@ func (v *Vault) checkBackups(ctx context.Context, plan *api.Backups) (api.Check,
 		return api.Problem(name, plan.To+": "+plan.Failure, "ass status"), nil
 	}
 	at, err := v.newest(ctx, audit.VaultBackup)
+	changed, isChanged := errors.AsType[*audit.TamperError](err)
 	switch age := v.cfg.Now().Sub(at); {
+	case isChanged: // which is what the doctor is asked about then
+		return api.Problem(name, "the trail cannot say when one was taken: "+changed.Error(), "assd verify"), nil
 	case err != nil:
 		return api.Check{}, err
 	case at.IsZero():
@@ -163,6 +166,11 @@ func (v *Vault) checkDisk() api.Check {
 	if err != nil {
 		return api.Advice("disk", "how full it is could not be told: "+err.Error(), "df "+peer.ShellQuote(v.cfg.Dir))
 	}
+	return checkFree(free, size)
+}
+
+// checkFree looks whether there is room for what comes; both in bytes.
+func checkFree(free, size uint64) api.Check {
 	says := fmt.Sprintf("%d MiB of %d MiB are free where the data lies", free>>20, size>>20)
 	if free < fewBytes || free < size/100*fewPercent {
 		return api.Problem("disk", says+"; when it is full nothing is read or written", "free some space on it")

@@ -246,3 +246,36 @@ func (v *Vault) CompactDue(ctx context.Context) error { return v.compactOnSchedu
 
 // SetMaxSigners has owners get no other key once so many have signed the trail.
 func (c *Config) SetMaxSigners(n int) { c.mostSigners = n }
+
+// WhileWriting runs fn as something that the writer runs: who commits meanwhile queues
+// behind it.
+func (v *Vault) WhileWriting(fn func()) error {
+	return v.db.Update(context.Background(), func(*store.Tx) error { fn(); return nil })
+}
+
+// RewrapBetween wraps all values anew, for the keyring they are wrapped by, with something
+// done between the look and the commit.
+func (v *Vault) RewrapBetween(ctx context.Context, between func()) (moved int, err error) {
+	paths, err := v.pathsByID(ctx)
+	if err != nil {
+		return 0, err
+	}
+	found, _, _, err := v.findWraps(v.keyring(), nil)
+	if err != nil {
+		return 0, err
+	}
+	between()
+	moved, left, err := v.rewrapSome(ctx, v.keyring(), paths, found)
+	return moved, errors.Join(left, err)
+}
+
+// ChecksOf is what the doctor says about what the daemon knows of itself.
+func ChecksOf(p *api.Protection) []api.Check {
+	return append([]api.Check{checkProcess(p), checkSwap(p), checkPassphrase(p), checkCheckpoints(p)}, (*Vault)(nil).checkFiles(p)...)
+}
+
+// RootKey is the root key that is in use.
+func (v *Vault) RootKey() *seal.RootKey { return v.root() }
+
+// CheckFree is what the doctor says of a disk.
+var CheckFree = checkFree

@@ -351,20 +351,35 @@ func (r *restoring) place(out *Restored) error {
 
 func (r *restoring) exchange(aside string) error {
 	if r.missing {
-		if err := os.Link(r.temp, r.cfg.dbFile()); err != nil { // never over what came meanwhile
+		if err := link(r.temp, r.cfg.dbFile()); err != nil { // never over what came meanwhile
 			return err
 		}
 		os.Remove(r.temp) //nolint:errcheck // the next start does it
 		return nil
 	}
 	kept := filepath.Join(r.cfg.Dir, aside)
-	if err := os.Link(r.cfg.dbFile(), kept); err != nil {
+	if err := link(r.cfg.dbFile(), kept); err != nil {
 		return err
 	}
-	if err := os.Rename(r.temp, r.cfg.dbFile()); err != nil {
-		return errors.Join(err, os.Remove(kept))
+	err := os.Rename(r.temp, r.cfg.dbFile())
+	if _, gone := os.Lstat(r.temp); err == nil || errors.Is(gone, os.ErrNotExist) {
+		return nil // it may say that it failed and have happened: then kept is the old data's one name
 	}
-	return nil
+	return errors.Join(err, os.Remove(kept))
+}
+
+// link is [os.Link], but one that says that it failed and has happened is none that failed.
+func link(from, to string) error {
+	err := os.Link(from, to)
+	if err == nil {
+		return nil
+	}
+	one, oneErr := os.Lstat(from)
+	two, twoErr := os.Lstat(to)
+	if oneErr == nil && twoErr == nil && os.SameFile(one, two) {
+		return nil
+	}
+	return err
 }
 
 // freeName is name, or name and a number where that is taken.

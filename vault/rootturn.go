@@ -112,7 +112,7 @@ func kindsOfAll(slots []*seal.Slot) (kinds []seal.Kind) {
 // cannot be had is told by the slots that would be lost.
 func (v *Vault) atHand(ctx context.Context, kinds []seal.Kind) (all []seal.Secret) {
 	command := v.slotCommand.Load()
-	for _, o := range v.cfg.openers() {
+	for _, o := range v.cfg.configured() {
 		if !slices.Contains(kinds, o.Kind) || command != nil && o.Kind == seal.KindCommand {
 			continue
 		}

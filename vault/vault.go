@@ -68,8 +68,16 @@ type Config struct {
 	mostSigners int        // see maxSigners, which 0 is; tests have fewer
 }
 
-// openers are what may open the vault.
+// openers are what may open the vault now: what somebody gave, or what is configured.
 func (c Config) openers() []Opener {
+	if c.unsealing != nil && c.unsealing.with != nil {
+		return c.unsealing.with
+	}
+	return c.configured()
+}
+
+// configured are what may open the vault at any time.
+func (c Config) configured() []Opener {
 	if c.Openers != nil {
 		return c.Openers
 	}
