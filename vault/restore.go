@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/agent-secret-store/assd/audit"
+	"github.com/agent-secret-store/assd/internal/durable"
 	"github.com/agent-secret-store/assd/internal/peer"
 	"github.com/agent-secret-store/assd/store"
 )
@@ -346,7 +347,7 @@ func (r *restoring) place(out *Restored) error {
 		return errors.Join(fmt.Errorf("nothing was changed: putting the backup in place: %w", err), r.note.remove(r.cfg))
 	}
 	r.temp = ""
-	return store.SyncDir(r.cfg.Dir)
+	return durable.SyncDir(r.cfg.Dir)
 }
 
 func (r *restoring) exchange(aside string) error {

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"github.com/agent-secret-store/assd/internal/durable"
 	"github.com/agent-secret-store/assd/vault/api"
 	"github.com/agent-secret-store/assd/vault/client"
 )
@@ -69,7 +70,7 @@ func (f backupFile) take(b *client.Backup) error {
 	if err := f.place(t.Name()); err != nil {
 		return err
 	}
-	if err := syncFolder(filepath.Dir(f.path)); err != nil {
+	if err := durable.TrySyncDir(filepath.Dir(f.path)); err != nil {
 		return f.fault(err)
 	}
 	return nil

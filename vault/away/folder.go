@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/agent-secret-store/assd/internal/confine"
+	"github.com/agent-secret-store/assd/internal/durable"
 	"github.com/agent-secret-store/assd/internal/operator"
 	"github.com/agent-secret-store/assd/internal/peer"
 )
@@ -132,7 +133,7 @@ func (f *Folder) write(draft, name string, b io.Reader, sum string) (err error) 
 	if err != nil {
 		return errors.Join(err, os.Remove(draft))
 	}
-	return syncFolder(f.path)
+	return durable.TrySyncDir(f.path)
 }
 
 func rereads(o *os.File, sum string) error {
