@@ -45,10 +45,9 @@ const backupRetry = 10 * time.Minute
 
 // clerk takes backups until it is ended.
 type clerk struct {
-	v      *Vault
-	plan   BackupPlan
-	cancel context.CancelFunc
-	ended  chan struct{}
+	runner
+	v    *Vault
+	plan BackupPlan
 }
 
 // SetBackups has the daemon take backups by that plan; nil: none. One that is as it was
@@ -65,19 +64,16 @@ func (v *Vault) SetBackups(plan *BackupPlan) {
 		return
 	}
 	if old != nil {
-		old.cancel()
-		<-old.ended
+		old.end()
 	}
 	b.clerk = nil
 	b.show(func(s *backupState) { *s = backupState{plan: plan, told: s.told} })
 	if plan == nil {
 		return
 	}
-	c := &clerk{v: v, plan: *plan, ended: make(chan struct{})}
-	var ctx context.Context
-	ctx, c.cancel = context.WithCancel(b.ctx)
+	c := &clerk{v: v, plan: *plan}
+	c.runner = v.begin(b.ctx, c.run)
 	b.clerk = c
-	v.done.Go(func() { c.run(ctx) })
 }
 
 func (b *backups) show(fn func(*backupState)) {
@@ -95,7 +91,6 @@ func (b *backups) state() backupState {
 // run takes a backup whenever the newest one that is there is old enough: a start takes
 // none before its time.
 func (c *clerk) run(ctx context.Context) {
-	defer close(c.ended)
 	b := &c.v.backups
 	if at := c.plan.To.Newest(ctx, c.v.tenant, c.v.cfg.Now()); !at.IsZero() {
 		b.show(func(s *backupState) { s.at = at })

@@ -21,11 +21,10 @@ const (
 // That a place fails is an event, and moves the head; but no more often than once a day,
 // and what follows is sent no sooner than otherwise.
 type carrier struct {
-	v      *Vault
-	to     Checkpoint
-	wake   chan struct{} // the place may be back
-	cancel context.CancelFunc
-	ended  chan struct{}
+	runner
+	v    *Vault
+	to   Checkpoint
+	wake bell // the place may be back
 
 	mu    sync.Mutex
 	shown carried
@@ -44,39 +43,21 @@ type carried struct {
 
 // carry sets a carrier off, which goes on from what an earlier one has done.
 func (v *Vault) carry(ctx context.Context, to Checkpoint, from carried) *carrier {
-	c := &carrier{v: v, to: to, wake: make(chan struct{}, 1), ended: make(chan struct{}), shown: from}
-	ctx, c.cancel = context.WithCancel(ctx)
-	v.done.Go(func() { c.run(ctx) })
+	c := &carrier{v: v, to: to, wake: newBell(), shown: from}
+	c.runner = v.begin(ctx, c.run)
 	return c
-}
-
-// end stops a carrier and waits for it.
-func (c *carrier) end() {
-	c.cancel()
-	<-c.ended
 }
 
 // anew has a carrier whose place fails try at once.
 func (c *carrier) anew() {
-	if c.look().failures == 0 {
-		return
-	}
-	select {
-	case c.wake <- struct{}{}:
-	default:
+	if c.look().failures > 0 {
+		c.wake.ring()
 	}
 }
 
 func (c *carrier) run(ctx context.Context) {
-	defer close(c.ended)
 	for ctx.Err() == nil {
-		pause := time.NewTimer(c.round(ctx))
-		select {
-		case <-ctx.Done():
-		case <-c.wake:
-		case <-pause.C:
-		}
-		pause.Stop()
+		c.wake.wait(ctx, c.round(ctx))
 	}
 }
 

@@ -39,12 +39,11 @@ func pauseAfter(failures int) time.Duration {
 // on. A receiver that takes none gets a try now and then, at most [longestPause] apart,
 // each of another message; without an answer of any kind it is the oldest once more.
 type courier struct {
+	runner
 	v      *Vault
 	hook   Webhook
 	sender *webhook.Sender
-	wake   chan struct{} // there may be more to do
-	cancel context.CancelFunc
-	ended  chan struct{}
+	wake   bell // there may be more to do
 
 	// Of the loop alone.
 	done     []uint64           // delivered, and no event says so yet
@@ -78,25 +77,13 @@ func (v *Vault) send(ctx context.Context, w Webhook) *courier {
 	if w.To.Dial == nil {
 		w.To.Dial = v.cfg.Dial
 	}
-	c := &courier{v: v, hook: w, sender: webhook.New(w.To), wake: make(chan struct{}, 1), ended: make(chan struct{}), failed: map[uint64]setback{}}
-	ctx, c.cancel = context.WithCancel(ctx)
-	v.done.Go(func() { c.run(ctx) })
+	c := &courier{v: v, hook: w, sender: webhook.New(w.To), wake: newBell(), failed: map[uint64]setback{}}
+	c.runner = v.begin(ctx, c.run)
 	return c
 }
 
-// end stops a courier and waits for it.
-func (c *courier) end() {
-	c.cancel()
-	<-c.ended
-}
-
 // news wakes the courier.
-func (c *courier) news() {
-	select {
-	case c.wake <- struct{}{}:
-	default:
-	}
-}
+func (c *courier) news() { c.wake.ring() }
 
 // anew has the courier try all at once: the receiver has just answered.
 func (c *courier) anew() {
@@ -107,16 +94,9 @@ func (c *courier) anew() {
 }
 
 func (c *courier) run(ctx context.Context) {
-	defer close(c.ended)
 	defer c.sender.Close()
 	for ctx.Err() == nil {
-		pause := time.NewTimer(c.round(ctx))
-		select {
-		case <-ctx.Done():
-		case <-c.wake:
-		case <-pause.C:
-		}
-		pause.Stop()
+		c.wake.wait(ctx, c.round(ctx))
 	}
 	if err := c.note(context.Background()); err != nil {
 		c.v.cfg.Log.Warn("what a webhook has delivered could not be noted; it will be delivered again", "webhook", c.hook.Name, "error", err)
