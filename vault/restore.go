@@ -84,7 +84,7 @@ const (
 // *[BackupError] that says what is wrong with the backup.
 func Restore(ctx context.Context, cfg Config, file string) (out Restored, err error) {
 	cfg.fill()
-	if err := makeDir(cfg.Dir); err != nil {
+	if _, err := makeDir(cfg.Dir); err != nil {
 		return out, err
 	}
 	release, err := store.Hold(cfg.dbFile())
@@ -130,17 +130,6 @@ type restoring struct {
 	kept    audit.Head // by the head file
 	newest  audit.Head // of the data file that is there
 	note    restoreNote
-}
-
-// makeDir makes the data dir where it is missing.
-func makeDir(dir string) error {
-	if err := os.MkdirAll(filepath.Dir(filepath.Clean(dir)), 0o755); err != nil {
-		return fmt.Errorf("making data dir: %w", err)
-	}
-	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
-		return fmt.Errorf("making data dir: %w", err)
-	}
-	return peer.CheckPrivate(dir, true)
 }
 
 // copy copies the backup beside the data file, and reports whether others can read it.
