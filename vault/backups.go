@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/agent-secret-store/assd/audit"
-	"github.com/agent-secret-store/assd/store"
 	"github.com/agent-secret-store/assd/vault/api"
 	"github.com/agent-secret-store/assd/vault/away"
 )
@@ -121,13 +120,7 @@ func (c *clerk) take(ctx context.Context) error {
 		return err
 	}
 	at := c.v.cfg.Now().UTC().Truncate(time.Second)
-	err = c.v.db.Update(ctx, func(tx *store.Tx) error {
-		_, err := c.v.log.Append(tx, audit.Event{
-			Actor: daemonActor, Action: audit.VaultBackup, Outcome: audit.OK, Reason: b.describe(),
-			Subject: &audit.Subject{ID: c.plan.To.String(), Name: c.plan.To.String()},
-		})
-		return err
-	})
+	err = c.v.noteSent(ctx, audit.VaultBackup, c.plan.To.String(), audit.OK, b.describe())
 	closed := func() { _ = b.Close() } // of a file that was only read
 	if err != nil {
 		closed()
@@ -153,13 +146,7 @@ func (c *clerk) failed(ctx context.Context, why error) {
 	if told := b.state().told; !told.IsZero() && now.Sub(told) < failureToldFor {
 		return
 	}
-	err := c.v.db.Update(ctx, func(tx *store.Tx) error {
-		_, err := c.v.log.Append(tx, audit.Event{
-			Actor: daemonActor, Action: audit.BackupFailed, Outcome: audit.Failed, Reason: plainly(why),
-			Subject: &audit.Subject{ID: c.plan.To.String(), Name: c.plan.To.String()},
-		})
-		return err
-	})
+	err := c.v.noteSent(ctx, audit.BackupFailed, c.plan.To.String(), audit.Failed, plainly(why))
 	if err == nil { // else the next failure tries again
 		b.show(func(s *backupState) { s.told = now })
 	}

@@ -114,7 +114,7 @@ func (c *carrier) tell(ctx context.Context, why error) {
 	if told := c.look().told; !told.IsZero() && now.Sub(told) < failureToldFor {
 		return
 	}
-	if err := c.v.noteCheckpointFailed(ctx, c.to.To.String(), why); err != nil { // the next failure tries again
+	if err := c.v.noteSent(ctx, audit.CheckpointFailed, c.to.To.String(), audit.Failed, why.Error()); err != nil { // the next failure tries again
 		c.v.cfg.Log.Debug("that a checkpoint could not leave could not be noted", "to", c.to.To.String(), "error", err)
 		return
 	}
