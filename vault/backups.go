@@ -24,9 +24,7 @@ type backups struct {
 	mu    sync.Mutex // one change at a time
 	ctx   context.Context
 	clerk *clerk // nil: there is no plan
-
-	look  sync.Mutex // guards shown
-	shown backupState
+	shown[backupState]
 }
 
 // backupState is what came of it.
@@ -75,18 +73,6 @@ func (v *Vault) SetBackups(plan *BackupPlan) {
 	b.clerk = c
 }
 
-func (b *backups) show(fn func(*backupState)) {
-	b.look.Lock()
-	defer b.look.Unlock()
-	fn(&b.shown)
-}
-
-func (b *backups) state() backupState {
-	b.look.Lock()
-	defer b.look.Unlock()
-	return b.shown
-}
-
 // run takes a backup whenever the newest one that is there is old enough: a start takes
 // none before its time.
 func (c *clerk) run(ctx context.Context) {
@@ -96,7 +82,7 @@ func (c *clerk) run(ctx context.Context) {
 	}
 	for ctx.Err() == nil {
 		wait := time.Duration(0)
-		if at := b.state().at; !at.IsZero() {
+		if at := b.look().at; !at.IsZero() {
 			wait = at.Add(c.plan.Every).Sub(c.v.cfg.Now())
 		}
 		if wait > 0 && wait <= c.plan.Every { // else the clock was put back, and it would wait for as long
@@ -143,7 +129,7 @@ func (c *clerk) failed(ctx context.Context, why error) {
 		}
 	})
 	c.v.cfg.Log.Warn("a backup could not be taken; it is tried again", "to", c.plan.To.String(), "error", why)
-	if told := b.state().told; !told.IsZero() && now.Sub(told) < failureToldFor {
+	if told := b.look().told; !told.IsZero() && now.Sub(told) < failureToldFor {
 		return
 	}
 	err := c.v.noteSent(ctx, audit.BackupFailed, c.plan.To.String(), audit.Failed, plainly(why))
@@ -154,7 +140,7 @@ func (c *clerk) failed(ctx context.Context, why error) {
 
 // tellBackups says how they stand, for owners.
 func (v *Vault) tellBackups(p *api.Protection) {
-	s := v.backups.state()
+	s := v.backups.look()
 	if s.plan == nil {
 		return
 	}

@@ -2,7 +2,6 @@ package vault
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"github.com/agent-secret-store/assd/audit"
@@ -25,9 +24,7 @@ type carrier struct {
 	v    *Vault
 	to   Checkpoint
 	wake bell // the place may be back
-
-	mu    sync.Mutex
-	shown carried
+	shown[carried]
 }
 
 // carried is what came of it.
@@ -43,7 +40,7 @@ type carried struct {
 
 // carry sets a carrier off, which goes on from what an earlier one has done.
 func (v *Vault) carry(ctx context.Context, to Checkpoint, from carried) *carrier {
-	c := &carrier{v: v, to: to, wake: newBell(), shown: from}
+	c := &carrier{v: v, to: to, wake: newBell(), shown: shown[carried]{is: from}}
 	c.runner = v.begin(ctx, c.run)
 	return c
 }
@@ -119,18 +116,6 @@ func (c *carrier) tell(ctx context.Context, why error) {
 		return
 	}
 	c.show(func(s *carried) { s.told = now })
-}
-
-func (c *carrier) show(fn func(*carried)) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	fn(&c.shown)
-}
-
-func (c *carrier) look() carried {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.shown
 }
 
 // describe is how the place stands, for owners.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
-	"sync"
 	"time"
 
 	"github.com/agent-secret-store/assd/audit"
@@ -44,6 +43,7 @@ type courier struct {
 	hook   Webhook
 	sender *webhook.Sender
 	wake   bell // there may be more to do
+	shown[courierState]
 
 	// Of the loop alone.
 	done     []uint64           // delivered, and no event says so yet
@@ -51,9 +51,6 @@ type courier struct {
 	failed   map[uint64]setback // messages, by the event
 	failures int                // in a row, of whatever message
 	hold     time.Time          // nothing is tried before
-
-	mu    sync.Mutex
-	shown courierState
 }
 
 // setback is what came of a message so far.
@@ -87,9 +84,7 @@ func (c *courier) news() { c.wake.ring() }
 
 // anew has the courier try all at once: the receiver has just answered.
 func (c *courier) anew() {
-	c.mu.Lock()
-	c.shown.anew = true
-	c.mu.Unlock()
+	c.show(func(s *courierState) { s.anew = true })
 	c.news()
 }
 
@@ -151,10 +146,10 @@ func (c *courier) later(what string, err error) time.Duration {
 
 // takeAnew forgets what failed, if the receiver is known to be there again.
 func (c *courier) takeAnew() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.shown.anew {
-		c.shown.anew, c.failures, c.hold = false, 0, time.Time{}
+	anew := false
+	c.show(func(s *courierState) { anew, s.anew = s.anew, false })
+	if anew {
+		c.failures, c.hold = 0, time.Time{}
 		c.allDue()
 	}
 }
@@ -240,16 +235,4 @@ func (c *courier) giveUp(ctx context.Context, seqs []uint64) error {
 	}
 	c.v.cfg.Log.Error("events were not delivered within a day and are given up", "webhook", c.hook.Name, "events", len(seqs), "error", why)
 	return nil
-}
-
-func (c *courier) show(fn func(*courierState)) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	fn(&c.shown)
-}
-
-func (c *courier) look() courierState {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.shown
 }

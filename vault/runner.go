@@ -3,6 +3,7 @@ package vault
 import (
 	"context"
 	"math"
+	"sync"
 	"time"
 )
 
@@ -54,4 +55,23 @@ func (b bell) wait(ctx context.Context, atMost time.Duration) {
 	case <-b:
 	case <-t.C:
 	}
+}
+
+// shown is what one goroutine shows to others of how it stands.
+type shown[T any] struct {
+	mu sync.Mutex
+	is T
+}
+
+// show changes it.
+func (s *shown[T]) show(change func(*T)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change(&s.is)
+}
+
+func (s *shown[T]) look() T {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.is
 }
