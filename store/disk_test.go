@@ -6,6 +6,8 @@ import (
 	"syscall"
 
 	bolt "go.etcd.io/bbolt"
+
+	"github.com/agent-secret-store/assd/internal/durable"
 )
 
 // faultyDisk is one whose step fails with err, the first time that it is come to, whether
@@ -62,7 +64,7 @@ func diskWith(step string, other func(do func() error) error) (d *disk, reached 
 	f.sync = func(file *os.File) error { return fails("sync", file.Sync) }
 	f.link = func(from, to string) error { return fails("link", func() error { return os.Link(from, to) }) }
 	f.rename = func(from, to string) error { return fails("rename", func() error { return os.Rename(from, to) }) }
-	f.syncDir = func(dir string) error { return fails("folder sync", func() error { return syncDir(dir) }) }
+	f.syncDir = func(dir string) error { return fails("folder sync", func() error { return durable.SyncDir(dir) }) }
 	return &f, reached
 }
 

@@ -162,7 +162,7 @@ const (
 )
 
 func (v *Vault) checkDisk() api.Check {
-	free, size, err := diskFree(v.cfg.Dir)
+	free, size, err := store.Space(v.cfg.Dir)
 	if err != nil {
 		return api.Advice("disk", "how full it is could not be told: "+err.Error(), "df "+peer.ShellQuote(v.cfg.Dir))
 	}

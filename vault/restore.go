@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/agent-secret-store/assd/audit"
+	"github.com/agent-secret-store/assd/internal/durable"
 	"github.com/agent-secret-store/assd/internal/peer"
 	"github.com/agent-secret-store/assd/store"
 )
@@ -83,7 +84,7 @@ const (
 // *[BackupError] that says what is wrong with the backup.
 func Restore(ctx context.Context, cfg Config, file string) (out Restored, err error) {
 	cfg.fill()
-	if err := makeDir(cfg.Dir); err != nil {
+	if _, err := makeDir(cfg.Dir); err != nil {
 		return out, err
 	}
 	release, err := store.Hold(cfg.dbFile())
@@ -129,17 +130,6 @@ type restoring struct {
 	kept    audit.Head // by the head file
 	newest  audit.Head // of the data file that is there
 	note    restoreNote
-}
-
-// makeDir makes the data dir where it is missing.
-func makeDir(dir string) error {
-	if err := os.MkdirAll(filepath.Dir(filepath.Clean(dir)), 0o755); err != nil {
-		return fmt.Errorf("making data dir: %w", err)
-	}
-	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
-		return fmt.Errorf("making data dir: %w", err)
-	}
-	return peer.CheckPrivate(dir, true)
 }
 
 // copy copies the backup beside the data file, and reports whether others can read it.
@@ -346,7 +336,7 @@ func (r *restoring) place(out *Restored) error {
 		return errors.Join(fmt.Errorf("nothing was changed: putting the backup in place: %w", err), r.note.remove(r.cfg))
 	}
 	r.temp = ""
-	return store.SyncDir(r.cfg.Dir)
+	return durable.SyncDir(r.cfg.Dir)
 }
 
 func (r *restoring) exchange(aside string) error {

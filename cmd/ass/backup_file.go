@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/agent-secret-store/assd/internal/durable"
 	"github.com/agent-secret-store/assd/vault/api"
 	"github.com/agent-secret-store/assd/vault/client"
 )
@@ -68,7 +69,7 @@ func (f backupFile) take(b *client.Backup) error {
 	if err := f.place(t.Name()); err != nil {
 		return err
 	}
-	if err := syncFolder(filepath.Dir(f.path)); err != nil {
+	if err := durable.TrySyncDir(filepath.Dir(f.path)); err != nil {
 		return f.fault(err)
 	}
 	return nil

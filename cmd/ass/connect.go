@@ -42,6 +42,16 @@ func (a *app) connect() (*client.Client, error) {
 	return a.dial(t, t.key)
 }
 
+// withoutKey makes a client for what the daemon tells anybody, and says where it is.
+func (a *app) withoutKey() (*target, *client.Client, error) {
+	t, err := a.place()
+	if err != nil {
+		return nil, nil, err
+	}
+	c, err := a.dial(t, "")
+	return t, c, err
+}
+
 func (a *app) noKey() error {
 	return &fault{code: api.CodeUnauthorized, message: "nobody is logged in here", hint: a.loginCommand() + ", or set ASS_AGENT_KEY"}
 }

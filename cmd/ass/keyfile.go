@@ -5,6 +5,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/agent-secret-store/assd/internal/durable"
 )
 
 var errKeyFileThere = usage("the file of --key-file is there already, and a key file is never overwritten", "name another one, or move it away first")
@@ -24,7 +26,7 @@ func newKeyFile(path string, key []byte) error {
 		return errKeyFileThere
 	}
 	if err == nil { // before the daemon has a slot for it
-		err = syncFolder(filepath.Dir(path))
+		err = durable.TrySyncDir(filepath.Dir(path))
 	}
 	if err != nil {
 		return keyFileFault(err)

@@ -168,7 +168,7 @@ func (m *memo) once(o vault.Opener) vault.Opener {
 			return ask(ctx, tenant)
 		}
 		if s, known := m.secrets[o.Kind]; known {
-			return borrowed{s}, nil
+			return seal.Lent(s), nil
 		}
 		if err, known := m.errs[o.Kind]; known {
 			return nil, err
@@ -179,7 +179,7 @@ func (m *memo) once(o vault.Opener) vault.Opener {
 			return nil, err
 		}
 		m.secrets[o.Kind] = s
-		return borrowed{s}, nil
+		return seal.Lent(s), nil
 	}
 	return o
 }
@@ -194,11 +194,6 @@ func (m *memo) wipe() {
 	}
 	m.secrets, m.errs = nil, nil
 }
-
-// borrowed is a secret that whoever uses it must not wipe.
-type borrowed struct{ seal.Secret }
-
-func (borrowed) Wipe() {}
 
 // sealCommand is a command whose output opens a slot.
 func sealCommand(argv []string) helper.Command {
