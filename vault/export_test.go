@@ -279,3 +279,24 @@ func (v *Vault) RootKey() *seal.RootKey { return v.root() }
 
 // CheckFree is what the doctor says of a disk.
 var CheckFree = checkFree
+
+// RotateUndone is RotateKEK whose commit fails.
+func (v *Vault) RotateUndone(ctx context.Context, req Request, want api.KEKRotation) error {
+	keys, err := v.makeKeys()
+	if err != nil {
+		return err
+	}
+	if keys.root, err = v.newRoot(ctx, req, want); err != nil {
+		return err
+	}
+	return v.do(ctx, on("kek.rotate"), req, func(a *act) error {
+		st, err := v.state(a.tx)
+		if err == nil {
+			_, err = a.beginTurn(*st, keys, want)
+		}
+		return errors.Join(err, errors.New("and undone"))
+	})
+}
+
+// KeepsOldKeys reports whether a keyring or a root key that was replaced is in memory.
+func (v *Vault) KeepsOldKeys() bool { return v.rings.Load().old != nil || v.roots.Load().before != nil }

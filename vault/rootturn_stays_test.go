@@ -125,18 +125,25 @@ func TestSlotCommandIsOwners(t *testing.T) {
 	wantCode(t, "a slot, without the passphrase", err, api.CodeStepUpRequired)
 }
 
-// TestRotateKEKLetsGo: the tokens that it ends keep the approval key in memory no longer.
-func TestRotateKEKLetsGo(t *testing.T) {
-	d := newKeyedDesk(t)
-	d.steppedUp("secrets:read:" + sensitive)
-	if _, held := d.v.KeysKept(); !held {
-		t.Fatal("the approval key is not in memory")
+// TestApprovalKeyGoes: tokens that end because the keys are turned over keep the approval
+// key in memory no longer, and in a sealed vault nothing does.
+func TestApprovalKeyGoes(t *testing.T) {
+	h := newKeyedHouse(t)
+	for what, act := range map[string]func(){
+		"turned over": func() { h.rotateKEK(); h.turned() },
+		"sealed":      func() { mustOK(t, errOf(h.v.Seal(ctx, h.as(h.owner), api.SealRequest{}))) },
+	} {
+		h.mustPut(h.owner, sensitive, "v", tier("sensitive"))
+		h.steppedUp("secrets:read:" + sensitive)
+		if _, held := h.v.KeysKept(); !held {
+			t.Fatal("the approval key is not in memory")
+		}
+		act()
+		if ids, held := h.v.KeysKept(); held {
+			t.Errorf("%s, the approval key is kept for %v", what, ids)
+		}
+		h.reopen()
 	}
-	d.rotateKEK()
-	if ids, held := d.v.KeysKept(); held {
-		t.Errorf("the approval key is kept for %v", ids)
-	}
-	d.turned()
 }
 
 // TestRotateRootTries: passphrases of slots are tried as others are, each wrong one makes

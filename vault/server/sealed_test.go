@@ -54,7 +54,7 @@ func TestWhoUnseals(t *testing.T) {
 	}
 	defer c.Close()
 	c.SetDeadline(time.Now().Add(5 * time.Second))
-	if _, err := c.Write([]byte("POST /v1/vault/unseal HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\n{")); err != nil {
+	if _, err := c.Write([]byte("POST /v1/vault/unseal HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 100\r\n\r\n{")); err != nil {
 		t.Fatal(err)
 	}
 	answer := make([]byte, 4096)
@@ -68,9 +68,6 @@ func TestWhoUnseals(t *testing.T) {
 	d.want(d.call("POST", "/v1/vault/unseal", "", ""), "")
 	if *unsealed != 1 {
 		t.Errorf("%d tries were made, want 1", *unsealed)
-	}
-	for _, target := range []string{"/v1/secrets/a/K", "/v1/me", "/v1/vault/status", "/v1/vault/backup"} {
-		d.want(d.call("GET", target, "", ""), "SEALED")
 	}
 	d.want(d.call("GET", "/v1/health", "", ""), "")
 }
