@@ -166,25 +166,51 @@ func (v *realVault) verifies() {
 	if _, err := os.Stat(filepath.Join(v.dir, "s")); err == nil {
 		v.t.Error("it leaves its socket")
 	}
+	v.verified()
+}
+
+// verified verifies what a daemon has left.
+func (v *realVault) verified() {
+	v.t.Helper()
 	if out, err := exec.Command(filepath.Join(bin, "assd"), "verify", "--data-dir", filepath.Join(v.dir, "data")).CombinedOutput(); err != nil {
 		v.t.Errorf("verify: %v\n%s", err, out)
 	}
 }
 
 // TestSealThenTerm: a daemon that is stopped just after it was sealed, whatever it is at by
-// then, ends well and leaves a whole file.
+// then, ends soon and leaves a whole file. In the moment of the exec the signal itself ends
+// it, so that its socket stays for the next start to replace.
 func TestSealThenTerm(t *testing.T) {
 	v, owner := sealVault(t)
-	for n, after := range []time.Duration{0, 5 * time.Millisecond, 40 * time.Millisecond} {
+	for n, after := range []time.Duration{0, 5 * time.Millisecond, 200 * time.Millisecond} {
 		if n > 0 {
 			v.start()
 		}
 		v.wants(200, "POST", "/v1/vault/seal", owner, "")
 		time.Sleep(after)
-		v.verifies()
+		v.daemon.Process.Signal(syscall.SIGTERM)
+		err := v.daemon.Wait()
+		_, left := os.Stat(filepath.Join(v.dir, "s"))
+		if s, ok := v.daemon.ProcessState.Sys().(syscall.WaitStatus); !ok || !s.Signaled() && (err != nil || left == nil) {
+			t.Errorf("stopped after %v it ended so: %v, its socket %v\n%s", after, err, left, v.log.String())
+		}
+		v.verified()
 	}
 	v.start()
 	v.wants(200, "GET", "/v1/secrets/a/K", owner, "")
+}
+
+// TestSealThenHangup: to be asked for its files again just then does not end a daemon.
+func TestSealThenHangup(t *testing.T) {
+	v, owner := sealVault(t)
+	for _, after := range []time.Duration{0, 5 * time.Millisecond, 20 * time.Millisecond} {
+		v.wants(200, "POST", "/v1/vault/seal", owner, "")
+		time.Sleep(after)
+		v.daemon.Process.Signal(syscall.SIGHUP)
+		v.wants(200, "POST", "/v1/vault/unseal", "", "")
+		v.wants(200, "GET", "/v1/secrets/a/K", owner, "")
+	}
+	v.verifies()
 }
 
 // TestSealOnAGivenSocket: the socket that systemd has handed over outlives a seal, is served
