@@ -177,18 +177,23 @@ func (d *daemon) seal(ctx context.Context, stop func()) error {
 	return fmt.Errorf("the vault is sealed, and assd ends because it cannot go on: %w", err)
 }
 
-// stopped reports whether the daemon was asked to stop; what comes from now on is for the
-// image that goes on.
+// stopped reports whether the daemon was asked to stop. From then on SIGTERM ends the
+// process, as it does a program that does not ask for it: it is neither lost with this image
+// nor can it wait for the next one, since Go unblocks what ends a program before the first
+// line of it runs. SIGHUP is ignored until the next image asks for it, which reads
+// everything anew anyway.
 func (d *daemon) stopped(ctx context.Context) bool {
-	if err := handover.Hold(syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP); err != nil {
-		d.log.Warn("a signal that comes just now may be lost", "error", err)
+	if ctx.Err() != nil {
+		return true
 	}
-	signal.Stop(d.ends) // what has come by now is in it
+	signal.Ignore(syscall.SIGHUP)
+	d.deaf()            // ends ctx
+	signal.Stop(d.ends) // the last that asks: what has come before is in it
 	select {
 	case <-d.ends:
 		return true
 	default:
-		return ctx.Err() != nil
+		return false
 	}
 }
 

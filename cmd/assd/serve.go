@@ -152,7 +152,7 @@ func (c *serveCmd) run(out output, set settings, file *fileConfig, over *handed)
 	if err != nil {
 		return err
 	}
-	d.ends = ends
+	d.ends, d.deaf = ends, stop
 	err = d.start(ctx, c, set, file)
 	if errors.Is(err, errStopped) {
 		return d.close()
@@ -214,6 +214,7 @@ type daemon struct {
 
 	// What the next image has to know, should the vault be sealed.
 	ends     chan os.Signal
+	deaf     func() // ends the context of what is told of signals too
 	serving  *serveCmd
 	unlink   bool
 	confined confine.State
