@@ -108,8 +108,9 @@ func TestThreat30PutBack(t *testing.T) {
 	d := newDesk(t)
 	d.mustApprove(d.askToRead(d.mia.APIKey, sensitive))
 	backup := d.copied()
-	d.lockDown()
-	d.lift()
+	d.close()
+	d.restore(backup)
+	d.open()
 	d.mustApprove(d.askToRead(d.mia.APIKey, sensitive))
 	if _, err := d.get(d.mia.APIKey, sensitive); err != nil {
 		t.Fatal(err)

@@ -16,15 +16,15 @@ func TestRotateUndone(t *testing.T) {
 	h := newHouse(t)
 	h.mustPut(h.owner, plain, "v")
 	token := h.token(h.owner, "secrets:read:*").Token
+	root := h.v.RootKey()
 	for _, want := range []api.KEKRotation{{}, {Root: true}} {
 		if err := h.v.RotateUndone(ctx, h.as(h.owner), want); err == nil {
 			t.Fatal("it was not undone")
 		}
 		h.mustGet(token, plain, "v")
 		h.mustPut(h.owner, "a/NEW", "new")
-		h.slots()
-		if s := h.status(); s.Turn != nil || s.Epoch != 1 {
-			t.Errorf("undone, the status is %+v", s)
+		if s := h.status(); s.Turn != nil || s.Epoch != 1 || h.v.RootKey() != root || !h.slots()[0].Opened {
+			t.Errorf("undone, the status is %+v, the root key another: %v, the slots %+v", s, h.v.RootKey() != root, h.slots())
 		}
 	}
 	h.reopen()
