@@ -74,6 +74,12 @@ func TestDoctorOfBackups(t *testing.T) {
 	mustOK(t, os.Chmod(dir, 0o700))
 	eventually(t, "one that goes well", func() bool { b := h.protection().Backups; return b.TakenAt != nil && b.FailingSince == nil })
 	h.wantCheck("backup", api.CheckOK)
+	h.v.SetBackups(nil)
+	n := h.events()
+	time.Sleep(120 * time.Millisecond)
+	if now := h.events(); now != n {
+		t.Errorf("without a plan there are %d more events", now-n)
+	}
 }
 
 // TestDoctorOfAProcess: what the daemon knows of itself is told of with its own weight.
