@@ -68,14 +68,18 @@ func TestDoctorOfBackups(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "backups")
 	mustOK(t, os.Mkdir(dir, 0o777))
 	mustOK(t, os.Chmod(dir, 0o777))
-	h.v.SetBackups(&vault.BackupPlan{To: away.NewFolder(dir), Every: time.Hour, Keep: 1})
+	h.v.SetBackups(&vault.BackupPlan{To: away.NewFolder(dir), Every: 50 * time.Millisecond, Keep: 1})
 	eventually(t, "a failure", func() bool { return h.protection().Backups.FailingSince != nil })
 	h.wantCheck("backup", api.CheckProblem)
-	h.v.SetBackups(nil)
 	mustOK(t, os.Chmod(dir, 0o700))
-	h.v.SetBackups(&vault.BackupPlan{To: away.NewFolder(dir), Every: time.Hour, Keep: 1})
-	eventually(t, "one that goes well", func() bool { return h.protection().Backups.TakenAt != nil })
+	eventually(t, "one that goes well", func() bool { b := h.protection().Backups; return b.TakenAt != nil && b.FailingSince == nil })
 	h.wantCheck("backup", api.CheckOK)
+	h.v.SetBackups(nil)
+	n := h.events()
+	time.Sleep(120 * time.Millisecond)
+	if now := h.events(); now != n {
+		t.Errorf("without a plan there are %d more events", now-n)
+	}
 }
 
 // TestDoctorOfAProcess: what the daemon knows of itself is told of with its own weight.

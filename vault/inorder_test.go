@@ -55,8 +55,10 @@ func TestSlotsWhileRootIsTurned(t *testing.T) { synctest.Test(t, testSlotsWhileR
 func testSlotsWhileRootIsTurned(t *testing.T) {
 	h := newHouse(t)
 	key := string(api.NewSlotKey())
-	add := func() error {
-		return errOf(h.v.AddSlot(ctx, h.as(h.owner), api.SlotAdd{Kind: api.SlotKeyring, Key: &key}))
+	var added api.Slot
+	add := func() (err error) {
+		added, err = h.v.AddSlot(ctx, h.as(h.owner), api.SlotAdd{Kind: api.SlotKeyring, Key: &key})
+		return err
 	}
 	turn := func() error { return errOf(h.rotateRoot(api.KEKRotation{DropOthers: true})) }
 
@@ -66,8 +68,7 @@ func testSlotsWhileRootIsTurned(t *testing.T) {
 	if h.status().Turn != nil {
 		t.Error("the keys are turned over")
 	}
-	added := h.slots()[1].ID
-	errs = h.inOrder(func() error { return errOf(h.removeSlot(added)) }, turn)
+	errs = h.inOrder(func() error { return errOf(h.removeSlot(added.ID)) }, turn)
 	mustOK(t, errs[0])
 	wantCode(t, "another root key, behind a slot that goes", errs[1], api.CodeConflict)
 

@@ -253,6 +253,9 @@ func (h *house) wantEither(what string, err error) {
 	if left, _ := filepath.Glob(h.file("vault.db.restore-*")); untouched && left != nil {
 		h.t.Errorf("%s: left behind: %q", what, left)
 	}
+	if left, _ := filepath.Glob(h.file("restore.new-*")); left != nil && !strings.Contains(what, "rename") {
+		h.t.Errorf("%s: left behind: %q", what, left)
+	}
 	if openErr := h.tryOpen(); openErr != nil {
 		h.t.Errorf("%s, and the vault does not open: %v", what, openErr)
 		return

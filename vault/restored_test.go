@@ -108,8 +108,9 @@ func TestThreat30PutBack(t *testing.T) {
 	d := newDesk(t)
 	d.mustApprove(d.askToRead(d.mia.APIKey, sensitive))
 	backup := d.copied()
-	d.lockDown()
-	d.lift()
+	d.close()
+	d.restore(backup)
+	d.open()
 	d.mustApprove(d.askToRead(d.mia.APIKey, sensitive))
 	if _, err := d.get(d.mia.APIKey, sensitive); err != nil {
 		t.Fatal(err)
@@ -119,7 +120,7 @@ func TestThreat30PutBack(t *testing.T) {
 	for _, file := range []string{backup, aside} {
 		records := map[place][]byte{}
 		inspectFile(t, copyFile(t, file, d.file("copy")), func(tx *bolt.Tx) {
-			for _, b := range []string{"approvals", "grants"} {
+			for _, b := range []string{"approvals", "grants", "wishes"} {
 				tx.Bucket([]byte(b)).ForEach(func(k, v []byte) error { //nolint:errcheck // it returns nil
 					records[place{b, string(k)}] = slices.Clone(v)
 					return nil
@@ -142,4 +143,33 @@ func TestThreat30PutBack(t *testing.T) {
 		}
 	}
 	d.open()
+}
+
+// TestThreat30NewEpoch: nothing that had been given out is left in the file; who stays
+// revoked has no name any more; and what is given out from now on outlives a restart.
+func TestThreat30NewEpoch(t *testing.T) {
+	d := newDesk(t)
+	d.token(d.mia.APIKey, "secrets:read:"+plain)
+	d.mustApprove(d.askToRead(d.mia.APIKey, sensitive))
+	d.askToRead(d.max.APIKey, guarded)
+	if len(d.keys("wishes")) == 0 || len(d.keys("tokens")) == 0 {
+		t.Fatal("nothing was given out")
+	}
+	backup, was := d.copied(), d.only("token")
+	d.revokeAgent("mia")
+	d.close()
+	d.restore(backup)
+	d.open()
+	for _, b := range []string{"tokens", "grants", "approvals", "wishes", "expiry"} {
+		if left := d.keys(b); left != nil {
+			t.Errorf("%s: %v", b, left)
+		}
+	}
+	if now := d.only("token"); now == was {
+		t.Error("the same key signs tokens")
+	}
+	d.agent("mia", "secrets:*:*")
+	token := d.token(d.max.APIKey, "secrets:read:"+plain).Token
+	d.reopen()
+	d.mustGet(token, plain, "value of plain")
 }

@@ -2,11 +2,14 @@ package vault_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
 	"strings"
 	"testing"
+
+	bolt "go.etcd.io/bbolt"
 
 	"github.com/agent-secret-store/assd/store"
 	"github.com/agent-secret-store/assd/vault"
@@ -35,6 +38,50 @@ func TestRestoreNoteIsStrict(t *testing.T) {
 	if _, err := os.Stat(h.file("restore")); err == nil {
 		t.Error("the note of another vault is still there")
 	}
+}
+
+// TestRestoreNoteIsNoPass: a note that does not fit the data lets no older data pass, and
+// has nothing removed that is not a second name of it.
+func TestRestoreNoteIsNoPass(t *testing.T) {
+	h := newHouse(t)
+	older := h.copied()
+	h.mustPut(h.owner, plain, "v")
+	h.close()
+	kept := h.file("vault.db.replaced-x")
+	note := func(tenant string, seq uint64) {
+		t.Helper()
+		text := fmt.Sprintf(`{"format":1,"tenant":%q,"at":"2026-01-01T00:00:00Z","backup":{"seq":%d,"hash":"%064x"},"replaced":{"file":"vault.db.replaced-x"},"relation":"newer"}`, tenant, seq, 1)
+		mustOK(t, errors.Join(os.WriteFile(h.file("restore"), []byte(text), 0o600), os.WriteFile(kept, []byte("kept"), 0o600)))
+	}
+	rep := h.verify()
+	newest := h.fileBytes()
+	mustOK(t, os.Remove(h.file("vault.db")))
+	copyFile(t, older, h.file("vault.db"))
+	for _, seq := range []uint64{1, h.verifyAt(older)} {
+		for _, tenant := range []string{rep.Tenant, "ten_a"} {
+			note(tenant, seq)
+			if err := h.tryOpen(); err == nil || !strings.Contains(err.Error(), "--accept-rollback") {
+				t.Fatalf("older data with a note of event %d of %s: %v", seq, tenant, err)
+			}
+		}
+	}
+	mustOK(t, os.WriteFile(h.file("vault.db"), newest, 0o600))
+	note(rep.Tenant, 1)
+	h.open()
+	h.mustGet(h.owner, plain, "v")
+	if _, err := os.Stat(kept); err != nil {
+		t.Errorf("what was put aside: %v", err)
+	}
+}
+
+// verifyAt is the newest event of the data file at path.
+func (h *house) verifyAt(path string) (seq uint64) {
+	h.t.Helper()
+	inspectFile(h.t, path, func(tx *bolt.Tx) {
+		k, _ := tx.Bucket([]byte("audit")).Cursor().Last()
+		seq = binary.BigEndian.Uint64(k)
+	})
+	return seq
 }
 
 // TestRestoreOverRolledBack: data that ends before its head file says is not taken for

@@ -20,32 +20,37 @@ import (
 func TestRotateRootStaysForWhatWasChanged(t *testing.T) {
 	h := newHouse(t)
 	h.mustImport(h.owner, manyLines(9))
-	h.close()
+	h.checked() // or the check would find it first
 	at := place{"secrets", "app/env/K3"}
 	good := h.raw(at.bucket, at.key)
-	bad := bytes.Clone(good)
-	bad[len(bad)-2] ^= 1
-	h.setRaw(map[place][]byte{at: bad})
-	h.open()
+	changed := bytes.Clone(good)
+	changed[len(changed)-2] ^= 1
+	h.patch(good, changed)
 	h.mustRotateRoot()
+	h.wantStays(at, changed)
+	h.patch(changed, good)
+	h.reopen()
+	h.turned()
+	h.mustGet(h.owner, at.key, "value 3")
+	if left := h.keysOf("root"); left != nil {
+		t.Errorf("the old root key is there: %v", left)
+	}
+}
+
+// wantStays wants the old root key to stay because of a record, which is as it is.
+func (h *house) wantStays(at place, is []byte) {
+	t := h.t
+	t.Helper()
 	var turn *api.KeyTurn
 	eventually(t, "it stays", func() bool { turn = h.status().Turn; return turn == nil || turn.Problem != "" })
 	if turn == nil || turn.Stage != api.KeyTurnAuthenticating || !strings.Contains(turn.Problem, "secrets/app/env/K3") {
 		t.Fatalf("it stays at %+v", turn)
 	}
-	if n := len(h.keysOf("root")); n != 1 || !bytes.Equal(h.raw(at.bucket, at.key), bad) {
+	if n := len(h.keysOf("root")); n != 1 || !bytes.Equal(h.raw(at.bucket, at.key), is) {
 		t.Errorf("%d old root keys; the record is %q", n, h.raw(at.bucket, at.key))
 	}
 	if got, err := h.get(h.owner, at.key); err == nil {
 		t.Errorf("it is read as %q", got)
-	}
-	h.close()
-	h.setRaw(map[place][]byte{at: good})
-	h.open()
-	h.turned()
-	h.mustGet(h.owner, at.key, "value 3")
-	if left := h.keysOf("root"); left != nil {
-		t.Errorf("the old root key is there: %v", left)
 	}
 }
 
@@ -169,10 +174,11 @@ func testRotateRootTries(t *testing.T) {
 		}
 	}
 	_, err := h.rotateRoot(api.KEKRotation{SlotPassphrases: slices.Repeat([]string{text}, 17)})
-	wantCode(t, "more than a vault has slots", err, api.CodeValidation)
+	if wantCode(t, "more than a vault has slots", err, api.CodeValidation); err != nil && !strings.Contains(err.Error(), "at most 16") {
+		t.Errorf("more than a vault has slots: %v", err)
+	}
 	_, err = h.rotateRoot(api.KEKRotation{SlotPassphrases: []string{text}})
 	mustOK(t, err)
-	h.turned()
 	if now := h.slots(); !slices.ContainsFunc(now, func(s api.Slot) bool { return s.Argon2 != nil && s.Argon2.Time == 2 }) {
 		t.Errorf("slots: %+v", now)
 	}

@@ -16,15 +16,15 @@ func TestRotateUndone(t *testing.T) {
 	h := newHouse(t)
 	h.mustPut(h.owner, plain, "v")
 	token := h.token(h.owner, "secrets:read:*").Token
+	root := h.v.RootKey()
 	for _, want := range []api.KEKRotation{{}, {Root: true}} {
 		if err := h.v.RotateUndone(ctx, h.as(h.owner), want); err == nil {
 			t.Fatal("it was not undone")
 		}
 		h.mustGet(token, plain, "v")
 		h.mustPut(h.owner, "a/NEW", "new")
-		h.slots()
-		if s := h.status(); s.Turn != nil || s.Epoch != 1 {
-			t.Errorf("undone, the status is %+v", s)
+		if s := h.status(); s.Turn != nil || s.Epoch != 1 || h.v.RootKey() != root || !h.slots()[0].Opened {
+			t.Errorf("undone, the status is %+v, the root key another: %v, the slots %+v", s, h.v.RootKey() != root, h.slots())
 		}
 	}
 	h.reopen()
@@ -59,7 +59,10 @@ func TestTokensOfATurn(t *testing.T) {
 func TestTurnNamesBackups(t *testing.T) {
 	h := newHouse(t)
 	mia := h.agent("mia", "secrets:*:*").APIKey
-	_, err := h.v.Backup(ctx, h.as(mia), api.BackupRequest{}, nil)
+	_, err := h.v.Backup(ctx, h.as(mia), api.BackupRequest{}, func() error {
+		t.Error("what an agent asks for was about to be made")
+		return nil
+	})
 	wantCode(t, "a backup by an agent", err, api.CodeScopeDenied)
 	h.wantNamed("still hold it")
 	h.backup()
@@ -107,8 +110,8 @@ func testSlotWaitsItsTurn(t *testing.T) {
 // nor of the count by which the last one stays.
 func TestChangedSlotIsTold(t *testing.T) {
 	h := newHouse(t)
-	h.mustAddSlot(api.SlotAdd{Kind: api.SlotKeyring, Key: ptr(string(api.NewSlotKey()))})
-	first, second := h.slots()[0].ID, h.slots()[1].ID
+	first := h.slots()[0].ID
+	second := h.mustAddSlot(api.SlotAdd{Kind: api.SlotKeyring, Key: ptr(string(api.NewSlotKey()))}).ID
 	raw := h.raw("slots", second)[recordHeader:]
 	changed := append(append([]byte(nil), raw[:len(raw)-9]...), "AAAAAAA\"}"...)
 	h.patch(raw, changed)
@@ -117,5 +120,10 @@ func TestChangedSlotIsTold(t *testing.T) {
 	_, err = h.removeSlot(first)
 	wantTampered(t, "removing the other", err, "slots/"+second)
 	h.patch(changed, raw)
-	h.slots()
+	mustOK(t, errOf(h.removeSlot(second)))
+	for _, k := range h.keys("vault") {
+		if strings.Contains(k, second) {
+			t.Errorf("of the slot that is gone there is %s", k)
+		}
+	}
 }
