@@ -243,3 +243,11 @@ func BucketWidth(from, until time.Time) time.Duration { return bucketWidth(from,
 
 // CompactDue does what the vault does once a minute about the size of its file.
 func (v *Vault) CompactDue(ctx context.Context) error { return v.compactOnSchedule(ctx) }
+
+// TakenOverBuckets are the buckets of records that [RestoreAsNew] decides about.
+func TakenOverBuckets() (all []store.Bucket) {
+	for b := range takenOver {
+		all = append(all, b)
+	}
+	return all
+}

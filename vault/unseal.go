@@ -66,6 +66,7 @@ func (s *Sealed) try(from Origin, passphrase *string) (*Vault, error) {
 			return nil, seal.ErrWrongPassphrase
 		}
 		defer p.Wipe()
+		cfg.spare = cfg.openers()
 		cfg.Openers = []Opener{PassphraseOpener(p)}
 	}
 	return s.open(cfg, from)

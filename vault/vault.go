@@ -65,6 +65,7 @@ type Config struct {
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 
 	unsealing *unsealing // how the vault was opened that was sealed; nil: it was not
+	spare     []Opener   // others than those that are to open it, for the slots of another vault
 }
 
 // openers are what may open the vault.
