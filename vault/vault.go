@@ -20,7 +20,9 @@
 // that sealing them anew has begun; then come some secrets in each commit, the
 // compacted file in the place of the old one, and the commit that says it is done.
 // Killed between any of them, the next start goes on. The KEK and the root key are turned
-// over in the same way, but while the vault serves.
+// over in the same way, but while the vault serves. A backup that is to be another vault
+// becomes it by one rename: killed before that, the next start begins anew; after it, it
+// writes the head file.
 package vault
 
 import (
