@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/agent-secret-store/assd/audit/chain"
 	"github.com/agent-secret-store/assd/store"
@@ -41,6 +42,9 @@ var ErrNoHead = errors.New("no head file")
 // it, or of another history.
 var ErrRollback = errors.New("the database is not the newest")
 
+// ErrOddHead says that what lies at the head file's path is no regular file.
+var ErrOddHead = errors.New("no regular file")
+
 // NewHeadFile is the head file at path; the first Write makes it.
 func NewHeadFile(path, tenant string) *HeadFile {
 	return &HeadFile{path: filepath.Clean(path), tenant: tenant}
@@ -49,7 +53,7 @@ func NewHeadFile(path, tenant string) *HeadFile {
 // open opens the file and gives it its size: what lay there may have been longer,
 // and a new one must not come back empty after a power cut.
 func (hf *HeadFile) open(content []byte) error {
-	f, err := os.OpenFile(hf.path, os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := openHead(hf.path, os.O_RDWR|os.O_CREATE)
 	if err != nil {
 		return err
 	}
@@ -61,7 +65,28 @@ func (hf *HeadFile) open(content []byte) error {
 	return nil
 }
 
-// Write replaces what the file says by h.
+// openHead opens a regular file, and nothing else. Who can write its folder must not have
+// another file of ours overwritten by a symbolic link, and a pipe must not hold up a start.
+func openHead(path string, flag int) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Clean(path), flag|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0o600)
+	if errors.Is(err, syscall.ELOOP) {
+		return nil, fmt.Errorf("%q is a symbolic link and %w: put the file itself in its place", path, ErrOddHead)
+	}
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%q is %w: move it away, and put the head file there", path, ErrOddHead)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// Write replaces what the file says by h. After a failure the next one opens it anew: the
+// device that it is on may have come back.
 func (hf *HeadFile) Write(h SignedHead) error {
 	b, err := json.Marshal(headLine{hf.tenant, h.Key, h.Head, h.Signature})
 	if err != nil || len(b) >= headFileSize {
@@ -74,6 +99,7 @@ func (hf *HeadFile) Write(h SignedHead) error {
 		_, err = hf.f.WriteAt(b, 0)
 	}
 	if err != nil {
+		err = errors.Join(err, hf.Close())
 		return fmt.Errorf("writing head file: %w", err)
 	}
 	return nil
@@ -84,11 +110,13 @@ func (hf *HeadFile) Close() error {
 	if hf.f == nil {
 		return nil
 	}
-	return hf.f.Close()
+	f := hf.f
+	hf.f = nil
+	return f.Close()
 }
 
 // ReadHeadFile reads the head kept at path and checks its signature by the keys
-// of the vault: ErrNoHead when there is none.
+// of the vault: ErrNoHead when there is none, ErrOddHead when it is no file.
 func ReadHeadFile(path, tenant string, keys chain.Lineage) (Head, error) {
 	line, err := readHeadLine(path)
 	if err != nil {
@@ -114,7 +142,7 @@ func PeekHeadFile(path string) (tenant string, h SignedHead, err error) {
 }
 
 func readHeadLine(path string) (line headLine, err error) {
-	f, err := os.Open(filepath.Clean(path))
+	f, err := openHead(path, os.O_RDONLY)
 	if errors.Is(err, os.ErrNotExist) {
 		return line, fmt.Errorf("%w: %q", ErrNoHead, path)
 	}

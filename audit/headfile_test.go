@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/agent-secret-store/assd/audit"
@@ -45,6 +46,53 @@ func TestHeadFile(t *testing.T) {
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+}
+
+// TestHeadFileIsAFile: what is no regular file is neither written through nor read, and
+// holds up nobody. Once there is a file, the same HeadFile goes on.
+func TestHeadFileIsAFile(t *testing.T) {
+	tr := filled(t, 3)
+	dir := t.TempDir()
+	path, victim := filepath.Join(dir, "head"), filepath.Join(dir, "victim")
+	if err := os.WriteFile(victim, []byte("precious"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	hf := audit.NewHeadFile(path, tenant)
+	defer hf.Close()
+	for name, put := range map[string]func() error{
+		"a link":            func() error { return os.Symlink(victim, path) },
+		"a link to nothing": func() error { return os.Symlink(filepath.Join(dir, "nothing"), path) },
+		"a pipe":            func() error { return syscall.Mkfifo(path, 0o600) },
+		"a folder":          func() error { return os.Mkdir(path, 0o700) },
+	} {
+		if err := put(); err != nil {
+			t.Fatal(err)
+		}
+		if err := hf.Write(tr.log.Head()); !errors.Is(err, audit.ErrOddHead) && !errors.Is(err, syscall.EISDIR) {
+			t.Errorf("%s: written: %v", name, err)
+		}
+		if _, err := audit.ReadHeadFile(path, tenant, nil); !errors.Is(err, audit.ErrOddHead) {
+			t.Errorf("%s: read: %v", name, err)
+		}
+		if _, _, err := audit.PeekHeadFile(path); !errors.Is(err, audit.ErrOddHead) {
+			t.Errorf("%s: looked at: %v", name, err)
+		}
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if b, err := os.ReadFile(victim); err != nil || string(b) != "precious" {
+		t.Errorf("another file has %q, %v", b, err)
+	}
+	if _, err := os.Lstat(filepath.Join(dir, "nothing")); err == nil {
+		t.Error("a file was made where a link leads")
+	}
+	if err := hf.Write(tr.log.Head()); err != nil {
+		t.Fatal(err)
+	}
+	if _, h, err := audit.PeekHeadFile(path); err != nil || h.Head != tr.log.Head().Head {
+		t.Errorf("afterwards: %+v, %v", h.Head, err)
 	}
 }
 

@@ -123,40 +123,34 @@ func (v value) anyone() (bool, error) {
 	return false, faultAt(v.at, "must be owner or any")
 }
 
-func (r *draftRule) setAgents(v value) error {
-	r.agents = nil
-	return v.each(func(s string) error {
-		g, err := parseAgentGlob(s)
-		r.agents = append(r.agents, g)
+// parseEach parses each text of a list, up to the first that is refused.
+func parseEach[T any](v value, parse func(string) (T, error)) (all []T, err error) {
+	err = v.each(func(s string) error {
+		one, err := parse(s)
+		all = append(all, one)
 		return err
 	})
+	return all, err
 }
 
-func (r *draftRule) setPaths(v value) error {
-	r.paths = nil
-	return v.each(func(s string) error {
-		p, err := ParsePattern(s)
-		r.paths = append(r.paths, p)
-		return err
-	})
+func (r *draftRule) setAgents(v value) (err error) {
+	r.agents, err = parseEach(v, parseAgentGlob)
+	return err
 }
 
-func (r *draftRule) setActions(v value) error {
-	r.actions = nil
-	return v.each(func(s string) error {
-		a, err := ParseAction(s)
-		r.actions = append(r.actions, a)
-		return err
-	})
+func (r *draftRule) setPaths(v value) (err error) {
+	r.paths, err = parseEach(v, ParsePattern)
+	return err
 }
 
-func (r *draftRule) setNetworks(v value) error {
-	r.networks = nil
-	return v.each(func(s string) error {
-		n, err := parseNetwork(s)
-		r.networks = append(r.networks, n)
-		return err
-	})
+func (r *draftRule) setActions(v value) (err error) {
+	r.actions, err = parseEach(v, ParseAction)
+	return err
+}
+
+func (r *draftRule) setNetworks(v value) (err error) {
+	r.networks, err = parseEach(v, parseNetwork)
+	return err
 }
 
 func (r *draftRule) setEffect(v value) error {

@@ -67,9 +67,9 @@ func (db *DB) checkSpace(dir string) error {
 	if err != nil {
 		return err
 	}
-	need := size.File - size.Free + 2*growStep
-	if space, known := spaceIn(dir); known && space < need {
-		return fmt.Errorf("%w: a copy takes %d bytes and there are %d", ErrFull, need, space)
+	need := uint64(size.File - size.Free + 2*growStep)
+	if free, all, err := Space(dir); err == nil && all > 0 && free < need {
+		return fmt.Errorf("%w: a copy takes %d bytes and there are %d", ErrFull, need, free)
 	}
 	return nil
 }

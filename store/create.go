@@ -78,12 +78,3 @@ func build(path string, d *disk) error {
 	}
 	return d.commit(btx)
 }
-
-// syncDir makes the names in dir durable.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}

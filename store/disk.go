@@ -4,6 +4,8 @@ import (
 	"os"
 
 	bolt "go.etcd.io/bbolt"
+
+	"github.com/agent-secret-store/assd/internal/durable"
 )
 
 // A disk is the steps that make files and change names, which may fail; tests make them
@@ -21,5 +23,5 @@ var realDisk = disk{
 	sync:    (*os.File).Sync,
 	link:    os.Link,
 	rename:  os.Rename,
-	syncDir: syncDir,
+	syncDir: durable.SyncDir,
 }

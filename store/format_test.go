@@ -13,6 +13,13 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
+// What the tests of processes that are killed use as well.
+var (
+	Older       = older
+	WantFormat  = wantFormat
+	WantNamesOf = wantNamesOf
+)
+
 // older is a closed file of that format which has "a", without the buckets that came
 // later.
 func older(t *testing.T, format uint32) (path string) {

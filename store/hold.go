@@ -30,9 +30,6 @@ func Hold(path string) (release func() error, err error) {
 	return f.Close, nil
 }
 
-// SyncDir makes the names in dir durable.
-func SyncDir(dir string) error { return syncDir(dir) }
-
 // lockAlone locks f as bbolt does: first for us alone, which says that nobody has it
 // open, then so that it can be read still, and not written.
 func lockAlone(f *os.File) error {

@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/agent-secret-store/assd/audit"
+	"github.com/agent-secret-store/assd/internal/durable"
 	"github.com/agent-secret-store/assd/store"
 	"github.com/agent-secret-store/assd/vault/seal"
 )
@@ -86,18 +87,18 @@ func (v *Vault) makeAnother(ctx context.Context, note *restoreNote) error {
 	if err := v.bearOut(ctx); err != nil {
 		return err
 	}
-	if err := removeLeftovers(v.cfg.Dir); err != nil { // of a start that was killed
+	if err := removeLeftovers(v.cfg); err != nil { // of a start that was killed
 		return err
 	}
 	path := filepath.Join(v.cfg.Dir, restoreTemp+rand.Text())
 	dropped, err := v.buildAnother(ctx, note, path)
 	if err != nil {
-		return errors.Join(err, removeLeftovers(v.cfg.Dir))
+		return errors.Join(err, removeLeftovers(v.cfg))
 	}
 	if err := os.Rename(path, v.cfg.dbFile()); err != nil {
-		return errors.Join(err, removeLeftovers(v.cfg.Dir))
+		return errors.Join(err, removeLeftovers(v.cfg))
 	}
-	if err := store.SyncDir(v.cfg.Dir); err != nil {
+	if err := durable.SyncDir(v.cfg.Dir); err != nil {
 		return err
 	}
 	v.cfg.Log.Warn("another vault was made of a backup", "of", v.tenant, "backup", note.Backup.Seq, "tenant", note.Into, "dropped_slots", dropped)
@@ -164,7 +165,7 @@ func (v *Vault) slotsFor(ctx context.Context, tenant string) (*rootTurn, error) 
 		return nil, err
 	}
 	kinds := slices.DeleteFunc(kindsOfAll(all), func(k seal.Kind) bool { return k == seal.KindKeyring })
-	found := v.atHand(ctx, append(slices.Clone(v.cfg.openers()), v.cfg.spare...), kinds)
+	found := v.atHand(ctx, v.cfg.given(), kinds)
 	defer wipeAll(found)
 	r, err := v.wrapRoot(all, nil, found, tenant)
 	if err == nil && len(r.moved) == 0 {

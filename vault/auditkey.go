@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
@@ -13,8 +14,10 @@ import (
 	"github.com/agent-secret-store/assd/vault/seal"
 )
 
-// maxSigners is how many keys may have signed one trail: each answer with a checkpoint
-// has them all.
+// maxSigners is how many keys may have signed one trail before owners get no other one:
+// each answer with a checkpoint has them all, about a kilobyte for each, and a client
+// takes ten megabytes. A restore has another key all the same, since the backup's may
+// sign a fork.
 const maxSigners = 1000
 
 // RotateAuditKey has another key sign the trail from now on, for owners. One event
@@ -35,7 +38,7 @@ func (v *Vault) RotateAuditKey(ctx context.Context, req Request, want api.KeyRot
 		if err != nil {
 			return err
 		}
-		changes, err := v.newSigner(a.tx, st, next)
+		changes, err := v.nextSigner(a.tx, st, next)
 		if err != nil {
 			return err
 		}
@@ -45,16 +48,31 @@ func (v *Vault) RotateAuditKey(ctx context.Context, req Request, want api.KeyRot
 	return out, err
 }
 
+// nextSigner is newSigner for an owner who wants another key: CONFLICT where the trail
+// has had too many.
+func (v *Vault) nextSigner(tx *store.Tx, old *state, next ed25519.PrivateKey) ([]audit.Change, error) {
+	keys, err := v.lineageIn(tx, v.VerifyKey())
+	if err != nil {
+		return nil, err
+	}
+	if len(keys) >= cmp.Or(v.cfg.mostSigners, maxSigners) {
+		return nil, api.New(api.CodeConflict, fmt.Sprintf("the signing key was changed %d times, and no oftener is possible", len(keys)-1)).
+			WithHint("keep the key there is")
+	}
+	return v.signerAfter(keys, old, next)
+}
+
 // newSigner are the records that change with the signing key.
 func (v *Vault) newSigner(tx *store.Tx, old *state, next ed25519.PrivateKey) ([]audit.Change, error) {
 	keys, err := v.lineageIn(tx, v.VerifyKey())
 	if err != nil {
 		return nil, err
 	}
-	if len(keys) >= maxSigners {
-		return nil, api.New(api.CodeConflict, fmt.Sprintf("the signing key was changed %d times, and no oftener is possible", maxSigners-1)).
-			WithHint("keep the key there is")
-	}
+	return v.signerAfter(keys, old, next)
+}
+
+// signerAfter is newSigner with the keys of before.
+func (v *Vault) signerAfter(keys chain.Lineage, old *state, next ed25519.PrivateKey) ([]audit.Change, error) {
 	st := *old
 	st.AuditKey, st.Epoch = newID("aud"), old.Epoch+1
 	blob, err := v.root().Seal(seal.RoleAudit, v.tenant, st.AuditKey, next.Seed())

@@ -201,3 +201,42 @@ func unproved(c api.Checkpoint, tenant, first string) string {
 	}
 	return ""
 }
+
+// TestRestoreWithAllSigners: a trail that as many keys have signed as owners may have is
+// restored all the same, as often as it takes, and verifies; only owners get no other key.
+func TestRestoreWithAllSigners(t *testing.T) {
+	const most = 3
+	h := newHouse(t)
+	h.cfg.SetMaxSigners(most)
+	h.reopen()
+	h.mustPut(h.owner, plain, "old")
+	for range most - 1 {
+		h.rotateAuditKey()
+	}
+	h.wantNoSigner()
+	backup := h.copied()
+	for n := 1; n <= 2; n++ {
+		h.close()
+		h.restore(backup)
+		h.open()
+		h.mustGet(h.owner, plain, "old")
+		h.wantNoSigner()
+		backup = h.copied()
+		c, err := h.v.Checkpoint(ctx, h.as(h.owner), 1)
+		if err != nil || len(c.Rotations) != most-1+n {
+			t.Errorf("restored, %d keys follow the first, %v", len(c.Rotations), err)
+		}
+		if why := unproved(c, c.Tenant, c.FirstKey); why != "" {
+			t.Errorf("restored, a client that knows the first key finds: %s", why)
+		}
+	}
+}
+
+// wantNoSigner wants owners to get no other signing key.
+func (h *house) wantNoSigner() {
+	h.t.Helper()
+	_, err := h.v.RotateAuditKey(ctx, h.as(h.owner), api.KeyRotation{})
+	wantCode(h.t, "another signing key", err, api.CodeConflict)
+	_, err = h.v.RotateKEK(ctx, h.as(h.owner), api.KEKRotation{})
+	wantCode(h.t, "another one with the KEK", err, api.CodeConflict)
+}

@@ -100,7 +100,7 @@ func TestBackupRefuses(t *testing.T) {
 }
 
 // TestLeftoversGo: what a killed daemon has left of a copy goes with the next start, and
-// nothing else does: not what a person keeps there, and nothing of another data dir that
+// what a killed restore has left of its note; nothing else does: not what a person keeps there, and nothing of another data dir that
 // the name of this one would match as a pattern.
 func TestLeftoversGo(t *testing.T) {
 	h := newHouse(t)
@@ -110,20 +110,29 @@ func TestLeftoversGo(t *testing.T) {
 	mustOK(t, os.Rename(h.cfg.Dir, dir))
 	mustOK(t, os.Mkdir(next, 0o700))
 	h.cfg.Dir = dir
+	keys := filepath.Join(top, "keys")
+	mustOK(t, os.Mkdir(keys, 0o700))
+	for _, name := range []string{"root.key", "head"} {
+		mustOK(t, os.Rename(h.file(name), filepath.Join(keys, name)))
+	}
+	h.cfg.KeyFile = filepath.Join(keys, "root.key")
 	mark := strings.Repeat("A", 26)
 	ours := []string{"vault.db.backup-" + mark, "vault.db.backup-" + mark + ".assd-part", "vault.db.restore-" + mark, "vault.db.compact"}
-	others := []string{h.file("vault.db.backup-2026-01-01"), h.file("vault.db.restore-1"), h.file("vault.db.backup-old")}
+	notes := []string{filepath.Join(keys, "restore.new-0"), filepath.Join(keys, "restore.new-4294967295")}
+	others := []string{h.file("vault.db.backup-2026-01-01"), h.file("vault.db.restore-1"), h.file("vault.db.backup-old"),
+		filepath.Join(keys, "restore.new-old"), filepath.Join(keys, "restore.new-"), filepath.Join(keys, "restored.new-1"), h.file("restore.new-7")}
+	gone := notes
 	for _, name := range ours {
-		mustOK(t, os.WriteFile(h.file(name), nil, 0o600))
+		gone = append(gone, h.file(name))
 		others = append(others, filepath.Join(next, name))
 	}
-	for _, path := range others {
+	for _, path := range append(others, gone...) {
 		mustOK(t, os.WriteFile(path, nil, 0o600))
 	}
 	h.open()
-	for _, name := range ours {
-		if _, err := os.Lstat(h.file(name)); err == nil {
-			t.Errorf("left behind: %s", name)
+	for _, path := range gone {
+		if _, err := os.Lstat(path); err == nil {
+			t.Errorf("left behind: %s", path)
 		}
 	}
 	for _, path := range others {

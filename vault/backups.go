@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/agent-secret-store/assd/audit"
-	"github.com/agent-secret-store/assd/store"
 	"github.com/agent-secret-store/assd/vault/api"
 	"github.com/agent-secret-store/assd/vault/away"
 )
@@ -25,9 +24,7 @@ type backups struct {
 	mu    sync.Mutex // one change at a time
 	ctx   context.Context
 	clerk *clerk // nil: there is no plan
-
-	look  sync.Mutex // guards shown
-	shown backupState
+	shown[backupState]
 }
 
 // backupState is what came of it.
@@ -45,10 +42,9 @@ const backupRetry = 10 * time.Minute
 
 // clerk takes backups until it is ended.
 type clerk struct {
-	v      *Vault
-	plan   BackupPlan
-	cancel context.CancelFunc
-	ended  chan struct{}
+	runner
+	v    *Vault
+	plan BackupPlan
 }
 
 // SetBackups has the daemon take backups by that plan; nil: none. One that is as it was
@@ -65,44 +61,28 @@ func (v *Vault) SetBackups(plan *BackupPlan) {
 		return
 	}
 	if old != nil {
-		old.cancel()
-		<-old.ended
+		old.end()
 	}
 	b.clerk = nil
 	b.show(func(s *backupState) { *s = backupState{plan: plan, told: s.told} })
 	if plan == nil {
 		return
 	}
-	c := &clerk{v: v, plan: *plan, ended: make(chan struct{})}
-	var ctx context.Context
-	ctx, c.cancel = context.WithCancel(b.ctx)
+	c := &clerk{v: v, plan: *plan}
+	c.runner = v.begin(b.ctx, c.run)
 	b.clerk = c
-	v.done.Go(func() { c.run(ctx) })
-}
-
-func (b *backups) show(fn func(*backupState)) {
-	b.look.Lock()
-	defer b.look.Unlock()
-	fn(&b.shown)
-}
-
-func (b *backups) state() backupState {
-	b.look.Lock()
-	defer b.look.Unlock()
-	return b.shown
 }
 
 // run takes a backup whenever the newest one that is there is old enough: a start takes
 // none before its time.
 func (c *clerk) run(ctx context.Context) {
-	defer close(c.ended)
 	b := &c.v.backups
 	if at := c.plan.To.Newest(ctx, c.v.tenant, c.v.cfg.Now()); !at.IsZero() {
 		b.show(func(s *backupState) { s.at = at })
 	}
 	for ctx.Err() == nil {
 		wait := time.Duration(0)
-		if at := b.state().at; !at.IsZero() {
+		if at := b.look().at; !at.IsZero() {
 			wait = at.Add(c.plan.Every).Sub(c.v.cfg.Now())
 		}
 		if wait > 0 && wait <= c.plan.Every { // else the clock was put back, and it would wait for as long
@@ -126,13 +106,7 @@ func (c *clerk) take(ctx context.Context) error {
 		return err
 	}
 	at := c.v.cfg.Now().UTC().Truncate(time.Second)
-	err = c.v.db.Update(ctx, func(tx *store.Tx) error {
-		_, err := c.v.log.Append(tx, audit.Event{
-			Actor: daemonActor, Action: audit.VaultBackup, Outcome: audit.OK, Reason: b.describe(),
-			Subject: &audit.Subject{ID: c.plan.To.String(), Name: c.plan.To.String()},
-		})
-		return err
-	})
+	err = c.v.noteSent(ctx, audit.VaultBackup, c.plan.To.String(), audit.OK, b.describe())
 	closed := func() { _ = b.Close() } // of a file that was only read
 	if err != nil {
 		closed()
@@ -155,16 +129,10 @@ func (c *clerk) failed(ctx context.Context, why error) {
 		}
 	})
 	c.v.cfg.Log.Warn("a backup could not be taken; it is tried again", "to", c.plan.To.String(), "error", why)
-	if told := b.state().told; !told.IsZero() && now.Sub(told) < failureToldFor {
+	if told := b.look().told; !told.IsZero() && now.Sub(told) < failureToldFor {
 		return
 	}
-	err := c.v.db.Update(ctx, func(tx *store.Tx) error {
-		_, err := c.v.log.Append(tx, audit.Event{
-			Actor: daemonActor, Action: audit.BackupFailed, Outcome: audit.Failed, Reason: plainly(why),
-			Subject: &audit.Subject{ID: c.plan.To.String(), Name: c.plan.To.String()},
-		})
-		return err
-	})
+	err := c.v.noteSent(ctx, audit.BackupFailed, c.plan.To.String(), audit.Failed, plainly(why))
 	if err == nil { // else the next failure tries again
 		b.show(func(s *backupState) { s.told = now })
 	}
@@ -172,7 +140,7 @@ func (c *clerk) failed(ctx context.Context, why error) {
 
 // tellBackups says how they stand, for owners.
 func (v *Vault) tellBackups(p *api.Protection) {
-	s := v.backups.state()
+	s := v.backups.look()
 	if s.plan == nil {
 		return
 	}

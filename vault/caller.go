@@ -112,6 +112,16 @@ func (v *Vault) resolve(r store.Reader, cred Credential, from Origin) (*caller, 
 	return v.resolveAt(r, m, cred, from)
 }
 
+// known is resolve for who is asked about before anything is decided: nil is nobody that
+// this vault knows.
+func (v *Vault) known(r store.Reader, req Request) (*caller, error) {
+	c, err := v.resolve(r, req.Credential, req.Origin)
+	if _, failed := asUnauthorized(err); failed {
+		return nil, nil
+	}
+	return c, err
+}
+
 func (v *Vault) resolveAt(r store.Reader, m moment, cred Credential, from Origin) (c *caller, err error) {
 	switch {
 	case cred.failed != "":

@@ -2,7 +2,6 @@ package vault
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"github.com/agent-secret-store/assd/audit"
@@ -21,14 +20,11 @@ const (
 // That a place fails is an event, and moves the head; but no more often than once a day,
 // and what follows is sent no sooner than otherwise.
 type carrier struct {
-	v      *Vault
-	to     Checkpoint
-	wake   chan struct{} // the place may be back
-	cancel context.CancelFunc
-	ended  chan struct{}
-
-	mu    sync.Mutex
-	shown carried
+	runner
+	v    *Vault
+	to   Checkpoint
+	wake bell // the place may be back
+	shown[carried]
 }
 
 // carried is what came of it.
@@ -44,39 +40,21 @@ type carried struct {
 
 // carry sets a carrier off, which goes on from what an earlier one has done.
 func (v *Vault) carry(ctx context.Context, to Checkpoint, from carried) *carrier {
-	c := &carrier{v: v, to: to, wake: make(chan struct{}, 1), ended: make(chan struct{}), shown: from}
-	ctx, c.cancel = context.WithCancel(ctx)
-	v.done.Go(func() { c.run(ctx) })
+	c := &carrier{v: v, to: to, wake: newBell(), shown: shown[carried]{is: from}}
+	c.runner = v.begin(ctx, c.run)
 	return c
-}
-
-// end stops a carrier and waits for it.
-func (c *carrier) end() {
-	c.cancel()
-	<-c.ended
 }
 
 // anew has a carrier whose place fails try at once.
 func (c *carrier) anew() {
-	if c.look().failures == 0 {
-		return
-	}
-	select {
-	case c.wake <- struct{}{}:
-	default:
+	if c.look().failures > 0 {
+		c.wake.ring()
 	}
 }
 
 func (c *carrier) run(ctx context.Context) {
-	defer close(c.ended)
 	for ctx.Err() == nil {
-		pause := time.NewTimer(c.round(ctx))
-		select {
-		case <-ctx.Done():
-		case <-c.wake:
-		case <-pause.C:
-		}
-		pause.Stop()
+		c.wake.wait(ctx, c.round(ctx))
 	}
 }
 
@@ -133,23 +111,11 @@ func (c *carrier) tell(ctx context.Context, why error) {
 	if told := c.look().told; !told.IsZero() && now.Sub(told) < failureToldFor {
 		return
 	}
-	if err := c.v.noteCheckpointFailed(ctx, c.to.To.String(), why); err != nil { // the next failure tries again
+	if err := c.v.noteSent(ctx, audit.CheckpointFailed, c.to.To.String(), audit.Failed, why.Error()); err != nil { // the next failure tries again
 		c.v.cfg.Log.Debug("that a checkpoint could not leave could not be noted", "to", c.to.To.String(), "error", err)
 		return
 	}
 	c.show(func(s *carried) { s.told = now })
-}
-
-func (c *carrier) show(fn func(*carried)) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	fn(&c.shown)
-}
-
-func (c *carrier) look() carried {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.shown
 }
 
 // describe is how the place stands, for owners.

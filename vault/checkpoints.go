@@ -92,11 +92,11 @@ func (v *Vault) lastCheckpoints() {
 	all.Wait()
 }
 
-// noteCheckpointFailed writes that checkpoints do not arrive at a place.
-func (v *Vault) noteCheckpointFailed(ctx context.Context, place string, why error) error {
+// noteSent writes what came of something that the daemon sends to a place by itself.
+func (v *Vault) noteSent(ctx context.Context, what audit.Action, place string, outcome audit.Outcome, says string) error {
 	return v.db.Update(ctx, func(tx *store.Tx) error {
 		_, err := v.log.Append(tx, audit.Event{
-			Actor: daemonActor, Action: audit.CheckpointFailed, Outcome: audit.Failed, Reason: why.Error(),
+			Actor: daemonActor, Action: what, Outcome: outcome, Reason: says,
 			Subject: &audit.Subject{ID: place, Name: place},
 		})
 		return err

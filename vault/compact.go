@@ -51,6 +51,14 @@ func (v *Vault) Compact(ctx context.Context, req Request) (out api.Compaction, e
 
 // compact compacts the file and writes ev.
 func (v *Vault) compact(ctx context.Context, ev audit.Event) (out api.Compaction, err error) {
+	if out, err = v.compactFile(ctx); err != nil {
+		return out, err
+	}
+	return out, v.noteReserved(ctx, compacted(ev, out))
+}
+
+// compactFile compacts the file, which is still to be told by an event.
+func (v *Vault) compactFile(ctx context.Context) (out api.Compaction, err error) {
 	before, err := v.db.Size()
 	if err != nil {
 		return out, err
@@ -62,10 +70,15 @@ func (v *Vault) compact(ctx context.Context, ev audit.Event) (out api.Compaction
 	if err != nil {
 		return out, err
 	}
-	v.compacting.done.Store(v.cfg.Now().Unix())
-	out = api.Compaction{Before: uint64(before.File), After: uint64(after.File)}
-	ev.Outcome, ev.Reason = audit.OK, fmt.Sprintf("%d bytes before, %d after", out.Before, out.After)
-	return out, v.noteReserved(ctx, ev)
+	v.compacting.done.Store(v.cfg.Now().Unix()) // so the next one of the week is not due
+	return api.Compaction{Before: uint64(before.File), After: uint64(after.File)}, nil
+}
+
+// compacted is the event of a compaction: ev says who wanted it.
+func compacted(ev audit.Event, done api.Compaction) audit.Event {
+	ev.Action, ev.Outcome = audit.VaultCompact, audit.OK
+	ev.Reason = fmt.Sprintf("%d bytes before, %d after", done.Before, done.After)
+	return ev
 }
 
 // noteReserved writes ev, though ctx has ended and the disk is full.

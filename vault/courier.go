@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
-	"sync"
 	"time"
 
 	"github.com/agent-secret-store/assd/audit"
@@ -39,12 +38,12 @@ func pauseAfter(failures int) time.Duration {
 // on. A receiver that takes none gets a try now and then, at most [longestPause] apart,
 // each of another message; without an answer of any kind it is the oldest once more.
 type courier struct {
+	runner
 	v      *Vault
 	hook   Webhook
 	sender *webhook.Sender
-	wake   chan struct{} // there may be more to do
-	cancel context.CancelFunc
-	ended  chan struct{}
+	wake   bell // there may be more to do
+	shown[courierState]
 
 	// Of the loop alone.
 	done     []uint64           // delivered, and no event says so yet
@@ -52,9 +51,6 @@ type courier struct {
 	failed   map[uint64]setback // messages, by the event
 	failures int                // in a row, of whatever message
 	hold     time.Time          // nothing is tried before
-
-	mu    sync.Mutex
-	shown courierState
 }
 
 // setback is what came of a message so far.
@@ -78,45 +74,24 @@ func (v *Vault) send(ctx context.Context, w Webhook) *courier {
 	if w.To.Dial == nil {
 		w.To.Dial = v.cfg.Dial
 	}
-	c := &courier{v: v, hook: w, sender: webhook.New(w.To), wake: make(chan struct{}, 1), ended: make(chan struct{}), failed: map[uint64]setback{}}
-	ctx, c.cancel = context.WithCancel(ctx)
-	v.done.Go(func() { c.run(ctx) })
+	c := &courier{v: v, hook: w, sender: webhook.New(w.To), wake: newBell(), failed: map[uint64]setback{}}
+	c.runner = v.begin(ctx, c.run)
 	return c
 }
 
-// end stops a courier and waits for it.
-func (c *courier) end() {
-	c.cancel()
-	<-c.ended
-}
-
 // news wakes the courier.
-func (c *courier) news() {
-	select {
-	case c.wake <- struct{}{}:
-	default:
-	}
-}
+func (c *courier) news() { c.wake.ring() }
 
 // anew has the courier try all at once: the receiver has just answered.
 func (c *courier) anew() {
-	c.mu.Lock()
-	c.shown.anew = true
-	c.mu.Unlock()
+	c.show(func(s *courierState) { s.anew = true })
 	c.news()
 }
 
 func (c *courier) run(ctx context.Context) {
-	defer close(c.ended)
 	defer c.sender.Close()
 	for ctx.Err() == nil {
-		pause := time.NewTimer(c.round(ctx))
-		select {
-		case <-ctx.Done():
-		case <-c.wake:
-		case <-pause.C:
-		}
-		pause.Stop()
+		c.wake.wait(ctx, c.round(ctx))
 	}
 	if err := c.note(context.Background()); err != nil {
 		c.v.cfg.Log.Warn("what a webhook has delivered could not be noted; it will be delivered again", "webhook", c.hook.Name, "error", err)
@@ -171,10 +146,10 @@ func (c *courier) later(what string, err error) time.Duration {
 
 // takeAnew forgets what failed, if the receiver is known to be there again.
 func (c *courier) takeAnew() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.shown.anew {
-		c.shown.anew, c.failures, c.hold = false, 0, time.Time{}
+	anew := false
+	c.show(func(s *courierState) { anew, s.anew = s.anew, false })
+	if anew {
+		c.failures, c.hold = 0, time.Time{}
 		c.allDue()
 	}
 }
@@ -260,16 +235,4 @@ func (c *courier) giveUp(ctx context.Context, seqs []uint64) error {
 	}
 	c.v.cfg.Log.Error("events were not delivered within a day and are given up", "webhook", c.hook.Name, "events", len(seqs), "error", why)
 	return nil
-}
-
-func (c *courier) show(fn func(*courierState)) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	fn(&c.shown)
-}
-
-func (c *courier) look() courierState {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.shown
 }

@@ -24,7 +24,7 @@ var ErrExists = errors.New("there is a vault here already")
 // with the slots that cfg.Seals says, and opens it unclaimed.
 func Create(cfg Config) (*Vault, error) {
 	cfg.fill()
-	made, err := prepareDir(cfg)
+	made, err := prepare(cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -127,16 +127,21 @@ func headKept(cfg Config) bool {
 	return err == nil && info.Size() > 0
 }
 
-// prepareDir makes the data dir, unless it is there, and sees that it holds no vault.
-func prepareDir(cfg Config) (made bool, err error) {
-	if err := os.MkdirAll(filepath.Dir(filepath.Clean(cfg.Dir)), 0o755); err != nil {
+// makeDir makes the data dir, unless it is there, and sees that it is this user's alone.
+func makeDir(dir string) (made bool, err error) {
+	if err := os.MkdirAll(filepath.Dir(filepath.Clean(dir)), 0o755); err != nil {
 		return false, fmt.Errorf("making data dir: %w", err)
 	}
-	err = os.Mkdir(cfg.Dir, 0o700)
+	err = os.Mkdir(dir, 0o700)
 	if made = err == nil; !made && !errors.Is(err, os.ErrExist) {
 		return false, fmt.Errorf("making data dir: %w", err)
 	}
-	if err := peer.CheckPrivate(cfg.Dir, true); err != nil {
+	return made, peer.CheckPrivate(dir, true)
+}
+
+// prepare makes the data dir and sees that it holds no vault.
+func prepare(cfg Config) (made bool, err error) {
+	if made, err = makeDir(cfg.Dir); err != nil {
 		return made, err
 	}
 	exists, err := Exists(cfg)

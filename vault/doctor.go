@@ -32,7 +32,7 @@ func (v *Vault) Doctor(ctx context.Context, req Request) (out api.Doctor, err er
 		}
 		out.Checks = []api.Check{ // those of a try before are gone
 			v.checkTrailState(), checkPassphrase(p), checkProcess(p), checkSwap(p),
-			v.checkKeyFile(), checkSlots(slots), v.checkModes(), v.checkDisk(), checkCheckpoints(p),
+			v.checkKeyFile(), v.checkHeadFile(), checkSlots(slots), v.checkModes(), v.checkDisk(), checkCheckpoints(p),
 		}
 		out.Checks = append(out.Checks, v.checkFiles(p)...)
 		backups = p.Backups
@@ -93,6 +93,14 @@ func (v *Vault) checkKeyFile() api.Check {
 	return api.Fine("key file", "it lies outside the data dir")
 }
 
+// checkHeadFile looks whether an older copy of the data file would be told.
+func (v *Vault) checkHeadFile() api.Check {
+	if why := v.headProblem(); why != "" {
+		return api.Problem("head file", "an older copy of the data file would pass for the newest: "+why, "ls -la "+peer.ShellQuote(filepath.Dir(v.cfg.headFile())))
+	}
+	return api.Fine("head file", "it tells an older copy of the data file from the newest")
+}
+
 // checkSlots looks whether one lost secret loses the vault.
 func checkSlots(slots []*seal.Slot) api.Check {
 	var kinds []string
@@ -116,7 +124,10 @@ func (v *Vault) checkBackups(ctx context.Context, plan *api.Backups) (api.Check,
 		return api.Problem(name, plan.To+": "+plan.Failure, "ass status"), nil
 	}
 	at, err := v.newest(ctx, audit.VaultBackup)
+	changed, isChanged := errors.AsType[*audit.TamperError](err)
 	switch age := v.cfg.Now().Sub(at); {
+	case isChanged: // which is what the doctor is asked about then
+		return api.Problem(name, "the trail cannot say when one was taken: "+changed.Error(), "assd verify"), nil
 	case err != nil:
 		return api.Check{}, err
 	case at.IsZero():
@@ -151,10 +162,15 @@ const (
 )
 
 func (v *Vault) checkDisk() api.Check {
-	free, size, err := diskFree(v.cfg.Dir)
+	free, size, err := store.Space(v.cfg.Dir)
 	if err != nil {
 		return api.Advice("disk", "how full it is could not be told: "+err.Error(), "df "+peer.ShellQuote(v.cfg.Dir))
 	}
+	return checkFree(free, size)
+}
+
+// checkFree looks whether there is room for what comes; both in bytes.
+func checkFree(free, size uint64) api.Check {
 	says := fmt.Sprintf("%d MiB of %d MiB are free where the data lies", free>>20, size>>20)
 	if free < fewBytes || free < size/100*fewPercent {
 		return api.Problem("disk", says+"; when it is full nothing is read or written", "free some space on it")

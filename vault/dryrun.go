@@ -26,11 +26,8 @@ func (v *Vault) compareImport(req Request, d *importDraft) error {
 		return nil
 	}
 	return v.db.View(func(s *store.Snapshot) error {
-		c, err := v.resolve(s, req.Credential, req.Origin)
-		if _, failed := asUnauthorized(err); failed {
-			return nil
-		}
-		if err != nil {
+		c, err := v.known(s, req)
+		if err != nil || c == nil {
 			return err
 		}
 		for i := range d.items {

@@ -82,11 +82,8 @@ func (v *Vault) Export(ctx context.Context, req Request, want api.ExportRequest)
 // anything is decrypted.
 func (v *Vault) openExport(req Request, d *exportDraft) (e *exported, err error) {
 	err = v.db.View(func(s *store.Snapshot) error {
-		c, err := v.resolve(s, req.Credential, req.Origin)
-		if _, failed := asUnauthorized(err); failed {
-			return nil
-		}
-		if err != nil {
+		c, err := v.known(s, req)
+		if err != nil || c == nil {
 			return err
 		}
 		e = &exported{}

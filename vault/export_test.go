@@ -108,7 +108,7 @@ func SetPassphraseUpTo(ctx context.Context, cfg Config, want PassphraseSetting, 
 		return recovery, err
 	}
 	if v, err = openSame(cfg); err == nil {
-		err = errors.Join(v.noteResealed(ctx), v.abandon())
+		err = errors.Join(v.noteResealed(ctx, store.Size{}), v.abandon())
 	}
 	return recovery, err
 }
@@ -243,6 +243,63 @@ func BucketWidth(from, until time.Time) time.Duration { return bucketWidth(from,
 
 // CompactDue does what the vault does once a minute about the size of its file.
 func (v *Vault) CompactDue(ctx context.Context) error { return v.compactOnSchedule(ctx) }
+
+// SetMaxSigners has owners get no other key once so many have signed the trail.
+func (c *Config) SetMaxSigners(n int) { c.mostSigners = n }
+
+// WhileWriting runs fn as something that the writer runs: who commits meanwhile queues
+// behind it.
+func (v *Vault) WhileWriting(fn func()) error {
+	return v.db.Update(context.Background(), func(*store.Tx) error { fn(); return nil })
+}
+
+// RewrapBetween wraps all values anew, for the keyring they are wrapped by, with something
+// done between the look and the commit.
+func (v *Vault) RewrapBetween(ctx context.Context, between func()) (moved int, err error) {
+	paths, err := v.pathsByID(ctx)
+	if err != nil {
+		return 0, err
+	}
+	found, _, _, err := v.findWraps(v.keyring(), nil)
+	if err != nil {
+		return 0, err
+	}
+	between()
+	moved, left, err := v.rewrapSome(ctx, v.keyring(), paths, found)
+	return moved, errors.Join(left, err)
+}
+
+// ChecksOf is what the doctor says about what the daemon knows of itself.
+func ChecksOf(p *api.Protection) []api.Check {
+	return append([]api.Check{checkProcess(p), checkSwap(p), checkPassphrase(p), checkCheckpoints(p)}, (*Vault)(nil).checkFiles(p)...)
+}
+
+// RootKey is the root key that is in use.
+func (v *Vault) RootKey() *seal.RootKey { return v.root() }
+
+// CheckFree is what the doctor says of a disk.
+var CheckFree = checkFree
+
+// RotateUndone is RotateKEK whose commit fails.
+func (v *Vault) RotateUndone(ctx context.Context, req Request, want api.KEKRotation) error {
+	keys, err := v.makeKeys()
+	if err != nil {
+		return err
+	}
+	if keys.root, err = v.newRoot(ctx, req, want); err != nil {
+		return err
+	}
+	return v.do(ctx, on("kek.rotate"), req, func(a *act) error {
+		st, err := v.state(a.tx)
+		if err == nil {
+			_, err = a.beginTurn(*st, keys, want)
+		}
+		return errors.Join(err, errors.New("and undone"))
+	})
+}
+
+// KeepsOldKeys reports whether a keyring or a root key that was replaced is in memory.
+func (v *Vault) KeepsOldKeys() bool { return v.rings.Load().old != nil || v.roots.Load().before != nil }
 
 // TakenOverBuckets are the buckets of records that [RestoreAsNew] decides about.
 func TakenOverBuckets() (all []store.Bucket) {

@@ -14,19 +14,16 @@ const indexAgain = time.Minute
 // indexing is what wakes whoever keeps the indexes of the trail.
 type indexing struct {
 	stretches uint64 // complete ones; of whoever the store lets write
-	wake      chan struct{}
+	wake      bell
 }
 
-func newIndexing() indexing { return indexing{wake: make(chan struct{}, 1)} }
+func newIndexing() indexing { return indexing{wake: newBell()} }
 
 // committed wakes it when a stretch has become complete.
 func (x *indexing) committed(events uint64) {
 	if n := audit.Stretches(events); n > x.stretches {
 		x.stretches = n
-		select {
-		case x.wake <- struct{}{}:
-		default:
-		}
+		x.wake.ring()
 	}
 }
 

@@ -123,7 +123,7 @@ func (a *act) beginTurn(st state, keys newKeys, want api.KEKRotation) (out api.K
 		put(store.Keys, tokenKeyName(next), sealedKey{token}), remove(store.Keys, tokenKeyName(st)))...); err != nil {
 		return out, err
 	}
-	changes, err := v.newSigner(a.tx, &next, keys.audit)
+	changes, err := v.nextSigner(a.tx, &next, keys.audit)
 	if err != nil {
 		return out, err
 	}

@@ -147,13 +147,16 @@ func (h *house) wantTurn(seq uint64, first ...string) {
 	h.t.Helper()
 	var got []string
 	for _, ev := range h.trail(audit.Filter{}) {
-		if ev.Seq > seq && (ev.Action == audit.KEKRotate || ev.Action == audit.AuditRotateKey) {
-			word, _, _ := strings.Cut(ev.Reason, " ")
+		if ev.Seq > seq && (ev.Action == audit.KEKRotate || ev.Action == audit.AuditRotateKey || ev.Action == audit.VaultCompact) {
+			word, rest, _ := strings.Cut(ev.Reason, " ")
+			if ev.Action == audit.VaultCompact {
+				word, _, _ = strings.Cut(rest, ",") // how large it was is told, and how large it is
+			}
 			got = append(got, string(ev.Action)+" "+word+" "+ev.Actor.Name)
 		}
 	}
 	want := []string{"kek.rotate begun: " + h.claim.Name, "audit.rotate_key  " + h.claim.Name}
-	want = append(append(want, first...), "kek.rotate all assd", "kek.rotate done: assd")
+	want = append(append(want, first...), "kek.rotate all assd", "vault.compact bytes before assd", "kek.rotate done: assd")
 	if !slices.Equal(got, want) {
 		h.t.Errorf("events %q, want %q", got, want)
 	}

@@ -31,11 +31,8 @@ func (v *Vault) List(ctx context.Context, req Request, ns policy.Namespace) (lis
 // secrets is not for the writer, who keeps everyone waiting.
 func (v *Vault) collect(req Request, ns policy.Namespace) (list *api.SecretList, err error) {
 	err = v.db.View(func(s *store.Snapshot) error {
-		c, err := v.resolve(s, req.Credential, req.Origin)
-		if _, failed := asUnauthorized(err); failed {
-			return nil
-		}
-		if err != nil || !c.mayList(ns) {
+		c, err := v.known(s, req)
+		if err != nil || c == nil || !c.mayList(ns) {
 			return err
 		}
 		list, err = v.listed(s, c, ns)
@@ -176,11 +173,8 @@ func (v *Vault) Namespaces(ctx context.Context, req Request) (out []api.Namespac
 // collectNamespaces is collect for the namespaces.
 func (v *Vault) collectNamespaces(req Request) (out []api.Namespace, err error) {
 	err = v.db.View(func(s *store.Snapshot) error {
-		c, err := v.resolve(s, req.Credential, req.Origin)
-		if _, failed := asUnauthorized(err); failed {
-			return nil
-		}
-		if err != nil {
+		c, err := v.known(s, req)
+		if err != nil || c == nil {
 			return err
 		}
 		out, err = v.namespaces(s, c.forNamespaces())

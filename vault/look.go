@@ -14,13 +14,13 @@ import (
 func (v *Vault) look(ctx context.Context, req Request, action audit.Action, ownersOnly bool, fn func(store.Reader, *caller) error) error {
 	allowed := true
 	err := v.db.View(func(s *store.Snapshot) error {
-		c, err := v.resolve(s, req.Credential, req.Origin)
-		if _, failed := asUnauthorized(err); failed || err == nil && (c.token != nil || ownersOnly && !c.owner()) {
-			allowed = false
-			return nil
-		}
+		c, err := v.known(s, req)
 		if err != nil {
 			return err
+		}
+		if c == nil || c.token != nil || ownersOnly && !c.owner() {
+			allowed = false
+			return nil
 		}
 		return fn(s, c)
 	})
@@ -38,8 +38,8 @@ func (v *Vault) look(ctx context.Context, req Request, action audit.Action, owne
 // full disk does not matter.
 func (v *Vault) confirm(ctx context.Context, req Request) error {
 	return v.db.UpdateReserved(ctx, func(tx *store.Tx) error {
-		_, err := v.resolve(tx, req.Credential, req.Origin)
-		if _, failed := asUnauthorized(err); failed {
+		c, err := v.known(tx, req)
+		if err == nil && c == nil {
 			return errRetry
 		}
 		return err

@@ -25,7 +25,7 @@ func Open(cfg Config) (*Vault, error) {
 	if err := v.resume(context.Background()); err != nil {
 		return nil, errors.Join(err, v.abandon())
 	}
-	if err := removeLeftovers(cfg.Dir); err != nil {
+	if err := removeLeftovers(cfg); err != nil {
 		cfg.Log.Warn("copies that were not finished could not be removed", "error", err)
 	}
 	if err := v.noteUnseal(); err != nil {
@@ -134,6 +134,9 @@ func (v *Vault) compareHead() error {
 	kept, err := audit.ReadHeadFile(v.cfg.headFile(), v.tenant, keys)
 	if errors.Is(err, audit.ErrNoHead) {
 		return v.firstHead(err)
+	}
+	if errors.Is(err, audit.ErrOddHead) { // there is nothing to accept
+		return err
 	}
 	if err == nil {
 		err = v.db.View(func(s *store.Snapshot) error { return audit.Extends(s, kept) })

@@ -32,13 +32,8 @@ func FileOpener(path string) Opener {
 // PassphraseOpener opens passphrase slots with p, which stays the caller's to wipe. It
 // fails with [seal.ErrWrongPassphrase].
 func PassphraseOpener(p seal.Passphrase) Opener {
-	return Opener{Kind: seal.KindPassphrase, What: "passphrase", Secret: func(context.Context, string) (seal.Secret, error) { return kept{p}, nil }}
+	return Opener{Kind: seal.KindPassphrase, What: "passphrase", Secret: func(context.Context, string) (seal.Secret, error) { return seal.Lent(p), nil }}
 }
-
-// kept is a secret that whoever uses it must not wipe.
-type kept struct{ seal.Secret }
-
-func (kept) Wipe() {}
 
 // SealedError says that no slot opened, and why. The vault can be opened by one of
 // Kinds all the same, with what nobody has given yet.

@@ -60,14 +60,14 @@ func TestSetPassphrase(t *testing.T) {
 	}
 	var told []string
 	for _, ev := range h.trail(audit.Filter{}) {
-		if ev.Action == audit.PassphraseSet || ev.Action == audit.SecretReseal {
+		if ev.Action == audit.PassphraseSet || ev.Action == audit.SecretReseal || ev.Action == audit.VaultCompact {
 			told = append(told, strings.TrimSpace(fmt.Sprint(ev.Action, " ", ev.Key)))
 			if ev.Actor.Name != "assd" || strings.Contains(ev.Reason, phrase) || strings.Contains(ev.Reason, recovery) {
 				t.Errorf("one event is %+v", ev.Event)
 			}
 		}
 	}
-	if want := []string{"passphrase.set", "secret.reseal", "secret.reseal CRITICAL", "secret.reseal SENSITIVE", "secret.reseal"}; !slices.Equal(told, want) {
+	if want := []string{"passphrase.set", "secret.reseal", "secret.reseal CRITICAL", "secret.reseal SENSITIVE", "vault.compact", "secret.reseal"}; !slices.Equal(told, want) {
 		t.Errorf("the trail tells %q, want %q", told, want)
 	}
 	_, err := h.get(h.owner, sensitive)

@@ -37,6 +37,7 @@ func (v *Vault) protection(r store.Reader, c *caller) (*api.Protection, error) {
 		return nil, err
 	}
 	v.tellBackups(p)
+	p.HeadProblem = v.headProblem()
 	p.Pending, err = v.countPending(r, m)
 	return p, err
 }

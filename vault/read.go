@@ -62,11 +62,8 @@ func (v *Vault) Get(ctx context.Context, req Request, path policy.RequestPath, n
 // a version decrypted, or a list, or nil for nothing. The decision comes later.
 func (v *Vault) open(req Request, path policy.RequestPath, n uint64) (out *opened, err error) {
 	err = v.db.View(func(s *store.Snapshot) error {
-		c, err := v.resolve(s, req.Credential, req.Origin)
-		if _, failed := asUnauthorized(err); failed {
-			return nil
-		}
-		if err != nil {
+		c, err := v.known(s, req)
+		if err != nil || c == nil {
 			return err
 		}
 		h, err := v.visible(s, c, path.Path)

@@ -9,6 +9,7 @@ import (
 	"github.com/agent-secret-store/assd/audit"
 	"github.com/agent-secret-store/assd/policy"
 	"github.com/agent-secret-store/assd/store"
+	"github.com/agent-secret-store/assd/vault/api"
 	"github.com/agent-secret-store/assd/vault/envelope"
 )
 
@@ -31,7 +32,8 @@ func finishResealing(ctx context.Context, v *Vault) (*Vault, error) {
 		}
 	}
 	cfg := v.cfg
-	if err := v.abandon(); err != nil {
+	before, err := v.db.Size()
+	if err := errors.Join(err, v.abandon()); err != nil {
 		return nil, err
 	}
 	if err := store.Compact(cfg.dbFile()); err != nil {
@@ -41,7 +43,7 @@ func finishResealing(ctx context.Context, v *Vault) (*Vault, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := next.noteResealed(ctx); err != nil {
+	if err := next.noteResealed(ctx, before); err != nil {
 		return nil, errors.Join(err, next.abandon())
 	}
 	return next, nil
@@ -127,11 +129,20 @@ func (v *Vault) resealSecret(tx *store.Tx, p policy.Path) error {
 	return err
 }
 
-// noteResealed records that nothing is left to be sealed anew.
-func (v *Vault) noteResealed(ctx context.Context) error {
+// noteResealed records that the file was compacted, of what size it was before, and that
+// nothing is left to be sealed anew.
+func (v *Vault) noteResealed(ctx context.Context, before store.Size) error {
+	after, err := v.db.Size()
+	if err != nil {
+		return err
+	}
+	did := compacted(audit.Event{Actor: daemonActor}, api.Compaction{Before: uint64(before.File), After: uint64(after.File)})
 	return v.db.Update(ctx, func(tx *store.Tx) error {
 		st, err := v.state(tx)
 		if err != nil {
+			return err
+		}
+		if _, err := v.log.Append(tx, did); err != nil {
 			return err
 		}
 		next := *st

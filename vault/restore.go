@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/agent-secret-store/assd/audit"
+	"github.com/agent-secret-store/assd/internal/durable"
 	"github.com/agent-secret-store/assd/internal/peer"
 	"github.com/agent-secret-store/assd/store"
 )
@@ -88,7 +89,7 @@ func Restore(ctx context.Context, cfg Config, file string) (Restored, error) {
 
 func restore(ctx context.Context, cfg Config, file, into string) (out Restored, err error) {
 	cfg.fill()
-	if err := makeDir(cfg.Dir); err != nil {
+	if _, err := makeDir(cfg.Dir); err != nil {
 		return out, err
 	}
 	release, err := store.Hold(cfg.dbFile())
@@ -140,17 +141,6 @@ type restoring struct {
 	into    string // the tenant that is to be made of it; "": none
 }
 
-// makeDir makes the data dir where it is missing.
-func makeDir(dir string) error {
-	if err := os.MkdirAll(filepath.Dir(filepath.Clean(dir)), 0o755); err != nil {
-		return fmt.Errorf("making data dir: %w", err)
-	}
-	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
-		return fmt.Errorf("making data dir: %w", err)
-	}
-	return peer.CheckPrivate(dir, true)
-}
-
 // copy copies the backup beside the data file, and reports whether others can read it.
 func (r *restoring) copy(file string) (exposed bool, err error) {
 	r.file = file
@@ -169,7 +159,7 @@ func (r *restoring) copy(file string) (exposed bool, err error) {
 	if err != nil {
 		return false, r.refuse(err)
 	}
-	if err := removeLeftovers(r.cfg.Dir); err != nil {
+	if err := removeLeftovers(r.cfg); err != nil {
 		return false, err
 	}
 	to, err := os.OpenFile(filepath.Join(r.cfg.Dir, restoreTemp+rand.Text()), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
@@ -358,25 +348,40 @@ func (r *restoring) place(out *Restored) error {
 		return errors.Join(fmt.Errorf("nothing was changed: putting the backup in place: %w", err), r.note.remove(r.cfg))
 	}
 	r.temp = ""
-	return store.SyncDir(r.cfg.Dir)
+	return durable.SyncDir(r.cfg.Dir)
 }
 
 func (r *restoring) exchange(aside string) error {
 	if r.missing {
-		if err := os.Link(r.temp, r.cfg.dbFile()); err != nil { // never over what came meanwhile
+		if err := link(r.temp, r.cfg.dbFile()); err != nil { // never over what came meanwhile
 			return err
 		}
 		os.Remove(r.temp) //nolint:errcheck // the next start does it
 		return nil
 	}
 	kept := filepath.Join(r.cfg.Dir, aside)
-	if err := os.Link(r.cfg.dbFile(), kept); err != nil {
+	if err := link(r.cfg.dbFile(), kept); err != nil {
 		return err
 	}
-	if err := os.Rename(r.temp, r.cfg.dbFile()); err != nil {
-		return errors.Join(err, os.Remove(kept))
+	err := os.Rename(r.temp, r.cfg.dbFile())
+	if _, gone := os.Lstat(r.temp); err == nil || errors.Is(gone, os.ErrNotExist) {
+		return nil // it may say that it failed and have happened: then kept is the old data's one name
 	}
-	return nil
+	return errors.Join(err, os.Remove(kept))
+}
+
+// link is [os.Link], but one that says that it failed and has happened is none that failed.
+func link(from, to string) error {
+	err := os.Link(from, to)
+	if err == nil {
+		return nil
+	}
+	one, oneErr := os.Lstat(from)
+	two, twoErr := os.Lstat(to)
+	if oneErr == nil && twoErr == nil && os.SameFile(one, two) {
+		return nil
+	}
+	return err
 }
 
 // freeName is name, or name and a number where that is taken.
@@ -396,19 +401,29 @@ func freeName(dir, name string) string {
 // such as vault.db.backup-monday, is none.
 var leftover = regexp.MustCompile(`^vault\.db\.((restore|backup)-[A-Z2-7]{26}(\.assd-part|\.new-[0-9]+)?|compact)$`)
 
-// removeLeftovers removes copies that were being made when somebody was killed. The
-// caller holds the data file, or there is none.
-func removeLeftovers(dir string) error {
-	entries, err := os.ReadDir(dir)
-	for _, e := range entries {
-		if e.Type().IsRegular() && leftover.MatchString(e.Name()) {
-			err = errors.Join(err, os.Remove(filepath.Join(dir, e.Name())))
-		}
-	}
+// leftoverNote are the names of notes of a restore that are not whole, as writeWhole has
+// os.CreateTemp give them.
+var leftoverNote = regexp.MustCompile(`^restore\.new-[0-9]{1,10}$`)
+
+// removeLeftovers removes what was being made when somebody was killed: copies, and notes
+// of a restore. The caller holds the data file, or there is none.
+func removeLeftovers(cfg Config) error {
+	err := errors.Join(removeNamed(cfg.Dir, leftover), removeNamed(filepath.Dir(cfg.restoreNote()), leftoverNote))
 	if err != nil {
 		return fmt.Errorf("removing what a copy has left: %w", err)
 	}
 	return nil
+}
+
+// removeNamed removes the files in dir that have such names.
+func removeNamed(dir string, names *regexp.Regexp) error {
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		if e.Type().IsRegular() && names.MatchString(e.Name()) {
+			err = errors.Join(err, os.Remove(filepath.Join(dir, e.Name())))
+		}
+	}
+	return err
 }
 
 // contents are what a data file says without a key. Its trail has to bear it out.

@@ -14,7 +14,7 @@ import (
 
 	"github.com/agent-secret-store/assd/audit"
 	"github.com/agent-secret-store/assd/audit/chain"
-	"github.com/agent-secret-store/assd/store"
+	"github.com/agent-secret-store/assd/internal/durable"
 )
 
 // restoreNote is what Restore leaves for whoever opens the vault next: that the data
@@ -103,7 +103,7 @@ func (n *restoreNote) remove(cfg Config) error {
 	if err := os.Remove(cfg.restoreNote()); err != nil {
 		return fmt.Errorf("removing the note of a restore: %w", err)
 	}
-	return store.SyncDir(filepath.Dir(cfg.restoreNote()))
+	return durable.SyncDir(filepath.Dir(cfg.restoreNote()))
 }
 
 // writeWhole puts a file of ours at path, durably: all of b, or what was there.
@@ -124,5 +124,5 @@ func writeWhole(path string, b []byte) (err error) {
 	if err = os.Rename(f.Name(), path); err != nil {
 		return err
 	}
-	return store.SyncDir(filepath.Dir(path))
+	return durable.SyncDir(filepath.Dir(path))
 }

@@ -269,13 +269,14 @@ func (v *Vault) endRewrapping(ctx context.Context) error {
 	})
 }
 
-// endTurn writes the file anew without what the old keyring was, and says so.
+// endTurn writes the file anew without what the old keyring was, and says so: with
+// vault.compact, as every compaction, and in the same commit that the keys are destroyed.
 func (v *Vault) endTurn(ctx context.Context) error {
 	before := v.roots.Load().before
-	if err := v.db.Compact(ctx); err != nil {
+	done, err := v.compactFile(ctx)
+	if err != nil {
 		return err
 	}
-	v.compacting.done.Store(v.cfg.Now().Unix()) // so the next one of the week is not due
 	st, err := v.stateNow()
 	if err != nil {
 		return err
@@ -291,7 +292,7 @@ func (v *Vault) endTurn(ctx context.Context) error {
 		}
 		next.Turn = turn{}
 		return reason, nil
-	})
+	}, compacted(audit.Event{Actor: daemonActor}, done))
 	if err == nil {
 		v.turning.end()
 		v.wipeBefore(before)
@@ -324,12 +325,18 @@ func (v *Vault) backupsBefore(ctx context.Context, at time.Time) (string, error)
 	return text, nil
 }
 
-// nextStage ends a stage, with the event of that.
-func (v *Vault) nextStage(ctx context.Context, stage string, to func(*state) (reason string, changes []audit.Change)) error {
+// nextStage ends a stage, with the event of that, behind those that tell what was done
+// for it.
+func (v *Vault) nextStage(ctx context.Context, stage string, to func(*state) (reason string, changes []audit.Change), did ...audit.Event) error {
 	return v.db.Update(ctx, func(tx *store.Tx) error {
 		st, err := v.state(tx)
 		if err != nil || st.Turn.Stage != stage {
 			return err
+		}
+		for _, ev := range did {
+			if _, err := v.log.Append(tx, ev); err != nil {
+				return err
+			}
 		}
 		next := *st
 		ev := audit.Event{Actor: daemonActor, Action: audit.KEKRotate, Outcome: audit.OK}

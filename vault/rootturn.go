@@ -65,7 +65,7 @@ func (v *Vault) newRoot(ctx context.Context, req Request, want api.KEKRotation) 
 	if err != nil {
 		return nil, err
 	}
-	found := v.atHand(ctx, v.cfg.openers(), kindsOfAll(all))
+	found := v.atHand(ctx, v.cfg.configured(), kindsOfAll(all))
 	defer wipeAll(found)
 	leave, err := v.tries.enter(ctx, "slots "+req.Class())
 	if err != nil {

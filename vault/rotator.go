@@ -28,7 +28,7 @@ type Printed struct{ Out, Err []byte }
 
 // rotations are the rotators in force and what they are doing.
 type rotations struct {
-	wake chan struct{}   // the schedule is to be looked at again
+	wake bell            // the schedule is to be looked at again
 	ctx  context.Context // ends what commands run when the vault is closed
 
 	mu      sync.Mutex
@@ -50,7 +50,7 @@ type failedRotation struct {
 
 func newRotations() *rotations {
 	return &rotations{
-		wake: make(chan struct{}, 1), ctx: context.Background(), running: map[policy.Path]bool{},
+		wake: newBell(), ctx: context.Background(), running: map[policy.Path]bool{},
 		failed: map[policy.Path]failedRotation{}, missing: map[policy.Path]bool{},
 	}
 }
@@ -83,12 +83,7 @@ func (v *Vault) SetRotationTrouble(why string) {
 }
 
 // look wakes the schedule.
-func (r *rotations) look() {
-	select {
-	case r.wake <- struct{}{}:
-	default: // it is about to look
-	}
-}
+func (r *rotations) look() { r.wake.ring() }
 
 // at is the rotator of p, or nil.
 func (r *rotations) at(p policy.Path) *Rotator {

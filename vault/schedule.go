@@ -31,16 +31,8 @@ func retryAfter(tries int) time.Duration {
 // rotateOnSchedule rotates what is due until ctx ends. When that is, follows from the
 // age of the current version, so that nothing is remembered across a restart.
 func (v *Vault) rotateOnSchedule(ctx context.Context) {
-	for {
-		timer := time.NewTimer(v.rotateDue())
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return
-		case <-v.rotations.wake:
-			timer.Stop()
-		case <-timer.C:
-		}
+	for ctx.Err() == nil {
+		v.rotations.wake.wait(ctx, v.rotateDue())
 	}
 }
 

@@ -136,11 +136,8 @@ func (t *Trail) Arrives(ctx context.Context, atMost time.Duration) (bool, error)
 
 // gone reports whether the caller may not read the trail any more.
 func (t *Trail) gone(r store.Reader) (bool, error) {
-	c, err := t.v.resolve(r, t.req.Credential, t.req.Origin)
-	if _, failed := asUnauthorized(err); failed {
-		return true, nil
-	}
-	return err == nil && (!c.owner() || c.token != nil), err
+	c, err := t.v.known(r, t.req)
+	return err == nil && (c == nil || !c.owner() || c.token != nil), err
 }
 
 func (t *Trail) lookNowAndThen(ctx context.Context) error {

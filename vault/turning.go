@@ -3,7 +3,6 @@ package vault
 import (
 	"context"
 	"sync"
-	"time"
 
 	"github.com/agent-secret-store/assd/vault/api"
 )
@@ -11,22 +10,19 @@ import (
 // turning is how far the walk is that wraps values anew, for those who ask, and what
 // wakes it. What is to be done stands in the file.
 type turning struct {
-	wake chan struct{}
+	wake bell
 
 	mu        sync.Mutex
 	done, all int
 	problem   string
 }
 
-func newTurning() turning { return turning{wake: make(chan struct{}, 1)} }
+func newTurning() turning { return turning{wake: newBell()} }
 
 // begin wakes whoever turns over the keys.
 func (t *turning) begin() {
 	t.set(0, 0)
-	select {
-	case t.wake <- struct{}{}:
-	default:
-	}
+	t.wake.ring()
 }
 
 func (t *turning) set(done, all int) {
@@ -60,15 +56,11 @@ func (t *turning) end() {
 
 // wait waits until there is something to do, or again.
 func (t *turning) wait(ctx context.Context, again bool) {
-	var pause <-chan time.Time
+	atMost := forever
 	if again {
-		pause = time.After(turnAgain)
+		atMost = turnAgain
 	}
-	select {
-	case <-ctx.Done():
-	case <-t.wake:
-	case <-pause:
-	}
+	t.wake.wait(ctx, atMost)
 }
 
 // describe says how far it is; nil: nothing is left to do.

@@ -33,9 +33,10 @@ func NewSealed(cfg Config) *Sealed {
 	return &Sealed{cfg: cfg}
 }
 
-// unsealing is what the event of a vault that was opened says.
+// unsealing is how a sealed vault is opened, and what the event of that says.
 type unsealing struct {
 	from   Origin
+	with   []Opener // in place of those of the config, for this once; nil: those
 	failed int
 	last   audit.Source
 }
@@ -59,24 +60,24 @@ func (s *Sealed) Unseal(ctx context.Context, from Origin, passphrase *string) (*
 
 // try is one try.
 func (s *Sealed) try(from Origin, passphrase *string) (*Vault, error) {
-	cfg := s.cfg
+	var with []Opener
 	if passphrase != nil {
 		p, err := seal.NewPassphrase([]byte(*passphrase))
 		if err != nil { // so it cannot be the right one
 			return nil, seal.ErrWrongPassphrase
 		}
 		defer p.Wipe()
-		cfg.spare = cfg.openers()
-		cfg.Openers = []Opener{PassphraseOpener(p)}
+		with = []Opener{PassphraseOpener(p)}
 	}
-	return s.open(cfg, from)
+	return s.open(from, with)
 }
 
 // open opens the vault, once.
-func (s *Sealed) open(cfg Config, from Origin) (*Vault, error) {
+func (s *Sealed) open(from Origin, with []Opener) (*Vault, error) {
+	cfg := s.cfg
 	s.mu.Lock()
 	opened := s.opened
-	cfg.unsealing = &unsealing{from, s.failed, s.last}
+	cfg.unsealing = &unsealing{from, with, s.failed, s.last}
 	s.mu.Unlock()
 	if opened {
 		return nil, ErrUnsealed

@@ -66,12 +66,28 @@ type Config struct {
 	// Dial makes the connections of webhooks; nil: those of the system.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 
-	unsealing *unsealing // how the vault was opened that was sealed; nil: it was not
-	spare     []Opener   // others than those that are to open it, for the slots of another vault
+	unsealing   *unsealing // how the vault was opened that was sealed; nil: it was not
+	mostSigners int        // see maxSigners, which 0 is; tests have fewer
 }
 
-// openers are what may open the vault.
+// openers are what may open the vault now: what somebody gave, or what is configured.
 func (c Config) openers() []Opener {
+	if c.unsealing != nil && c.unsealing.with != nil {
+		return c.unsealing.with
+	}
+	return c.configured()
+}
+
+// given are all that have been: what somebody gave, and what is configured.
+func (c Config) given() []Opener {
+	if c.unsealing == nil {
+		return c.configured()
+	}
+	return append(slices.Clone(c.unsealing.with), c.configured()...)
+}
+
+// configured are what may open the vault at any time.
+func (c Config) configured() []Opener {
 	if c.Openers != nil {
 		return c.Openers
 	}
@@ -159,6 +175,8 @@ type Vault struct {
 	sealing   atomic.Bool   // the event of the seal is written: nothing more is done
 	sealAsked chan struct{} // closed once that is durable
 
+	headFailing atomic.Pointer[error] // why the last write of the head file failed; nil: it did not
+
 	claimed atomic.Bool // goes from false to true and never back
 	chain   atomic.Pointer[string]
 
@@ -216,11 +234,34 @@ func (v *Vault) committed() {
 			c.news()
 		}
 	}
-	if err := v.heads.Write(v.log.Head()); err != nil {
-		v.cfg.Log.Error("the head file could not be written; going on without it would let an older copy pass", "error", err)
-	}
+	v.keepHead()
 	crashpoint.At("head.written")
 	v.events.tell()
+}
+
+// keepHead writes the head file. Where that fails, what was committed stands, and the file
+// is behind, which a start lets pass: it is logged once, and told for as long as it lasts.
+func (v *Vault) keepHead() {
+	err := v.heads.Write(v.log.Head())
+	var now *error
+	if err != nil {
+		now = &err
+	}
+	was := v.headFailing.Swap(now)
+	switch {
+	case err != nil && (was == nil || (*was).Error() != err.Error()):
+		v.cfg.Log.Error("the head file cannot be written: until it can, an older copy of the data file would pass for the newest", "error", err)
+	case err == nil && was != nil:
+		v.cfg.Log.Info("the head file is written again")
+	}
+}
+
+// headProblem is why the newest head is not in the head file; "": it is.
+func (v *Vault) headProblem() string {
+	if err := v.headFailing.Load(); err != nil {
+		return (*err).Error()
+	}
+	return ""
 }
 
 // Close writes what was only counted, waits for the background work, and

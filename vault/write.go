@@ -208,11 +208,8 @@ type target struct {
 // gives nil for a path beyond its reach, which is not looked at. The function is
 // nil for nobody this vault knows.
 func (v *Vault) writer(r store.Reader, req Request, action policy.Action) (func(policy.Path) (*target, error), error) {
-	c, err := v.resolve(r, req.Credential, req.Origin)
-	if _, failed := asUnauthorized(err); failed || err != nil {
-		if failed {
-			err = nil
-		}
+	c, err := v.known(r, req)
+	if err != nil || c == nil {
 		return nil, err
 	}
 	return func(p policy.Path) (*target, error) {

@@ -1,10 +1,6 @@
 package main
 
-import (
-	"strings"
-
-	"github.com/agent-secret-store/assd/vault/api"
-)
+import "github.com/agent-secret-store/assd/vault/api"
 
 type agentsCmd struct {
 	List   agentsListCmd   `cmd:"" help:"List all agents."`
@@ -50,24 +46,13 @@ func (c *agentsListCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	if a.JSON {
-		return a.json(map[string]any{"agents": append([]api.Agent{}, l.Items...)})
-	}
-	if a.Quiet {
-		var b strings.Builder
-		for _, g := range l.Items {
-			b.WriteString(foreign(g.Name, maxName) + "\n")
-		}
-		return a.answer(b.String())
-	}
-	t := sheet{
-		title: "Agents", count: plural(len(l.Items), "agent"),
-		columns: []string{"ID", "Description", "Namespaces", "Scopes", "Created", "Last active"},
-	}
-	for _, g := range l.Items {
-		t.rows = append(t.rows, agentRow(g))
-	}
-	return a.answer(t.String())
+	return inventory[api.Agent]{
+		items: l.Items, key: "agents", name: func(g api.Agent) string { return g.Name }, row: agentRow,
+		sheet: sheet{
+			title: "Agents", count: plural(len(l.Items), "agent"),
+			columns: []string{"ID", "Description", "Namespaces", "Scopes", "Created", "Last active"},
+		},
+	}.print(a)
 }
 
 func agentRow(g api.Agent) []string {

@@ -116,7 +116,7 @@ func (c *auditVerifyCmd) given() (notes []chain.Checkpoint, key chain.Key, err e
 	}
 	notes, err = readCheckpoints(c.Checkpoint)
 	if err != nil && !errors.Is(err, chain.ErrGarbled) {
-		return nil, nil, &fault{code: codeUsage, message: fmt.Sprintf("the file of --checkpoint cannot be read: %v", bareError(err)), hint: "name a file that ass audit checkpoint has printed, or - for stdin"}
+		return nil, nil, fileFault(codeUsage, "the file of --checkpoint", "read", err, "name a file that ass audit checkpoint has printed, or - for stdin")
 	}
 	if err != nil {
 		return nil, nil, usage("--checkpoint: "+err.Error(), "give it whole, as ass audit checkpoint printed it")

@@ -2,12 +2,10 @@ package main
 
 import (
 	"context"
-	"os"
 	"path/filepath"
-	"regexp"
-	"slices"
 	"time"
 
+	"github.com/agent-secret-store/assd/internal/backups"
 	"github.com/agent-secret-store/assd/vault/api"
 	"github.com/agent-secret-store/assd/vault/client"
 )
@@ -18,10 +16,6 @@ const (
 	minEvery   = api.TTL(time.Minute)
 	retryAfter = 5 * time.Minute
 )
-
-// ownBackup are the names of what goOn writes: vault and time, so that they sort by it,
-// and nothing else is ever removed.
-var ownBackup = regexp.MustCompile(`^(ten_[a-z2-7]{26})-\d{8}T\d{6}Z\.assd-backup$`)
 
 // goOn takes backups until it is stopped. That the first one fails ends it: nobody may be
 // looking any more when the next one does.
@@ -60,8 +54,8 @@ func (c *vaultBackupCmd) next(ctx context.Context, a *app, cl *client.Client, pa
 		return err
 	}
 	defer b.Close()
-	name := b.Tenant + "-" + time.Now().UTC().Format("20060102T150405Z") + ".assd-backup"
-	if !ownBackup.MatchString(name) {
+	name, ok := backups.Name(b.Tenant, time.Now())
+	if !ok {
 		return errBackupCut
 	}
 	to := backupFile{path: filepath.Join(c.Dir, name)}
@@ -69,30 +63,5 @@ func (c *vaultBackupCmd) next(ctx context.Context, a *app, cl *client.Client, pa
 		return err
 	}
 	a.note(a.good("✓") + " " + stamp(time.Now()) + " " + foreign(to.path, maxMessage) + ", " + plural(int(b.Events), "event"))
-	return pruneBackups(c.Dir, b.Tenant, name, c.Keep)
-}
-
-// pruneBackups removes the oldest backups of a vault but for the newest few. Those with a
-// later name than the one that was just taken are of a clock that ran ahead, and so older.
-func pruneBackups(dir, tenant, newest string, keep int) error {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return err
-	}
-	var own []string
-	for _, e := range entries {
-		if m := ownBackup.FindStringSubmatch(e.Name()); m != nil && m[1] == tenant && e.Type().IsRegular() {
-			own = append(own, e.Name())
-		}
-	}
-	slices.Sort(own)
-	if at, found := slices.BinarySearch(own, newest); found {
-		own = slices.Concat(own[at+1:], own[:at+1])
-	}
-	for _, name := range own[:max(0, len(own)-keep)] {
-		if err := os.Remove(filepath.Join(dir, name)); err != nil {
-			return err
-		}
-	}
-	return nil
+	return backups.Prune(c.Dir, b.Tenant, name, c.Keep)
 }

@@ -9,8 +9,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 
+	"github.com/agent-secret-store/assd/internal/durable"
 	"github.com/agent-secret-store/assd/vault/api"
 	"github.com/agent-secret-store/assd/vault/client"
 )
@@ -69,7 +69,7 @@ func (f backupFile) take(b *client.Backup) error {
 	if err := f.place(t.Name()); err != nil {
 		return err
 	}
-	if err := syncFolder(filepath.Dir(f.path)); err != nil {
+	if err := durable.TrySyncDir(filepath.Dir(f.path)); err != nil {
 		return f.fault(err)
 	}
 	return nil
@@ -130,15 +130,6 @@ func (f backupFile) place(draft string) error {
 	return nil
 }
 
-// fault says what is wrong, without the names of files.
-func (f backupFile) fault(err error) error {
-	why := bareError(err)
-	if no := syscall.Errno(0); errors.As(err, &no) {
-		why = no
-	}
-	hint := "name a file elsewhere"
-	if errors.Is(err, fs.ErrNotExist) {
-		hint = "make its folder first, or name another file"
-	}
-	return &fault{code: codeFailed, message: fmt.Sprintf("the backup's file cannot be written: %v", why), hint: hint}
+func (backupFile) fault(err error) error {
+	return writeFault("the backup's file", err, "name a file elsewhere")
 }

@@ -36,6 +36,10 @@ func TestCanary(t *testing.T) {
 	s.stop(syscall.SIGTERM)
 	s.playAll(gone)
 	s.playAll(offline)
+	s.playAll(misnamedOffline)
+	s.start("--config", "none/"+s.words["value"], "--policy", s.words["agent"]) // what was accepted counts
+	s.playAll(misled)
+	s.stop(syscall.SIGTERM)
 	s.start("--log-format", "json")
 	s.playAll(after)
 	s.words["owner"] = s.words["recovered"]
@@ -132,8 +136,8 @@ func (s *stage) savedKey() string {
 }
 
 // stored are flags whose text is kept, because that is what they are for, or that name
-// a file: messages say which one cannot be made or read.
-var stored = []string{"reason", "description", "name", "out", "env-file"}
+// a file that is made.
+var stored = []string{"reason", "description", "name", "out"}
 
 // misplaceAll gives each command canaries where they do not belong.
 func (s *stage) misplaceAll() {
@@ -148,6 +152,9 @@ func (s *stage) misplaceAll() {
 	}
 	for _, flag := range flags {
 		lines = append(lines, []string{"ass", "whoami", flag, "$value"}, []string{"ass", "whoami", flag + "=$agent", "--verbose"})
+	}
+	for _, line := range misnamed {
+		lines = append(lines, strings.Fields(line))
 	}
 	lines = append(lines,
 		[]string{"ass", "$value"}, []string{"ass", "$agent", "$value"}, []string{"ass", "--$agent"},
@@ -372,6 +379,11 @@ func (s *stage) noCore(cmd *exec.Cmd) {
 func (s *stage) complete() {
 	s.Helper()
 	all := assdCommands(s.T)
+	for _, flag := range fileFlags(s.T, all) {
+		if !slices.ContainsFunc(misnamedOffline, func(st step) bool { return strings.Contains(st.line, flag+" ") }) && flag != "--policy" {
+			s.Errorf("no line of misnamedOffline has a secret behind %s", flag)
+		}
+	}
 	for _, leaf := range main.Leaves() {
 		all = append(all, "ass "+strings.Join(leaf.Words, " "))
 	}
@@ -384,6 +396,26 @@ func (s *stage) complete() {
 			s.Errorf("%q was not seen to fail", command)
 		}
 	}
+}
+
+// fileFlags are the flags of assd's commands that take a file, as help lists them.
+func fileFlags(t *testing.T, commands []string) (flags []string) {
+	t.Helper()
+	for _, command := range commands {
+		out, err := exec.Command(filepath.Join(bin, "assd"), append(strings.Fields(command)[1:], "--help")...).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for word := range strings.FieldsSeq(string(out)) {
+			if flag, ok := strings.CutSuffix(word, "=FILE"); ok && !slices.Contains(flags, flag) {
+				flags = append(flags, flag)
+			}
+		}
+	}
+	if len(flags) < 8 {
+		t.Fatalf("assd has the flags %q?", flags)
+	}
+	return flags
 }
 
 // assdCommands are the commands that assd has, as its help lists them.

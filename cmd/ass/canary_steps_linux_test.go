@@ -167,6 +167,59 @@ var offline = []step{
 	{line: "assd recover-owner --owner nobody-of-that-name", code: some},
 }
 
+// misnamed are command lines of ass with a secret in the place of a file's name, or of a
+// part of one where the file would be made.
+var misnamed = []string{
+	"ass env import $value --namespace app --verbose",
+	"ass env import none/$agent --namespace app --json",
+	"ass run --env-file $value -- true",
+	"ass audit verify --checkpoint $passphrase --verbose",
+	"ass audit export --out none/$value",
+	"ass env export app --out none/$value --json",
+	"ass vault backup none/$value --passphrase-file $dir/in/next",
+	"ass vault backup --every 1h --dir $value --passphrase-file $dir/in/next",
+	"ass vault slots add --seal file --key-file none/$value --passphrase-file $dir/in/next",
+	"ass vault slots add --seal passphrase --new-passphrase-file $passphrase --passphrase-file $dir/in/next",
+	"ass vault rotate-kek --root --slot-passphrase-file $passphrase --passphrase-file $dir/in/next",
+	"ass passphrase set --passphrase-file $dir/in/next --new-passphrase-file $passphrase",
+	"ass secrets get app/SENSITIVE --passphrase-file $passphrase --verbose",
+	"ass whoami --api-url https://$address --ca-cert $value --verbose",
+	"ass login --api-url https://$address --ca-cert none/$value",
+	"ass whoami --api-url https://$address --client-cert $value --client-key $agent",
+	"ass whoami --api-url https://$address --client-cert $dir/share/assd/tls/cert.pem --client-key $agent --json",
+}
+
+// misled are answers of a daemon that was told of files that are not there.
+var misled = []step{
+	{as: "recovered", line: "ass status --json --verbose"},
+	{as: "recovered", line: "ass policy show --json"},
+}
+
+// misnamedOffline are the same for assd; each of its flags that take a file is in one, but
+// --policy, with which it serves all the same.
+var misnamedOffline = []step{
+	{line: "assd init --data-dir $dir/share/sealed --seal passphrase --passphrase-file $passphrase", code: 2},
+	{line: "assd init --data-dir $dir/share/sealed --seal passphrase --passphrase-file $dir/in/pass"},
+	{line: "assd init --data-dir $dir/share/none --key-file none/$value", code: 1},
+	{line: "assd init --data-dir $dir/share/none --seal command --seal-command $value", code: 2},
+	{line: "assd init --data-dir $dir/share/none --seal command --seal-command /$agent", code: 1},
+	{line: "assd verify --config $value", code: 2},
+	{line: "assd verify --key-file $value", code: 2},
+	{line: "assd verify --checkpoint $value --json", code: 2},
+	{line: "assd passphrase set --old-passphrase-file $passphrase --passphrase-file $dir/in/next", code: 2},
+	{line: "assd passphrase set --data-dir $dir/share/other --passphrase-file $passphrase", code: 2},
+	{line: "assd passphrase set --key-file none/$value --old-passphrase-file $dir/in/pass --passphrase-file $dir/in/next", code: 1},
+	{line: "assd recover-owner --data-dir $dir/share/sealed --unseal-passphrase-file $passphrase", code: 2},
+	{line: "assd recover-owner --data-dir $dir/share/other --key-file $agent", code: 1},
+	{line: "assd restore --data-dir $dir/share/other $value", code: 1},
+	{line: "assd restore --data-dir $dir/share/other --key-file none/$value $dir/out/vault.backup", code: 1},
+	{line: "assd serve --data-dir $dir/share/other --config none/$value", code: 2},
+	{line: "assd serve --data-dir $dir/share/other --key-file $agent", code: 1},
+	{line: "assd serve --data-dir $dir/share/other --listen 127.0.0.1:0 --client-ca $value", code: 1},
+	{line: "assd serve --data-dir $dir/share/other --listen 127.0.0.1:0 --tls-cert $agent --tls-key $dir/in/next", code: 1},
+	{line: "assd serve --data-dir $dir/share/other --listen 127.0.0.1:0 --tls-cert $dir/share/assd/tls/cert.pem --tls-key $agent", code: 1},
+}
+
 // after is what is left to do with a vault that has another key by then.
 var after = []step{
 	{line: "ass whoami --verbose", code: 4},

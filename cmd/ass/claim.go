@@ -44,7 +44,11 @@ func (c *loginCmd) claim(a *app, t *target) error {
 		}
 	}
 	a.rememberClaim(t, l)
-	return a.printLogin(l)
+	if err := a.printLogin(l); err != nil {
+		return err
+	}
+	a.offerSlot(t, l)
+	return nil
 }
 
 // rememberClaim keeps the first checkpoint. That it could not be had is no reason to
@@ -59,6 +63,26 @@ func (a *app) rememberClaim(t *target, l *login) {
 		a.note("Note: " + foreign(err.Error(), maxMessage))
 	}
 }
+
+// offerSlot tells a person at a terminal how a second secret comes to open the vault,
+// where one alone does, or where that cannot be seen.
+func (a *app) offerSlot(t *target, l *login) {
+	if a.Quiet || a.JSON || !atTerminal() {
+		return
+	}
+	cl, err := a.dial(t, l.key)
+	if err != nil {
+		return
+	}
+	defer cl.Close()
+	if slots, err := cl.Slots(a.ctx); err == nil && len(slots.Items) > 1 {
+		return
+	}
+	a.note("One secret alone opens this vault: when that is lost, so is the vault. To have a generated passphrase open it too: ass vault slots add --seal passphrase --generate")
+}
+
+// atTerminal reports whether there is a person to offer something to.
+func atTerminal() bool { return isTerminal(os.Stdin) && isTerminal(os.Stderr) }
 
 func claimRequest(passphrase []byte) (want api.ClaimRequest) {
 	if passphrase != nil {
@@ -89,7 +113,7 @@ func (c *loginCmd) passphrase(a *app, cl *client.Client) ([]byte, error) {
 		return nil, usage("--no-passphrase and --passphrase-file exclude each other", "leave one of them out")
 	case c.NoPassphrase:
 		return nil, nil
-	case path == "" && !(isTerminal(os.Stdin) && isTerminal(os.Stderr)):
+	case path == "" && !atTerminal():
 		return nil, nil
 	}
 	if err := claimable(a, cl); err != nil {

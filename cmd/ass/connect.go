@@ -42,6 +42,16 @@ func (a *app) connect() (*client.Client, error) {
 	return a.dial(t, t.key)
 }
 
+// withoutKey makes a client for what the daemon tells anybody, and says where it is.
+func (a *app) withoutKey() (*target, *client.Client, error) {
+	t, err := a.place()
+	if err != nil {
+		return nil, nil, err
+	}
+	c, err := a.dial(t, "")
+	return t, c, err
+}
+
 func (a *app) noKey() error {
 	return &fault{code: api.CodeUnauthorized, message: "nobody is logged in here", hint: a.loginCommand() + ", or set ASS_AGENT_KEY"}
 }
@@ -66,7 +76,7 @@ func (a *app) dial(t *target, key string) (*client.Client, error) {
 // settingFault says what to do about a setting that no client can be made of.
 func (a *app) settingFault(err error) error {
 	if e, ok := errors.AsType[*client.FileError](err); ok {
-		return e
+		return a.trustFault(e)
 	}
 	switch {
 	case errors.Is(err, client.ErrNotTLS):
@@ -209,18 +219,23 @@ func (a *app) mayUseKept(t *target) error {
 }
 
 // loginCommand is the command that logs in to the daemon of this run: it repeats
-// the flags that say which one is meant. Those have been read by then; before,
-// any argument may be a key in the wrong place.
+// the flags that say which one is meant, but for a file that is not there: any argument
+// may be a key in the wrong place. URL and fingerprint have been read by then.
 func (a *app) loginCommand() string {
 	command := "ass login"
 	for _, f := range []struct {
-		name  string
-		value *string
+		name   string
+		value  *string
+		isFile bool
 	}{
-		{"--api-url", a.APIURL}, {"--ca-cert", a.CACert}, {"--fingerprint", a.Fingerprint},
-		{"--client-cert", a.ClientCert}, {"--client-key", a.ClientKey},
+		{"--api-url", a.APIURL, false}, {"--ca-cert", a.CACert, true}, {"--fingerprint", a.Fingerprint, false},
+		{"--client-cert", a.ClientCert, true}, {"--client-key", a.ClientKey, true},
 	} {
-		if f.value != nil {
+		switch {
+		case f.value == nil:
+		case f.isFile && !isThere(*f.value):
+			command += " " + f.name + " FILE"
+		default:
 			command += " " + f.name + " " + shellWord(*f.value)
 		}
 	}

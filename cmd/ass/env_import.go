@@ -95,19 +95,19 @@ func (c *envImportCmd) read() ([]byte, error) {
 	if c.File != "-" {
 		var err error
 		if f, err = os.Open(c.File); err != nil {
-			return nil, c.fault(err)
+			return nil, unreadable(err)
 		}
 		defer f.Close()
 	}
 	text, err := wipe.ReadAll(io.LimitReader(f, dotenv.MaxText+1), 0)
 	if err != nil {
-		return nil, c.fault(err)
+		return nil, unreadable(err)
 	}
 	return text, nil
 }
 
-func (c *envImportCmd) fault(err error) error {
-	return &fault{code: codeFailed, message: fmt.Sprintf("%s cannot be read: %v", foreign(c.File, maxMessage), bareError(err)), hint: "name a .env file that you can read, or - for stdin"}
+func unreadable(err error) error {
+	return fileFault(codeFailed, "the file to import", "read", err, "name a .env file that you can read, or - for stdin")
 }
 
 // namesIn checks each line as the daemon does, so that nothing is sent in vain, and

@@ -2,11 +2,11 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
+
+	"github.com/agent-secret-store/assd/internal/durable"
 )
 
 var errKeyFileThere = usage("the file of --key-file is there already, and a key file is never overwritten", "name another one, or move it away first")
@@ -26,7 +26,7 @@ func newKeyFile(path string, key []byte) error {
 		return errKeyFileThere
 	}
 	if err == nil { // before the daemon has a slot for it
-		err = syncFolder(filepath.Dir(path))
+		err = durable.TrySyncDir(filepath.Dir(path))
 	}
 	if err != nil {
 		return keyFileFault(err)
@@ -34,15 +34,6 @@ func newKeyFile(path string, key []byte) error {
 	return nil
 }
 
-// keyFileFault says what is wrong, without the names of files.
 func keyFileFault(err error) error {
-	why := bareError(err)
-	if no := syscall.Errno(0); errors.As(err, &no) {
-		why = no
-	}
-	hint := "name another file"
-	if errors.Is(err, fs.ErrNotExist) {
-		hint = "make its folder first, or name another file"
-	}
-	return &fault{code: codeFailed, message: fmt.Sprintf("the file of --key-file cannot be written: %v", why), hint: hint}
+	return writeFault("the file of --key-file", err, "name another file")
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -94,15 +93,6 @@ func (d *drafting) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// fault says what is wrong, without the names of files.
-func (o outFile) fault(err error) error {
-	why := bareError(err)
-	if no := syscall.Errno(0); errors.As(err, &no) {
-		why = no
-	}
-	hint := "name another file, or leave --out out"
-	if errors.Is(err, fs.ErrNotExist) {
-		hint = "make its folder first, or name another file"
-	}
-	return &fault{code: codeFailed, message: fmt.Sprintf("the file of --out cannot be written: %v", why), hint: hint}
+func (outFile) fault(err error) error {
+	return writeFault("the file of --out", err, "name another file, or leave --out out")
 }

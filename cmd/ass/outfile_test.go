@@ -24,13 +24,13 @@ func TestOutFileInterrupted(t *testing.T) {
 		if err := os.WriteFile(o.path, old, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		stop := make(chan struct{})
+		sent := make(chan bool, 1)
 		go func() { // once the file beside it is there
-			defer close(stop)
+			defer close(sent)
 			for range 10_000 {
 				if names, _ := os.ReadDir(dir); len(names) > 1 {
 					time.Sleep(time.Duration(try) * 300 * time.Microsecond)
-					_ = syscall.Kill(os.Getpid(), syscall.SIGTERM)
+					sent <- syscall.Kill(os.Getpid(), syscall.SIGTERM) == nil
 					return
 				}
 			}
@@ -38,7 +38,9 @@ func TestOutFileInterrupted(t *testing.T) {
 		late := make(chan os.Signal, 1) // one that comes too late is for us, and not the end
 		signal.Notify(late, syscall.SIGTERM)
 		err := o.write(text)
-		<-stop
+		if <-sent { // to the process, which may be handed it later than this goroutine goes on
+			<-late
+		}
 		signal.Stop(late)
 		want, mode := text, os.FileMode(0o600)
 		if err != nil {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"strings"
 
 	"github.com/agent-secret-store/assd/vault/api"
 	"github.com/agent-secret-store/assd/vault/client"
@@ -14,31 +13,24 @@ func (a *app) listOwners(cl *client.Client) error {
 	if err != nil {
 		return err
 	}
-	switch {
-	case a.JSON:
-		return a.json(map[string]any{"owners": append([]api.Owner{}, l.Items...)})
-	case a.Quiet:
-		var b strings.Builder
-		for _, o := range l.Items {
-			b.WriteString(foreign(o.Name, maxName) + "\n")
-		}
-		return a.answer(b.String())
+	return inventory[api.Owner]{
+		items: l.Items, key: "owners", name: func(o api.Owner) string { return o.Name }, row: ownerRow,
+		sheet: sheet{
+			title: "Owners", count: plural(len(l.Items), "owner"),
+			columns: []string{"Name", "ID", "Passphrase", "Created", "Last active"},
+		},
+	}.print(a)
+}
+
+func ownerRow(o api.Owner) []string {
+	passphrase, active := "none", "never"
+	if o.HasPassphrase {
+		passphrase = "set"
 	}
-	t := sheet{
-		title: "Owners", count: plural(len(l.Items), "owner"),
-		columns: []string{"Name", "ID", "Passphrase", "Created", "Last active"},
+	if o.LastActiveAt != nil {
+		active = moment(*o.LastActiveAt)
 	}
-	for _, o := range l.Items {
-		passphrase, active := "none", "never"
-		if o.HasPassphrase {
-			passphrase = "set"
-		}
-		if o.LastActiveAt != nil {
-			active = moment(*o.LastActiveAt)
-		}
-		t.rows = append(t.rows, []string{o.Name, o.ID, passphrase, day(o.CreatedAt), active})
-	}
-	return a.answer(t.String())
+	return []string{o.Name, o.ID, passphrase, day(o.CreatedAt), active}
 }
 
 // createOwner makes an owner and prints what nobody can ask for again.

@@ -2,10 +2,8 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 
 	"github.com/agent-secret-store/assd/internal/wipe"
@@ -70,12 +68,4 @@ func checkPassphrase(text []byte, flag string) ([]byte, error) {
 // passphraseFault says what is wrong with the file, whose name may be anything.
 func passphraseFault(flag string, err error) error {
 	return usage("the file of "+flag+" cannot be used: "+err.Error(), "give another file, or leave "+flag+" out to be asked on the terminal")
-}
-
-// bareError is err without the path.
-func bareError(err error) error {
-	if e, ok := errors.AsType[*fs.PathError](err); ok {
-		return e.Err
-	}
-	return err
 }

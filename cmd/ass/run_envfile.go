@@ -34,7 +34,7 @@ func readEnvFile(name string) ([]envLine, error) {
 	text, err := readBounded(name)
 	defer clear(text)
 	if err != nil {
-		return nil, usage("the env file "+foreign(name, maxMessage)+" cannot be read: "+bareError(err).Error(), "give another with --env-file")
+		return nil, fileFault(codeUsage, "the file of --env-file", "read", err, "give another with --env-file")
 	}
 	pairs, err := dotenv.Parse(string(text), maxEnvLines)
 	defer dotenv.Wipe(pairs)

@@ -3,6 +3,7 @@ package main_test
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hkdf"
@@ -37,14 +38,30 @@ func sealVault(t *testing.T, flags ...string) (v *realVault, owner string) {
 	v.start()
 	t.Cleanup(v.stop)
 	v.ass("login", "--no-passphrase")
+	v.ass("secrets", "set", "a/K", "the value that must not stay")
+	return v, v.owner()
+}
+
+// owner is the key that ass login has kept.
+func (v *realVault) owner() string {
+	v.t.Helper()
 	rc, err := os.ReadFile(filepath.Join(v.dir, ".assrc"))
 	if err != nil {
-		t.Fatal(err)
+		v.t.Fatal(err)
 	}
-	_, owner, _ = strings.Cut(string(rc), "ASS_AGENT_KEY=")
-	owner, _, _ = strings.Cut(owner, "\n")
-	v.ass("secrets", "set", "a/K", "the value that must not stay")
-	return v, strings.Trim(owner, `"`)
+	_, key, _ := strings.Cut(string(rc), "ASS_AGENT_KEY=")
+	key, _, _ = strings.Cut(key, "\n")
+	return strings.Trim(key, `"`)
+}
+
+// makes writes a program.
+func (v *realVault) makes(name, text string) (path string) {
+	v.t.Helper()
+	path = filepath.Join(v.dir, name)
+	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+text+"\n"), 0o755); err != nil {
+		v.t.Fatal(err)
+	}
+	return path
 }
 
 // asks makes one request on a connection of its own.
@@ -153,6 +170,107 @@ func (v *realVault) verifies() {
 	if out, err := exec.Command(filepath.Join(bin, "assd"), "verify", "--data-dir", filepath.Join(v.dir, "data")).CombinedOutput(); err != nil {
 		v.t.Errorf("verify: %v\n%s", err, out)
 	}
+}
+
+// TestSealThenTerm: a daemon that is stopped just after it was sealed, whatever it is at by
+// then, ends well and leaves a whole file.
+func TestSealThenTerm(t *testing.T) {
+	v, owner := sealVault(t)
+	for n, after := range []time.Duration{0, 5 * time.Millisecond, 40 * time.Millisecond} {
+		if n > 0 {
+			v.start()
+		}
+		v.wants(200, "POST", "/v1/vault/seal", owner, "")
+		time.Sleep(after)
+		v.verifies()
+	}
+	v.start()
+	v.wants(200, "GET", "/v1/secrets/a/K", owner, "")
+}
+
+// TestSealOnAGivenSocket: the socket that systemd has handed over outlives a seal, is served
+// on before and behind it, and is not removed at the end.
+func TestSealOnAGivenSocket(t *testing.T) {
+	v := newRealVault(t)
+	socket := filepath.Join(v.dir, "s")
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: socket, Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close() // which systemd keeps
+	f, err := l.File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	before, err := os.Stat(socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.files = []*os.File{f}
+	v.program = v.makes("activated", `LISTEN_FDS=1 LISTEN_PID=$$ exec `+filepath.Join(bin, "assd")+` "$@"`)
+	v.start()
+	t.Cleanup(v.stop)
+	v.ass("login", "--no-passphrase")
+	owner := v.owner()
+	for range 2 {
+		v.wants(200, "POST", "/v1/vault/seal", owner, "")
+		v.wants(503, "GET", "/v1/me", owner, "")
+		v.wants(200, "POST", "/v1/vault/unseal", "", "")
+		v.wants(200, "GET", "/v1/me", owner, "")
+	}
+	v.wants(200, "POST", "/v1/vault/seal", owner, "")
+	v.daemon.Process.Signal(syscall.SIGTERM)
+	if err := v.daemon.Wait(); err != nil {
+		t.Errorf("the daemon ended so: %v\n%s", err, v.log.String())
+	}
+	if is, err := os.Stat(socket); err != nil || !os.SameFile(before, is) {
+		t.Errorf("it has not left systemd's socket as it was: %v", err)
+	}
+}
+
+// TestSealedWhileTheFileChanges: a vault with an approval passphrase goes by the
+// configuration that was accepted. What changes while an owner has sealed it waits for
+// acceptance; where a start was sealed by flags that nobody has accepted, that is told as
+// soon as it shows, and nothing is served by them.
+func TestSealedWhileTheFileChanges(t *testing.T) {
+	v := newRealVault(t)
+	secret := v.file("secret", "correct horse battery staple")
+	accepted := fmt.Sprintf("seal-command = %q\nlog-level = \"info\"", v.makes("opens", "exec cat "+secret))
+	changed := strings.Replace(accepted, "info", "debug", 1)
+	v.flags = []string{"--seal", "command", "--config", v.file("assd.toml", accepted)}
+	v.start()
+	t.Cleanup(v.stop)
+	v.ass("login", "--passphrase-file", v.file("pass", passphrase))
+	owner := v.owner()
+
+	v.wants(200, "POST", "/v1/vault/seal", owner, "")
+	v.file("assd.toml", changed)
+	v.wants(200, "POST", "/v1/vault/unseal", "", "")
+	if me := v.wants(200, "GET", "/v1/me", owner, ""); !strings.Contains(me, `"config":"held"`) {
+		t.Errorf("changed while sealed, it is in force: %s", me)
+	}
+	v.verifies()
+
+	if err := os.Rename(secret, secret+".away"); err != nil {
+		t.Fatal(err)
+	}
+	v.start()
+	v.wants(503, "GET", "/v1/me", owner, "")
+	if err := os.Rename(secret+".away", secret); err != nil {
+		t.Fatal(err)
+	}
+	const told = "the configuration file sets other than what an owner has accepted last: log-level; that counted while the vault was sealed: put it back"
+	if answer := v.wants(500, "POST", "/v1/vault/unseal", "", ""); !strings.Contains(answer, told) {
+		t.Errorf("told %s", answer)
+	}
+	if err := v.daemon.Wait(); v.daemon.ProcessState.ExitCode() != 1 || strings.Count(v.log.String(), "assd: "+told) != 1 {
+		t.Errorf("it ended so: %v\n%s", err, v.log.String())
+	}
+	v.file("assd.toml", accepted)
+	v.start()
+	v.wants(200, "GET", "/v1/me", owner, "")
+	v.verifies()
 }
 
 // TestSealLetsRequestsFinish: what is under way is answered, streams end, and what comes
@@ -302,6 +420,35 @@ func openSlot(t *testing.T, slot seal.Slot, tenant, keyFile string) []byte {
 	return root
 }
 
+// TestUnsealAtOnce: who has just sealed the vault unseals it, also on the same
+// connection, and is not told by the daemon that ends that it is sealed.
+func TestUnsealAtOnce(t *testing.T) {
+	v, owner := sealVault(t)
+	client := &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", filepath.Join(v.dir, "s"))
+	}}}
+	post := func(path string) {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://h"+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+owner)
+		res, err := client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		if b, _ := io.ReadAll(res.Body); res.StatusCode != http.StatusOK {
+			t.Fatalf("%s: %d %s", path, res.StatusCode, b)
+		}
+	}
+	for range 5 {
+		post("/v1/vault/seal")
+		post("/v1/vault/unseal")
+	}
+}
+
 // TestSealThatCannotGoOn: a daemon that cannot execute itself ends, with one line.
 func TestSealThatCannotGoOn(t *testing.T) {
 	v := newRealVault(t)
@@ -330,14 +477,7 @@ func TestSealThatCannotGoOn(t *testing.T) {
 func TestSealKeepsTheHelper(t *testing.T) {
 	v := newRealVault(t)
 	data := filepath.Join(v.dir, "data")
-	makes := func(name, text string) string {
-		path := filepath.Join(v.dir, name)
-		if err := os.WriteFile(path, []byte("#!/bin/sh\n"+text+"\n"), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		return path
-	}
-	opens, rotates := makes("opens", "echo correct horse battery staple"), makes("rotates", "date +%s%N")
+	opens, rotates := v.makes("opens", "echo correct horse battery staple"), v.makes("rotates", "date +%s%N")
 	v.flags = []string{"--config", v.file("assd.toml", fmt.Sprintf("seal-command = %q\n[[rotator]]\npath = \"a/K\"\ncommand = [%q]", opens, rotates))}
 	init := exec.Command(filepath.Join(bin, "assd"), "init", "--json", "--seal", "command", "--seal-command", opens, "--data-dir", data)
 	out, err := init.Output()

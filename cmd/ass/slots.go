@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/agent-secret-store/assd/vault/api"
 )
@@ -46,24 +45,13 @@ func (slotsListCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	switch {
-	case a.JSON:
-		return a.json(map[string]any{"slots": append([]api.Slot{}, l.Items...)})
-	case a.Quiet:
-		var b strings.Builder
-		for _, s := range l.Items {
-			b.WriteString(foreign(s.ID, maxName) + "\n")
-		}
-		return a.answer(b.String())
-	}
-	t := sheet{
-		title: "Slots", count: plural(len(l.Items), "slot"),
-		columns: []string{"ID", "Kind", "Added", "By", "A try costs", "Opened it"},
-	}
-	for _, s := range l.Items {
-		t.rows = append(t.rows, slotRow(s))
-	}
-	return a.answer(t.String())
+	return inventory[api.Slot]{
+		items: l.Items, key: "slots", name: func(s api.Slot) string { return s.ID }, row: slotRow,
+		sheet: sheet{
+			title: "Slots", count: plural(len(l.Items), "slot"),
+			columns: []string{"ID", "Kind", "Added", "By", "A try costs", "Opened it"},
+		},
+	}.print(a)
 }
 
 func slotRow(s api.Slot) []string {

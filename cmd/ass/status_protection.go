@@ -44,6 +44,9 @@ func (s *health) protection(a *app) []row {
 		pending += "; see them with: ass approvals list"
 	}
 	rows = append(rows, row{"Data file", dataFile(p)})
+	if p.HeadProblem != "" {
+		rows = append(rows, row{"Head file", a.bad("✗") + " an older copy of the data file would pass for the newest: " + foreign(p.HeadProblem, maxMessage)})
+	}
 	return append(rows, row{"Owners", fmt.Sprint(p.Owners)}, row{"Waiting for approval", pending})
 }
 

@@ -103,6 +103,7 @@ func TestClaimOffersAPassphrase(t *testing.T) {
 	}
 	c.shows("Write this down", 1)
 	c.shows("Vault claimed", 1)
+	c.shows("ass vault slots add --seal passphrase --generate", 1)
 	if !strings.Contains(v.ass("status"), "Approval passphrase: ✓ set") || strings.Contains(c.screen(), "horse") {
 		t.Errorf("the screen says %q", c.screen())
 	}
@@ -122,6 +123,7 @@ func TestClaimWithoutAPassphrase(t *testing.T) {
 		if code := c.exitCode(); code != 0 || strings.Contains(c.screen(), "Write this down") {
 			t.Errorf("%v: exit code %d, the screen says %q", args, code, c.screen())
 		}
+		c.shows("To have a generated passphrase open it too", 1)
 		if !strings.Contains(v.ass("status"), "Approval passphrase: ✗ not set") {
 			t.Errorf("%v: a passphrase is set", args)
 		}

@@ -44,24 +44,16 @@ func (tokensListCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	if a.JSON {
-		return a.json(map[string]any{"tokens": append([]api.Token{}, l.Items...)})
-	}
-	if a.Quiet {
-		var b strings.Builder
-		for _, t := range l.Items {
-			b.WriteString(foreign(t.ID, maxName) + "\n")
-		}
-		return a.answer(b.String())
-	}
-	t := sheet{
-		title: "Tokens", count: plural(len(l.Items), "live token"),
-		columns: []string{"ID", "Agent", "Scopes", "Uses", "Expires (UTC)"},
-	}
-	for _, tok := range l.Items {
-		t.rows = append(t.rows, []string{tok.ID, tok.AgentName, list(tok.Scopes, "none"), uses(tok), moment(tok.ExpiresAt)})
-	}
-	return a.answer(t.String())
+	return inventory[api.Token]{
+		items: l.Items, key: "tokens", name: func(t api.Token) string { return t.ID },
+		row: func(t api.Token) []string {
+			return []string{t.ID, t.AgentName, list(t.Scopes, "none"), uses(t), moment(t.ExpiresAt)}
+		},
+		sheet: sheet{
+			title: "Tokens", count: plural(len(l.Items), "live token"),
+			columns: []string{"ID", "Agent", "Scopes", "Uses", "Expires (UTC)"},
+		},
+	}.print(a)
 }
 
 // uses prints how often a token was used and how often it may be; without a

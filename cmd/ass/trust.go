@@ -138,6 +138,19 @@ func (a *app) otherRoots() *conflict {
 	return nil
 }
 
+// trustFault names the flag, and not the file that it gives, where that is not there.
+func (a *app) trustFault(e *client.FileError) error {
+	for name, value := range map[string]*string{"--ca-cert": a.CACert, "--client-cert": a.ClientCert, "--client-key": a.ClientKey} {
+		if value == nil || isThere(e.Path) {
+			continue
+		}
+		if path, err := filepath.Abs(*value); err == nil && path == e.Path {
+			return fileFault(codeFailed, "the file of "+name, "used", e.Err, e.Hint())
+		}
+	}
+	return e
+}
+
 // source is where a setting was given: flag or, without one, environment.
 func source(flag *string, name, env string) string {
 	if flag != nil {

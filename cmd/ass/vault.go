@@ -55,11 +55,7 @@ Examples:
 
 // Run prints the certificate; how to use it goes to stderr.
 func (vaultCertCmd) Run(a *app) error {
-	t, err := a.place()
-	if err != nil {
-		return err
-	}
-	c, err := a.dial(t, "")
+	t, c, err := a.withoutKey()
 	if err != nil {
 		return err
 	}

@@ -26,6 +26,7 @@ type realVault struct {
 
 	program string       // "": assd under test
 	flags   []string     // besides those of data dir and socket
+	files   []*os.File   // that the daemon gets as descriptors 3 and so on
 	log     bytes.Buffer // of the daemon, to be read once that has ended
 }
 
@@ -65,7 +66,7 @@ func (v *realVault) start() {
 	args := append([]string{"serve", "--data-dir", filepath.Join(v.dir, "data"), "--socket", filepath.Join(v.dir, "s")}, v.flags...)
 	v.daemon = exec.Command(cmp.Or(v.program, filepath.Join(bin, "assd")), args...)
 	v.daemon.Env = v.env[:1]
-	v.daemon.Stderr = &v.log
+	v.daemon.Stderr, v.daemon.ExtraFiles = &v.log, v.files
 	if err := v.daemon.Start(); err != nil {
 		v.t.Fatal(err)
 	}

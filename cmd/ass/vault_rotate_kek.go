@@ -51,14 +51,9 @@ func (c *vaultRotateKEKCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	want := api.KEKRotation{Root: c.Root, DropOthers: c.DropOthers}
-	for _, path := range c.SlotPassphraseFile {
-		text, err := a.readPassphrase(path, "--slot-passphrase-file")
-		if err != nil {
-			return err
-		}
-		want.SlotPassphrases = append(want.SlotPassphrases, string(text))
-		clear(text)
+	want, err := c.wanted(a)
+	if err != nil {
+		return err
 	}
 	var r *api.KEKRotated
 	act := "turn over the keys of the vault"
@@ -78,6 +73,25 @@ func (c *vaultRotateKEKCmd) Run(a *app) error {
 			return err
 		}
 	}
+	return c.print(a, r)
+}
+
+// wanted is what the flags ask for.
+func (c *vaultRotateKEKCmd) wanted(a *app) (want api.KEKRotation, err error) {
+	want.Root, want.DropOthers = c.Root, c.DropOthers
+	for _, path := range c.SlotPassphraseFile {
+		text, err := a.readPassphrase(path, "--slot-passphrase-file")
+		if err != nil {
+			return want, err
+		}
+		want.SlotPassphrases = append(want.SlotPassphrases, string(text))
+		clear(text)
+	}
+	return want, nil
+}
+
+// print says what has changed, and what to do with the new verification key.
+func (c *vaultRotateKEKCmd) print(a *app, r *api.KEKRotated) error {
 	if a.JSON {
 		return a.json(r)
 	}

@@ -59,11 +59,7 @@ Examples:
 
 // Run opens the vault.
 func (vaultUnsealCmd) Run(a *app) error {
-	t, err := a.place()
-	if err != nil {
-		return err
-	}
-	c, err := a.dial(t, "")
+	_, c, err := a.withoutKey()
 	if err != nil {
 		return err
 	}

@@ -30,24 +30,16 @@ func (webhooksListCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	switch {
-	case a.JSON:
-		return a.json(map[string]any{"webhooks": append([]api.Webhook{}, l.Items...)})
-	case a.Quiet:
-		var b strings.Builder
-		for _, w := range l.Items {
-			b.WriteString(foreign(w.Name, maxName) + "\n")
-		}
-		return a.answer(b.String())
-	}
-	t := sheet{
-		title: "Webhooks", count: plural(len(l.Items), "webhook"), whole: true,
-		columns: []string{"Name", "To", "Events", "State", "Waiting"},
-	}
-	for _, w := range l.Items {
-		t.rows = append(t.rows, []string{w.Name, w.Origin, strings.Join(w.Events, ", "), webhookState(w), waiting(w)})
-	}
-	return a.answer(t.String())
+	return inventory[api.Webhook]{
+		items: l.Items, key: "webhooks", name: func(w api.Webhook) string { return w.Name },
+		row: func(w api.Webhook) []string {
+			return []string{w.Name, w.Origin, strings.Join(w.Events, ", "), webhookState(w), waiting(w)}
+		},
+		sheet: sheet{
+			title: "Webhooks", count: plural(len(l.Items), "webhook"), whole: true,
+			columns: []string{"Name", "To", "Events", "State", "Waiting"},
+		},
+	}.print(a)
 }
 
 // webhookState says how a webhook stands, as far as the daemon has tried it.

@@ -3,9 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -40,10 +38,8 @@ func readBackup(table any) (*backup, error) {
 		return nil, errors.New("backup is a table: [backup]")
 	}
 	b := &backup{every: defaultBackupEvery, keep: defaultBackupKeep}
-	for _, name := range slices.Sorted(maps.Keys(values)) {
-		if err := b.set(name, values[name]); err != nil {
-			return nil, fmt.Errorf("[backup]: %w", err)
-		}
+	if err := setAll(values, b.set); err != nil {
+		return nil, fmt.Errorf("[backup]: %w", err)
 	}
 	if b.dir == "" {
 		return nil, errors.New(`[backup]: the folder is missing: dir = "/mnt/backups"`)

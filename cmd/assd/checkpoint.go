@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -67,10 +66,8 @@ func (c checkpoint) String() string {
 
 func readCheckpoint(values map[string]any) (c checkpoint, err error) {
 	c.every = defaultCheckpointEvery
-	for _, name := range slices.Sorted(maps.Keys(values)) {
-		if err := c.set(name, values[name]); err != nil {
-			return c, err
-		}
+	if err := setAll(values, c.set); err != nil {
+		return c, err
 	}
 	hook, places := c.url.Host() != "", 0
 	for _, there := range []bool{c.file != "", hook, c.syslog != nil} {

@@ -49,6 +49,8 @@ type dataFlags struct {
 
 	SealCommand string `env:"ASSD_SEAL_COMMAND" placeholder:"COMMAND" help:"Program, by its absolute path, and arguments, whose output opens the vault's command slots. No shell reads it."`
 
+	Typed typed `kong:"-"` // what stands on the command line itself
+
 	memo   *memo       // what opened the vault already; nil: it is asked for each time
 	asUser *runas.User // whom this process runs as by now
 }
@@ -127,7 +129,11 @@ func parse(c *cli, args []string, out output, options ...kong.Option) (*kong.Con
 	if err != nil {
 		return nil, err
 	}
-	return parser.Parse(args)
+	ctx, err := parser.Parse(args)
+	if err == nil {
+		c.typed(typedIn(ctx))
+	}
+	return ctx, err
 }
 
 // grammar is the command line's flags, for a configuration that is read later.

@@ -79,7 +79,7 @@ func configFile(args []string) (file *fileConfig, err error) {
 		return &fileConfig{}, nil
 	}
 	d := c.dataFlags(ctx.Command())
-	load := func() (*fileConfig, error) { return loadConfig(d.configFile(), d.Config != "", ctx.Model) }
+	load := func() (*fileConfig, error) { return d.loadConfig(ctx.Model) }
 	if ctx.Command() == "serve" {
 		file, err = c.Serve.readConfig(load, ctx.Model)
 	} else if file, err = load(); err == nil {
@@ -122,6 +122,18 @@ func (d dataFlags) configFile() string {
 		return d.Config
 	}
 	return filepath.Join(d.dataDir(), api.ConfigFile)
+}
+
+// loadConfig reads the configuration file, which has to exist where it is named.
+func (d dataFlags) loadConfig(app *kong.Application) (*fileConfig, error) {
+	file, err := loadConfig(d.configFile(), d.Config != "", app)
+	return file, d.unnamedConfig(err)
+}
+
+// unnamedConfig is an error about the configuration file, without a name that was typed
+// and names nothing.
+func (d dataFlags) unnamedConfig(err error) error {
+	return d.Typed.unnamed("--config", d.configFile(), err)
 }
 
 // loadConfig reads the file at path, which need not exist unless it must.
@@ -172,19 +184,24 @@ func (c *fileConfig) open() error {
 
 // dataFlags are those of the command that was given.
 func (c *cli) dataFlags(command string) dataFlags {
-	switch command {
-	case "init":
-		return c.Init.dataFlags
-	case "verify":
-		return c.Verify.dataFlags
-	case "restore <file>":
-		return c.Restore.dataFlags
-	case "passphrase set":
-		return c.Passphrase.Set.dataFlags
-	case "recover-owner":
-		return c.RecoverOwner.dataFlags
-	default:
-		return c.Serve.dataFlags
+	if d, ok := c.allDataFlags()[command]; ok {
+		return *d
+	}
+	return c.Serve.dataFlags
+}
+
+// allDataFlags are those of each command.
+func (c *cli) allDataFlags() map[string]*dataFlags {
+	return map[string]*dataFlags{
+		"serve": &c.Serve.dataFlags, "init": &c.Init.dataFlags, "verify": &c.Verify.dataFlags, "restore <file>": &c.Restore.dataFlags,
+		"passphrase set": &c.Passphrase.Set.dataFlags, "recover-owner": &c.RecoverOwner.dataFlags,
+	}
+}
+
+// typed notes what stands on the command line; of what was not given there is nothing.
+func (c *cli) typed(t typed) {
+	for _, d := range c.allDataFlags() {
+		d.Typed = t
 	}
 }
 

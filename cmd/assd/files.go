@@ -30,6 +30,7 @@ type files struct {
 	log    hclog.Logger
 	policy operator.File
 	named  bool // the policy's path was given
+	typed  typed
 	config operator.File
 	app    *kong.Application
 	apply  func(settings, opened) // puts the tables in force
@@ -46,7 +47,7 @@ func (c *serveCmd) files(d *daemon, inUse *fileConfig) (*files, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &files{vault: d.vault, log: d.log, named: c.Policy != "", inUse: inUse, app: app, apply: d.apply, runs: d.commands, told: map[string]string{}}
+	f := &files{vault: d.vault, log: d.log, named: c.Policy != "", typed: c.Typed, inUse: inUse, app: app, apply: d.apply, runs: d.commands, told: map[string]string{}}
 	f.policy = operator.File{Path: c.policyFile(), Max: policy.MaxFile, What: "policy", Flag: "--policy"}
 	f.config = configSource(c.configFile())
 	return f, nil
@@ -133,9 +134,11 @@ func (f *files) lookPolicy(ctx context.Context, asked bool) {
 		return
 	}
 	if errors.Is(err, operator.ErrMissing) {
-		err = fmt.Errorf("%q is missing: put it back, or for no rules a file with a comment alone", f.policy.Path)
+		err = fmt.Errorf("%s is missing: put it back, or for no rules a file with a comment alone", f.typed.name("--policy", f.policy.Path))
+	} else {
+		err = f.typed.unnamed("--policy", f.policy.Path, err)
 	}
-	changed, err := f.vault.OfferPolicy(ctx, f.policy.Path, text, err)
+	changed, err := f.vault.OfferPolicy(ctx, f.typed.shown("--policy", f.policy.Path), text, err)
 	switch {
 	case err == nil && (changed || asked):
 		f.log.Info("policy in force", "file", f.policy.Path, "changed", changed)
@@ -175,6 +178,7 @@ func (f *files) lookConfig(ctx context.Context, asked bool) {
 	if text, err = f.config.Settled(ctx); ctx.Err() != nil {
 		return
 	}
+	err = f.typed.unnamed("--config", f.config.Path, err)
 	var next *fileConfig
 	if err == nil {
 		next, err = parseConfig(f.config.Path, text, f.app)
@@ -235,7 +239,7 @@ func (f *files) offerConfig(ctx context.Context, next *fileConfig) error {
 }
 
 func (f *files) configProblem(ctx context.Context, problem error) error {
-	_, err := f.vault.OfferConfig(ctx, f.config.Path, nil, problem)
+	_, err := f.vault.OfferConfig(ctx, f.typed.shown("--config", f.config.Path), nil, problem)
 	return err
 }
 

@@ -62,7 +62,7 @@ func (h *handed) config() (*fileConfig, error) {
 		return nil, err
 	}
 	path := h.Serve.configFile()
-	file, problem := loadConfig(path, h.Serve.Config != "", app)
+	file, problem := h.Serve.loadConfig(app)
 	if problem != nil {
 		file = &fileConfig{path: path, onDisk: &seenConfig{problem: problem}}
 	}
@@ -96,7 +96,7 @@ func (h *handed) bind(d *daemon) error {
 		return err
 	}
 	d.network, err = h.Serve.tlsFlags.over(l, h.Serve.dataDir(), d.log)
-	return err
+	return h.Serve.unnamedTLS(err)
 }
 
 // listener is a socket that was handed over, and is listened on.
@@ -147,7 +147,7 @@ func (h *handed) commandSecret(ctx context.Context, file *fileConfig, set settin
 		return nil, errNoProgram
 	}
 	if _, err := h.helper.Load(ctx, set.digest); err != nil {
-		return nil, fmt.Errorf("having the helper read the configuration: %w", err)
+		return nil, fmt.Errorf("having the helper read the configuration: %w", h.Serve.unnamedConfig(err))
 	}
 	p, err := h.helper.Run(ctx, helper.Job{Digest: set.digest, Index: len(set.rotators), Timeout: sealCommandTime})
 	return printedSecret(p.Out, p.Err, err)

@@ -48,6 +48,7 @@ func runHelper(path string) error {
 
 // commands has the helper run what rotators name, and what opens slots.
 type commands struct {
+	data    dataFlags // where the configuration file is
 	log     hclog.Logger
 	vault   *vault.Vault
 	helper  *helper.Helper // nil: there was no command at the start
@@ -64,8 +65,8 @@ const helperTime = 10 * time.Second
 
 // startCommands starts the helper, if there is a command to run, before anyone is
 // answered and before the daemon gives up the right to.
-func startCommands(v *vault.Vault, set settings, config string, log hclog.Logger, over *handed) (*commands, error) {
-	c := &commands{log: log, vault: v, folders: set.commandFolders()}
+func startCommands(v *vault.Vault, set settings, data dataFlags, log hclog.Logger, over *handed) (*commands, error) {
+	c := &commands{data: data, log: log, vault: v, folders: set.commandFolders()}
 	if over != nil {
 		return c.takeOver(over, set)
 	}
@@ -73,7 +74,7 @@ func startCommands(v *vault.Vault, set settings, config string, log hclog.Logger
 		c.use(set)
 		return c, nil
 	}
-	path, err := filepath.Abs(config)
+	path, err := filepath.Abs(data.configFile())
 	if err != nil {
 		return nil, fmt.Errorf("starting the helper: %w", err)
 	}
@@ -138,7 +139,7 @@ func (c *commands) load() error {
 	defer stop()
 	found, err := c.helper.Load(ctx, c.inForce)
 	if failed := (*helper.Failure)(nil); errors.As(err, &failed) {
-		c.log.Warn("the helper could not take the configuration file", "reason", failed.Why)
+		c.log.Warn("the helper could not take the configuration file", "reason", c.data.unnamedConfig(failed).Error())
 		return nil
 	}
 	if err != nil {

@@ -72,7 +72,11 @@ func (c *initCmd) Run(out output) error {
 		return err
 	}
 	claim.RecoveryPassphrase = recovery // there is no approval passphrase yet, which would have one of its own
-	return c.print(out, claim)
+	if err := c.print(out, claim); err != nil {
+		return err
+	}
+	c.offerRecovery(out)
+	return nil
 }
 
 // check refuses flags that do not go together, before anything is made.
@@ -102,13 +106,18 @@ Log in:     ass login --api-url %s     (it asks for the key)
 
 // recoveryText says what opens the vault when the first slot's secret is lost.
 func (c *initCmd) recoveryText(text string) string {
-	if text != "" {
-		return "  Recovery:          " + text + "   <- write this down, it opens the vault, and is shown once\n"
-	}
-	if c.Seal == string(seal.KindPassphrase) {
+	if text == "" {
 		return ""
 	}
-	return "\nNothing else opens it than its " + opensWith[seal.Kind(c.Seal)] + ". To add a passphrase:   ass vault slots add --seal passphrase\n"
+	return "  Recovery:          " + text + "   <- write this down, it opens the vault, and is shown once\n"
+}
+
+// offerRecovery tells a person who has not asked for a recovery passphrase how to get one.
+func (c *initCmd) offerRecovery(out output) {
+	if !c.JSON && !c.Recovery {
+		fmt.Fprintf(out.stderr, "Nothing opens this vault but its %s: when that is lost, so is the vault. To have a generated passphrase open it too, once assd runs: ass vault slots add --seal passphrase --generate\n",
+			opensWith[seal.Kind(c.Seal)])
+	}
 }
 
 // opensWith names the secrets of slots for a person.

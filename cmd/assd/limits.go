@@ -3,9 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"math"
-	"slices"
 
 	"github.com/agent-secret-store/assd/vault/server"
 )
@@ -40,10 +38,8 @@ func readLimits(table any) (limits, error) {
 	if !ok {
 		return l, errors.New("limits is a table: [limits]")
 	}
-	for _, name := range slices.Sorted(maps.Keys(values)) {
-		if err := l.set(name, values[name]); err != nil {
-			return l, err
-		}
+	if err := setAll(values, l.set); err != nil {
+		return l, err
 	}
 	return l, nil
 }

@@ -74,6 +74,17 @@ func (f tlsFlags) names() ([]certs.Name, error) {
 	return names, nil
 }
 
+// unnamedTLS is an error of the TLS side, without the name of a file that was typed and is
+// not there.
+func (c *serveCmd) unnamedTLS(err error) error {
+	for _, f := range []struct{ flag, path string }{{"--client-ca", c.ClientCA}, {"--tls-cert", c.TLSCert}, {"--tls-key", c.TLSKey}} {
+		if c.Typed[f.flag] && lookFor(f.path) != nil {
+			return c.Typed.unnamed(f.flag, f.path, err)
+		}
+	}
+	return err
+}
+
 // network is the TLS side of the daemon. The nil network is none.
 type network struct {
 	listener net.Listener

@@ -29,11 +29,22 @@ func (d dataFlags) vault() vault.Config {
 	if key == "" {
 		key = filepath.Join(cfg.Dir, "root.key")
 	}
-	cfg.Openers = []vault.Opener{vault.FileOpener(key), d.memo.once(d.commandOpener())}
+	cfg.Openers = []vault.Opener{d.fileOpener(key), d.memo.once(d.commandOpener())}
 	if os.Getuid() == os.Geteuid() { // a keyring is a user's, and this may be half another's yet
 		cfg.Openers = append(cfg.Openers, d.memo.once(keyringOpener()))
 	}
 	return cfg
+}
+
+// fileOpener opens file slots with the key file at path.
+func (d dataFlags) fileOpener(path string) vault.Opener {
+	o := vault.FileOpener(path)
+	read := o.Secret
+	o.Secret = func(ctx context.Context, tenant string) (seal.Secret, error) {
+		secret, err := read(ctx, tenant)
+		return secret, d.Typed.unnamed("--key-file", path, err)
+	}
+	return o
 }
 
 // keyFile is the key file that is named, and whether systemd has given it; "": none is.
@@ -77,7 +88,7 @@ func (d dataFlags) commandSecret(ctx context.Context) (seal.Secret, error) {
 		cmd.Start = u.AsRoot
 	}
 	p, err := cmd.Run(ctx)
-	return printedSecret(p.Out, p.Err, err)
+	return printedSecret(p.Out, p.Err, d.Typed.unnamed("--seal-command", argv[0], err))
 }
 
 // printedSecret is the secret of a command that has ended, or why there is none.
@@ -157,7 +168,7 @@ func (m *memo) once(o vault.Opener) vault.Opener {
 			return ask(ctx, tenant)
 		}
 		if s, known := m.secrets[o.Kind]; known {
-			return borrowed{s}, nil
+			return seal.Lent(s), nil
 		}
 		if err, known := m.errs[o.Kind]; known {
 			return nil, err
@@ -168,7 +179,7 @@ func (m *memo) once(o vault.Opener) vault.Opener {
 			return nil, err
 		}
 		m.secrets[o.Kind] = s
-		return borrowed{s}, nil
+		return seal.Lent(s), nil
 	}
 	return o
 }
@@ -183,11 +194,6 @@ func (m *memo) wipe() {
 	}
 	m.secrets, m.errs = nil, nil
 }
-
-// borrowed is a secret that whoever uses it must not wipe.
-type borrowed struct{ seal.Secret }
-
-func (borrowed) Wipe() {}
 
 // sealCommand is a command whose output opens a slot.
 func sealCommand(argv []string) helper.Command {

@@ -161,7 +161,7 @@ func askHidden(tty *os.File, prompt string) ([]byte, error) {
 func readPassphrase(path, flag string) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, &exitError{2, fmt.Errorf("%s: %w", flag, err)}
+		return nil, &exitError{2, unnamed("the file of "+flag, path, fmt.Errorf("%s: %w", flag, err))}
 	}
 	var b []byte
 	if info.Mode().IsRegular() {

@@ -48,6 +48,9 @@ Examples:
 
 // Run restores.
 func (c *restoreCmd) Run(out output) error {
+	if err := c.look(); err != nil {
+		return fmt.Errorf("nothing was changed: %w", err)
+	}
 	restore := vault.Restore
 	if c.AsNew {
 		restore = vault.RestoreAsNew
@@ -69,6 +72,14 @@ func (c *restoreCmd) Run(out output) error {
 	return err
 }
 
+// look looks whether what the command line names is there, before anything is made.
+func (c *restoreCmd) look() error {
+	if dir := filepath.Dir(c.KeyFile); c.Typed["--key-file"] && lookFor(dir) != nil {
+		return unnamed("the file of --key-file", dir, lookFor(dir))
+	}
+	return unnamed("the backup", c.File, lookFor(c.File))
+}
+
 // printableLine is printable, with line ends.
 func printableLine(r rune) rune {
 	if r == '\n' {
@@ -86,6 +97,9 @@ func (c *restoreCmd) describe(r vault.Restored) string {
 	fmt.Fprintf(&b, "  opens with its slots: %s\n", strings.Join(r.Slots, ", "))
 	if r.Replaced != nil && r.Replaced.Head.Seq > 0 {
 		fmt.Fprintf(&b, "  in place of: head %d %s, %s\n", r.Replaced.Head.Seq, r.Replaced.Head.Hash, relations[r.Relation])
+	}
+	if r.Replaced != nil && r.Relation != vault.RelationOlder {
+		b.WriteString("  approval passphrase, accepted policy and configuration: those of the backup, whatever was set since\n")
 	}
 	if r.Aside != "" {
 		fmt.Fprintf(&b, "  what was there is kept: %s (old values are in it: once assd has been started and you do not need it, remove it)\n", r.Aside)

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -67,10 +66,8 @@ func called(values map[string]any) string {
 
 func readRotator(values map[string]any) (r rotator, err error) {
 	r.timeout = defaultTimeout
-	for _, name := range slices.Sorted(maps.Keys(values)) {
-		if err := r.set(name, values[name]); err != nil {
-			return r, err
-		}
+	if err := setAll(values, r.set); err != nil {
+		return r, err
 	}
 	_, timed := values["timeout"]
 	switch {

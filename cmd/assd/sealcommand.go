@@ -30,7 +30,7 @@ func splitCommand(line string) (argv []string, err error) {
 	case len(argv) > maxArguments:
 		return nil, fmt.Errorf("it has more than %d parts", maxArguments)
 	case len(argv) > 0 && !filepath.IsAbs(argv[0]):
-		return nil, fmt.Errorf("it begins with %q, and an absolute path is expected: no shell looks for it", argv[0])
+		return nil, errors.New("it begins with no absolute path, and no shell looks for one")
 	}
 	return argv, nil
 }

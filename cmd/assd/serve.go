@@ -150,31 +150,7 @@ func (c *serveCmd) run(out output, set settings, file *fileConfig, over *handed)
 		return err
 	}
 	d.ends = ends
-	err = d.drop(c.as)
-	if err == nil {
-		err = d.unlock(ctx, c, file, set)
-	}
-	if err == nil && d.phase != nil {
-		file, set, err = d.inForce(c, file)
-	}
-	if err == nil {
-		err = d.open(c, set.limits)
-	}
-	if err == nil {
-		d.commands, err = startCommands(d.vault, set, c.configFile(), log, over)
-	}
-	if err == nil {
-		d.files, err = c.files(d, file)
-	}
-	if err == nil {
-		err = d.files.begin(ctx)
-	}
-	if err == nil {
-		err = d.confine(append(c.folders(), set.folders()...))
-	}
-	if err == nil {
-		d.tell(ctx, set, d.files.inUse.opened)
-	}
+	err = d.start(ctx, c, set, file)
 	if errors.Is(err, errStopped) {
 		return d.close()
 	}
@@ -182,6 +158,39 @@ func (c *serveCmd) run(out output, set settings, file *fileConfig, over *handed)
 		return errors.Join(err, d.giveUp(err), d.close())
 	}
 	return d.serve(ctx, again)
+}
+
+// start does what comes before anybody is answered, or, of a sealed vault, is let in. What
+// it has begun when it fails is the caller's to end.
+func (d *daemon) start(ctx context.Context, c *serveCmd, set settings, file *fileConfig) (err error) {
+	if err := d.drop(c.as); err != nil {
+		return err
+	}
+	if err := d.unlock(ctx, c, file, set); err != nil {
+		return err
+	}
+	if d.phase != nil {
+		if file, set, err = d.inForce(c, file); err != nil {
+			return err
+		}
+	}
+	if err := d.open(c, set.limits); err != nil {
+		return err
+	}
+	if d.commands, err = startCommands(d.vault, set, c.dataFlags, d.log, d.over); err != nil {
+		return err
+	}
+	if d.files, err = c.files(d, file); err != nil {
+		return err
+	}
+	if err := d.files.begin(ctx); err != nil {
+		return err
+	}
+	if err := d.confine(append(c.folders(), set.folders()...)); err != nil {
+		return err
+	}
+	d.tell(ctx, set, d.files.inUse.opened)
+	return nil
 }
 
 // daemon is what is bound, open and served.
@@ -222,7 +231,7 @@ func (c *serveCmd) bind(log hclog.Logger, over *handed) (*daemon, error) {
 	}
 	n, err := c.tlsFlags.bind(c.dataDir(), c.as, log)
 	if err != nil {
-		return nil, errors.Join(err, c.as.AsRoot(l.Close))
+		return nil, errors.Join(c.unnamedTLS(err), c.as.AsRoot(l.Close))
 	}
 	return &daemon{log: log, socket: l, network: n, dataDir: c.dataDir(), serving: c, unlink: !given}, nil
 }

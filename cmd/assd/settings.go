@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/agent-secret-store/assd/internal/helper"
@@ -59,6 +61,17 @@ func listOf(name string, value any, most int) (all []map[string]any, err error) 
 		return nil, fmt.Errorf("there are more than %d tables [[%s]]", most, name)
 	}
 	return all, nil
+}
+
+// setAll hands each setting of a table to set, in the order of their names, until one is
+// refused.
+func setAll(values map[string]any, set func(name string, value any) error) error {
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		if err := set(name, values[name]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // unknownIn is what is said of a name that a table [[table]] does not have.

@@ -62,7 +62,7 @@ func (c *verifyCmd) Run(out output) error {
 		return &exitError{2, err}
 	}
 	if _, err := os.Lstat(c.KeyFile); c.KeyFile != "" && err != nil {
-		return &exitError{2, fmt.Errorf("--key-file: %w", err)}
+		return &exitError{2, c.Typed.unnamed("--key-file", c.KeyFile, fmt.Errorf("--key-file: %w", err))}
 	}
 	if c.AcceptRollback {
 		cfg, end := c.unsealing(c.dataFlags)
@@ -124,7 +124,7 @@ func (c *verifyCmd) known() ([]chain.Checkpoint, error) {
 	if c.Checkpoint != "-" {
 		var err error
 		if in, err = os.Open(c.Checkpoint); err != nil {
-			return nil, fmt.Errorf("--checkpoint: %w; name a file that ass audit checkpoint has printed, or - for stdin", err)
+			return nil, unnamed("the file of --checkpoint", c.Checkpoint, fmt.Errorf("--checkpoint: %w; name a file that ass audit checkpoint has printed, or - for stdin", err))
 		}
 		defer in.Close()
 	}

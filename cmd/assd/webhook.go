@@ -4,7 +4,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -53,10 +52,8 @@ func readHooks(value any) (all []hook, err error) {
 }
 
 func readHook(values map[string]any) (h hook, err error) {
-	for _, name := range slices.Sorted(maps.Keys(values)) {
-		if err := h.set(name, values[name]); err != nil {
-			return h, err
-		}
+	if err := setAll(values, h.set); err != nil {
+		return h, err
 	}
 	switch {
 	case h.url.Host() == "":

@@ -160,13 +160,19 @@ func (c *client) revokeAgent(ctx context.Context, a *agent) error {
 	return nil
 }
 
-// keep does what an owner does to a vault now and then: other keys, a file without free
-// pages, a backup.
+// keep does what an owner does to a vault now and then: other keys, with another root key
+// or without, a file without free pages, a backup.
 func (c *client) keep(ctx context.Context) error {
-	act := []struct{ path, event string }{
-		{"rotate-kek", "kek.rotate"}, {"compact", "vault.compact"}, {"backup", "vault.backup"},
-	}[c.random.IntN(3)]
-	id, err := c.http.call(ctx, "POST", "/v1/vault/"+act.path, c.l.v.owner, struct{}{}, nil)
+	none := map[string]bool{}
+	acts := []struct {
+		path, event string
+		want        map[string]bool
+	}{
+		{"rotate-kek", "kek.rotate", none}, {"rotate-kek", "kek.rotate", map[string]bool{"root": true}},
+		{"compact", "vault.compact", none}, {"backup", "vault.backup", none},
+	}
+	act := acts[c.random.IntN(len(acts))]
+	id, err := c.http.call(ctx, "POST", "/v1/vault/"+act.path, c.l.v.owner, act.want, nil)
 	if refused, ok := errors.AsType[*refusal](err); ok && refused.status == http.StatusConflict {
 		return nil // one is under way
 	}

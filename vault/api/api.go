@@ -120,6 +120,8 @@ type Protection struct {
 	FileBytes uint64 `json:"file_bytes"` // the data file
 	FreeBytes uint64 `json:"free_bytes"` // of it that hold nothing any more, until it is compacted
 
+	HeadProblem string `json:"head_problem,omitempty"` // why the head file, which tells an older copy of the data file, is behind
+
 	// Backups are those that the daemon takes by itself; null: none.
 	Backups *Backups `json:"backups,omitempty"`
 	// Restored is the restore from a backup of the last 30 days.

@@ -19,7 +19,7 @@ const (
 // OperatorFile is how policy.toml or assd.toml stands.
 type OperatorFile struct {
 	Name       string     `json:"name"`
-	Path       string     `json:"path"` // where the daemon looks
+	Path       string     `json:"path"` // where the daemon looks; "": nowhere, or what was typed names nothing
 	State      string     `json:"state"`
 	Problem    string     `json:"problem,omitempty"`
 	Text       string     `json:"text"`   // in force

@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/agent-secret-store/assd/internal/confine"
+	"github.com/agent-secret-store/assd/internal/durable"
 	"github.com/agent-secret-store/assd/internal/operator"
 	"github.com/agent-secret-store/assd/internal/peer"
 )
@@ -115,25 +116,11 @@ func (f *File) Send(ctx context.Context, c Checkpoint) error {
 // one whose folder failed.
 func (f *File) syncFolders() error {
 	for _, dir := range f.Folders() {
-		if err := syncFolder(dir); err != nil {
+		if err := durable.TrySyncDir(dir); err != nil {
 			return fmt.Errorf("syncing its folder: %w", plain(err))
 		}
 	}
 	return nil
-}
-
-// syncFolder makes the names in dir durable. A folder that we may not read, or whose file
-// system has no sync of folders, is as durable as it gets.
-func syncFolder(dir string) error {
-	d, err := os.Open(dir)
-	if err == nil {
-		err = d.Sync()
-		d.Close() //nolint:errcheck // only read
-	}
-	if errors.Is(err, fs.ErrPermission) || errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.EINVAL) {
-		return nil
-	}
-	return err
 }
 
 func (f *File) add(o *os.File, note []byte) error {

@@ -10,12 +10,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
-	"slices"
 	"syscall"
 	"time"
 
+	"github.com/agent-secret-store/assd/internal/backups"
 	"github.com/agent-secret-store/assd/internal/confine"
+	"github.com/agent-secret-store/assd/internal/durable"
 	"github.com/agent-secret-store/assd/internal/operator"
 	"github.com/agent-secret-store/assd/internal/peer"
 )
@@ -73,12 +73,6 @@ func (f *Folder) Check() error {
 	return nil
 }
 
-// backupNames are those of the files that Put makes: vault and time, so that they sort
-// by it, and nothing else is ever looked at or removed.
-var backupNames = regexp.MustCompile(`^(ten_[a-z2-7]{26})-(\d{8}T\d{6}Z)\.assd-backup$`)
-
-const backupTime = "20060102T150405Z"
-
 // Put writes a backup of the vault, with that SHA-256 in hex, as a file of its own, for
 // us alone to read, whole or not at all; reads it again; and then removes the oldest of
 // the same vault but for the newest few. It takes as long as it takes; when ctx ends it
@@ -89,14 +83,14 @@ func (f *Folder) Put(ctx context.Context, tenant string, at time.Time, b io.Read
 		if err := f.Check(); err != nil {
 			return err
 		}
-		name := tenant + "-" + at.UTC().Format(backupTime) + ".assd-backup"
-		if !backupNames.MatchString(name) {
+		name, ok := backups.Name(tenant, at)
+		if !ok {
 			return fmt.Errorf("%q is no name of a backup", name)
 		}
 		if err := f.write(draftName+tenant, name, b, sum); err != nil {
 			return fmt.Errorf("writing a backup: %w", plain(err))
 		}
-		if err := f.prune(tenant, name, keep); err != nil {
+		if err := backups.Prune(f.path, tenant, name, keep); err != nil {
 			return fmt.Errorf("removing an old backup: %w", plain(err))
 		}
 		return nil
@@ -132,7 +126,7 @@ func (f *Folder) write(draft, name string, b io.Reader, sum string) (err error) 
 	if err != nil {
 		return errors.Join(err, os.Remove(draft))
 	}
-	return syncFolder(f.path)
+	return durable.TrySyncDir(f.path)
 }
 
 func rereads(o *os.File, sum string) error {
@@ -149,47 +143,17 @@ func rereads(o *os.File, sum string) error {
 	return nil
 }
 
-// own are the backups of a vault that are there, oldest first.
-func (f *Folder) own(tenant string) (names []string, err error) {
-	entries, err := os.ReadDir(f.path)
-	for _, e := range entries {
-		if m := backupNames.FindStringSubmatch(e.Name()); m != nil && m[1] == tenant && e.Type().IsRegular() {
-			names = append(names, e.Name())
-		}
-	}
-	slices.Sort(names)
-	return names, err
-}
-
-// prune removes the oldest. Those with a later name than the one that was just put there
-// are of a clock that ran ahead, and so older than it.
-func (f *Folder) prune(tenant, newest string, keep int) error {
-	names, err := f.own(tenant)
-	if at, found := slices.BinarySearch(names, newest); found {
-		names = slices.Concat(names[at+1:], names[:at+1])
-	}
-	for _, name := range names[:max(0, len(names)-keep)] {
-		err = errors.Join(err, os.Remove(filepath.Join(f.path, name)))
-	}
-	return err
-}
-
 // Newest is when the newest backup of the vault that is there was taken; zero: there is
 // none, or it cannot be told now. One that says that it was taken after now is of a clock
 // that ran ahead, and does not count.
 func (f *Folder) Newest(ctx context.Context, tenant string, now time.Time) time.Time {
 	found := make(chan time.Time, 1)
 	err := f.attempts.run(ctx, func() error {
-		names, err := f.own(tenant)
-		names = slices.DeleteFunc(names, func(name string) bool { return backupNames.FindStringSubmatch(name)[2] > now.UTC().Format(backupTime) })
-		if err != nil || len(names) == 0 {
-			return err
-		}
-		at, err := time.Parse(backupTime, backupNames.FindStringSubmatch(names[len(names)-1])[2])
+		at, err := backups.Newest(f.path, tenant, now)
 		found <- at
 		return err
 	})
-	if err != nil || len(found) == 0 {
+	if err != nil {
 		return time.Time{}
 	}
 	return <-found

@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"github.com/agent-secret-store/assd/internal/durable"
 )
 
 // A key file is one line, 55 bytes: "assd-key-1:", 32 bytes in base64url
@@ -45,7 +47,7 @@ func CreateKeyFile(path string) (*FileKey, error) {
 	if err == nil {
 		err = os.Link(f.Name(), path) // and not Rename, which would replace another's
 	}
-	err = errors.Join(cause(err), os.Remove(f.Name()), syncDir(filepath.Dir(path)))
+	err = errors.Join(cause(err), os.Remove(f.Name()), durable.SyncDir(filepath.Dir(path)))
 	if errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("creating key file %q: %w; a key file is never overwritten, move it away first", path, fs.ErrExist)
 	}
@@ -65,15 +67,6 @@ func writeKey(f *os.File, key *FileKey) error {
 	defer clear(line)
 	_, err = f.Write(line)
 	return errors.Join(err, f.Chmod(keyFileMode), f.Sync(), f.Close())
-}
-
-// syncDir makes the names in dir durable.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 // keyLine is the content of the key file of a key.

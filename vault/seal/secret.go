@@ -26,6 +26,14 @@ func (*CommandSecret) Kind() Kind { return KindCommand }
 // Kind is that of the slots it opens.
 func (*KeyringKey) Kind() Kind { return KindKeyring }
 
+// Lent is s for whoever wipes what it has used: Wipe does nothing, and s stays its owner's
+// to wipe.
+func Lent(s Secret) Secret { return lent{s} }
+
+type lent struct{ Secret }
+
+func (lent) Wipe() {}
+
 // Bounds of what a command prints, in bytes, without its last newline. A TPM gives 32
 // bytes, a YubiKey 40 digits.
 const (

@@ -32,10 +32,13 @@ func (s *Server) backup(rq *request) (any, error) {
 	return s.sendBackup(rq, want)
 }
 
-// sendBackup makes a backup and sends it. One is made and sent at a time.
+// sendBackup makes a backup and sends it. One is made and sent at a time. When the daemon
+// stops it is given up, or cut.
 func (s *Server) sendBackup(rq *request, want api.BackupRequest) (any, error) {
 	leave := func() {}
-	b, err := s.cfg.Vault.Backup(rq.ctx(), rq.who(), want, func() error {
+	ctx, end := s.untilStop(rq.ctx())
+	defer end()
+	b, err := s.cfg.Vault.Backup(ctx, rq.who(), want, func() error {
 		out, ok := s.backups.tryEnter("")
 		if !ok {
 			return &api.Error{Code: api.CodeRateLimited, Message: "a backup is being made or sent already", Hint: "try again when that is done", RetryAfter: walkRetry}
@@ -45,16 +48,32 @@ func (s *Server) sendBackup(rq *request, want api.BackupRequest) (any, error) {
 	})
 	if err != nil {
 		leave()
+		if context.Cause(ctx) == errStopping {
+			err = whyStopped()
+		}
 		return nil, err
 	}
 	rq.leave = func() {
 		_ = b.Close() // of a file that was only read
 		leave()
 	}
-	return &stream{typ: typeBackup, header: backupHeader(b), send: func(_ context.Context, out *outlet) error {
-		_, err := io.Copy(out, b)
+	return &stream{typ: typeBackup, header: backupHeader(b), send: func(ctx context.Context, out *outlet) error {
+		_, err := io.Copy(out, whileIn{ctx, b})
 		return err
 	}}, nil
+}
+
+// whileIn reads from Reader until ctx ends.
+type whileIn struct {
+	ctx context.Context
+	io.Reader
+}
+
+func (r whileIn) Read(p []byte) (int, error) {
+	if r.ctx.Err() != nil {
+		return 0, context.Cause(r.ctx)
+	}
+	return r.Reader.Read(p)
 }
 
 func backupHeader(b *vault.Backup) http.Header {

@@ -3,9 +3,14 @@ package server_test
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
+	"io"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/agent-secret-store/assd/vault"
 )
 
 // TestBackupsAreBounded: what is sent is what is said of it; one is made at a time, which
@@ -32,5 +37,43 @@ func TestBackupsAreBounded(t *testing.T) {
 			t.Fatal("a client that has gone keeps its place")
 		}
 		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// TestBackupIsCutAtStop: a daemon that stops does not wait for the end of a backup, neither
+// for a client that takes it slowly nor for one that takes nothing; what has come is told
+// from the whole.
+func TestBackupIsCutAtStop(t *testing.T) {
+	for name, slow := range map[string]bool{"a slow client": true, "one that takes nothing": false} {
+		t.Run(name, func(t *testing.T) {
+			d := start(t)
+			for i := range 3 {
+				d.put("a/K"+strconv.Itoa(i), strings.Repeat("v", 1<<20))
+			}
+			res, done := d.open("/v1/vault/backup", d.owner)
+			defer done()
+			end := make(chan error, 1)
+			if slow {
+				go func() { end <- takes(res.Body, 10*time.Millisecond) }()
+				time.Sleep(50 * time.Millisecond)
+			}
+			d.stop() // which fails after five seconds
+			if !slow {
+				end <- takes(res.Body, 0)
+			}
+			if err := <-end; !errors.Is(err, io.ErrUnexpectedEOF) {
+				t.Errorf("the client got all, or was told %v", err)
+			}
+			d.serve(vault.Open)
+		})
+	}
+}
+
+// takes reads r to its end, with a pause behind each piece.
+func takes(r io.Reader, pause time.Duration) error {
+	for b := make([]byte, 64<<10); ; time.Sleep(pause) {
+		if _, err := r.Read(b); err != nil {
+			return err
+		}
 	}
 }

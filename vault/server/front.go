@@ -20,7 +20,8 @@ import (
 type Front struct {
 	http   *http.Server
 	behind atomic.Pointer[Server]
-	keep   atomic.Bool // listeners are only paused when the front ends
+	keep   atomic.Bool   // listeners are only paused when the front ends
+	parked chan struct{} // closed by Release once nobody accepts any more
 
 	mu        sync.Mutex
 	listeners []*pausing
@@ -30,7 +31,7 @@ type Front struct {
 // NewFront is a front with nobody behind it yet. certificates are what ServeTLS shows;
 // nil without TLS.
 func NewFront(log hclog.Logger, certificates *certs.Keeper) *Front {
-	f := &Front{due: map[net.Conn]bool{}}
+	f := &Front{due: map[net.Conn]bool{}, parked: make(chan struct{})}
 	f.http = &http.Server{
 		Handler:           f,
 		ReadHeaderTimeout: readHeaderTimeout,
@@ -128,7 +129,8 @@ const requestTime = time.Second
 
 // Release is Shutdown, but leaves the listeners that [ListenUnix], [Adopt] and [ListenTCP]
 // have made as they are: whoever connects waits for the next one that accepts there. Of
-// those that were accepted before, each that sends its request soon is answered.
+// those that were accepted before, each that sends its request soon is answered. It is
+// called once.
 func (f *Front) Release(ctx context.Context) error {
 	f.keep.Store(true)
 	f.mu.Lock()
@@ -142,6 +144,7 @@ func (f *Front) Release(ctx context.Context) error {
 			}
 		}
 	}
+	close(f.parked)
 	// From its shutdown on net/http throws away what it has not handed on yet.
 	for until := time.Now().Add(requestTime); f.isDue() && time.Now().Before(until); {
 		time.Sleep(5 * time.Millisecond)

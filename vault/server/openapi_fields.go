@@ -419,6 +419,7 @@ var ownerFields = map[string]fieldDoc{
 	"Protection.own_passphrase":    says("Whether the caller has one."),
 	"Protection.file_bytes":        says("How large the data file is, in bytes.", from(1)),
 	"Protection.free_bytes":        says("How many bytes of it hold nothing any more: they are used again, or given back by `POST /v1/vault/compact`.", from(0)),
+	"Protection.head_problem":      says("Why the head file is behind, which tells an older copy of the data file from the newest; absent when it is not."),
 	"Protection.confined":          says("Whether the daemon is confined to the folders that it uses.", oneOf(api.ConfinedFull, api.ConfinedPartial, api.ConfinedNone)),
 	"Protection.confined_lacks":    says("What of that could not be had, and why."),
 	"Protection.runs_as_root":      says("Whether the daemon runs as root."),
@@ -463,7 +464,7 @@ var ownerFields = map[string]fieldDoc{
 
 var policyFields = map[string]fieldDoc{
 	"OperatorFile.name":        says("The name of the file.", isFile),
-	"OperatorFile.path":        says("Where the daemon looks for it; empty where it looks for none."),
+	"OperatorFile.path":        says("Where the daemon looks for it; empty where it looks for none, and where nothing is at the path of its command line."),
 	"OperatorFile.state":       says("`none` was ever accepted; the text `in force` is the file's; the file is `held` until an owner accepts it; or it cannot be used, a `problem`.", isFileState),
 	"OperatorFile.problem":     says("What is wrong with the file. What was accepted last stays in force."),
 	"OperatorFile.text":        says("The text in force; empty where there is none."),

@@ -2,6 +2,7 @@ package server
 
 import (
 	"errors"
+	"time"
 
 	"github.com/agent-secret-store/assd/vault"
 	"github.com/agent-secret-store/assd/vault/api"
@@ -25,13 +26,26 @@ func (s *Server) isSealed() bool { return s.cfg.Vault == nil || s.cfg.Vault.IsSe
 // failed reports whether the vault must not be served any longer.
 func (s *Server) failed() bool { return s.cfg.Vault != nil && s.cfg.Vault.Alive() != nil }
 
-// seal ends all that is served.
+// parkTime is how long the answer to who seals waits for the listeners to be let go of.
+const parkTime = 5 * time.Second
+
+// seal ends all that is served. It answers once the next connection is for whoever serves
+// the sealed vault: so what its caller asks next, to unseal above all, is not answered
+// here, where nothing can be done any more.
 func (s *Server) seal(rq *request) (any, error) {
 	want, err := bodyOf[api.SealRequest](rq)
 	if err != nil {
 		return nil, err
 	}
-	return s.cfg.Vault.Seal(rq.ctx(), rq.who(), want)
+	out, err := s.cfg.Vault.Seal(rq.ctx(), rq.who(), want)
+	if err != nil || s.cfg.Front == nil { // nobody comes after this server
+		return out, err
+	}
+	select {
+	case <-s.front.parked:
+	case <-time.After(parkTime):
+	}
+	return out, nil
 }
 
 // unseal opens the vault, for those who may: whoever its data belongs to, or over TLS

@@ -138,6 +138,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if errors.Is(a.err, context.Canceled) {
 		panic(http.ErrAbortHandler) // the client has gone, or has closed its half: net/http closes the rest
 	}
+	if s.cfg.Vault != nil && s.cfg.Vault.IsSealing() {
+		head.Set("Connection", "close") // what comes next is for whoever serves it sealed
+	}
 	s.write(w, rq, a)
 	if s.cfg.Log.IsDebug() {
 		// Not the method: a client can send anything as one. The route says it.

@@ -35,23 +35,32 @@ type outlet struct {
 	*bufio.Writer
 }
 
-func newOutlet(w http.ResponseWriter) *outlet {
-	return &outlet{bufio.NewWriterSize(&taking{w, http.NewResponseController(w)}, streamBuffer)}
+func newOutlet(ctx context.Context, w http.ResponseWriter) *outlet {
+	return &outlet{bufio.NewWriterSize(&taking{ctx, w, http.NewResponseController(w)}, streamBuffer)}
 }
 
 // taking is a client that takes an answer piece by piece.
 type taking struct {
-	w http.ResponseWriter
-	c *http.ResponseController
+	ctx context.Context // of the answer; once it has ended, what is left is to go soon
+	w   http.ResponseWriter
+	c   *http.ResponseController
 }
 
 // Write sends one piece. Between two pieces there is no deadline: HTTP/2 would end
 // the stream at it.
 func (t *taking) Write(b []byte) (int, error) {
 	_ = t.c.SetWriteDeadline(time.Now().Add(answerTimeout + time.Duration(len(b)/answerRate)*time.Second))
+	hurried := make(chan struct{})
+	calm := context.AfterFunc(t.ctx, func() {
+		defer close(hurried)
+		_ = t.c.SetWriteDeadline(time.Now().Add(lastPiece))
+	})
 	n, err := t.w.Write(b)
 	if err == nil {
 		err = t.c.Flush()
+	}
+	if !calm() {
+		<-hurried // the answer may end before that comes to set it
 	}
 	_ = t.c.SetWriteDeadline(time.Time{})
 	if err != nil {
@@ -65,17 +74,31 @@ var errNotTaken = errors.New("the client does not take the answer")
 
 var errStopping = errors.New("the daemon is stopping")
 
+// untilStop is ctx, which also ends when the daemon stops, with errStopping as its cause.
+func (s *Server) untilStop(ctx context.Context) (until context.Context, end func()) {
+	until, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(s.open, func() { cancel(errStopping) })
+	return until, func() {
+		stop()
+		cancel(nil)
+	}
+}
+
+// whyStopped is what the client is told where the daemon stops.
+func whyStopped() *api.Error {
+	return api.New(api.CodeInternal, errStopping.Error()).WithHint("try again when it runs")
+}
+
 // stream sends st. One that fails is cut off, so that no client takes what came for
 // the whole.
 func (s *Server) stream(w http.ResponseWriter, rq *request, st *stream) {
-	ctx, cancel := context.WithCancelCause(rq.ctx())
-	defer cancel(nil)
-	defer context.AfterFunc(s.open, func() { cancel(errStopping) })()
+	ctx, end := s.untilStop(rq.ctx())
+	defer end()
 	w.Header().Set("Content-Type", st.typ)
 	maps.Copy(w.Header(), st.header)
 	w.WriteHeader(http.StatusOK)
 	_ = http.NewResponseController(w).Flush() // that it has begun shows, whatever comes of it
-	out := newOutlet(w)
+	out := newOutlet(ctx, w)
 	err := st.send(ctx, out)
 	if err == nil {
 		err = out.Flush()
@@ -89,7 +112,7 @@ func (s *Server) stream(w http.ResponseWriter, rq *request, st *stream) {
 		panic(http.ErrAbortHandler)
 	}
 	if stopping {
-		err = api.New(api.CodeInternal, errStopping.Error()).WithHint("try again when it runs")
+		err = whyStopped()
 	}
 	if e := s.wireError(rq, err); st.failed != nil {
 		st.failed(out, e)

@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/agent-secret-store/assd/internal/durable"
 	"github.com/agent-secret-store/assd/internal/peer"
 	"github.com/agent-secret-store/assd/vault/api"
 )
@@ -75,7 +76,7 @@ func makeDir(dir string) error {
 	if err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(dir))
+	return durable.SyncDir(filepath.Dir(dir))
 }
 
 func makeKey(path string) error {

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/agent-secret-store/assd/internal/durable"
 )
 
 // ExposedError says that others than the owner can read or write the file.
@@ -137,7 +139,10 @@ func (d *Draft) Commit() error {
 	if err := os.Rename(d.f.Name(), d.target); err != nil {
 		return fmt.Errorf("replacing ~/.assrc: %w", err)
 	}
-	return syncDir(filepath.Dir(d.target))
+	if err := durable.SyncDir(filepath.Dir(d.target)); err != nil {
+		return fmt.Errorf("syncing the home directory: %w", err)
+	}
+	return nil
 }
 
 // Discard removes the draft; after a commit that succeeded it must not be

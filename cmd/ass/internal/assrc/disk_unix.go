@@ -3,7 +3,6 @@
 package assrc
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"syscall"
@@ -23,18 +22,6 @@ func checkOwner(f *os.File, path string) error {
 	}
 	if st, ok := fi.Sys().(*syscall.Stat_t); ok && int(st.Uid) != os.Geteuid() {
 		return fmt.Errorf("%s belongs to another user", path)
-	}
-	return nil
-}
-
-// syncDir makes a rename in dir durable.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("opening the home directory: %w", err)
-	}
-	if err := errors.Join(d.Sync(), d.Close()); err != nil {
-		return fmt.Errorf("syncing the home directory: %w", err)
 	}
 	return nil
 }
