@@ -107,6 +107,22 @@ func (v *realVault) wants(status int, method, target, key, body string) string {
 	return answer
 }
 
+// unseals opens the vault that was sealed just now. Who asks in that moment may still be
+// answered by the daemon of before, which is sealed for good.
+func (v *realVault) unseals() {
+	v.t.Helper()
+	for n := 0; ; n++ {
+		status, answer := v.asks("POST", "/v1/vault/unseal", "", "")
+		if status == http.StatusOK {
+			return
+		}
+		if status != http.StatusServiceUnavailable || n == 200 {
+			v.t.Fatalf("unsealing: %d %s", status, answer)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
 // descriptors are how many the daemon has open.
 func (v *realVault) descriptors() int {
 	v.t.Helper()
@@ -138,7 +154,7 @@ func TestSealCycles(t *testing.T) {
 		}
 		idle.Close()
 		v.wants(503, "GET", "/v1/secrets/a/K", owner, "")
-		v.wants(200, "POST", "/v1/vault/unseal", "", "")
+		v.unseals()
 		v.wants(200, "GET", "/v1/secrets/a/K", owner, "")
 		if n == 1 {
 			flat = v.descriptors()
@@ -167,25 +183,53 @@ func (v *realVault) verifies() {
 	if _, err := os.Stat(filepath.Join(v.dir, "s")); err == nil {
 		v.t.Error("it leaves its socket")
 	}
+	v.verified()
+}
+
+// verified verifies what a daemon has left.
+func (v *realVault) verified() {
+	v.t.Helper()
 	if out, err := exec.Command(filepath.Join(bin, "assd"), "verify", "--data-dir", filepath.Join(v.dir, "data")).CombinedOutput(); err != nil {
 		v.t.Errorf("verify: %v\n%s", err, out)
 	}
 }
 
 // TestSealThenTerm: a daemon that is stopped just after it was sealed, whatever it is at by
-// then, ends well and leaves a whole file.
+// then, ends soon and leaves a whole file. In the moment of the exec the signal itself ends
+// it, so that its socket stays for the next start to replace.
 func TestSealThenTerm(t *testing.T) {
 	v, owner := sealVault(t)
-	for n, after := range []time.Duration{0, 5 * time.Millisecond, 40 * time.Millisecond} {
+	for n, after := range []time.Duration{0, 5 * time.Millisecond, 200 * time.Millisecond} {
 		if n > 0 {
 			v.start()
 		}
 		v.wants(200, "POST", "/v1/vault/seal", owner, "")
 		time.Sleep(after)
-		v.verifies()
+		v.daemon.Process.Signal(syscall.SIGTERM)
+		late := time.AfterFunc(20*time.Second, func() { v.daemon.Process.Kill() })
+		err := v.daemon.Wait()
+		late.Stop()
+		_, left := os.Stat(filepath.Join(v.dir, "s"))
+		if s, ok := v.daemon.ProcessState.Sys().(syscall.WaitStatus); !ok || s.Signal() != syscall.SIGTERM && (err != nil || left == nil) {
+			t.Errorf("stopped after %v it ended so: %v, its socket %v\n%s", after, err, left, v.log.String())
+		}
+		v.verified()
 	}
 	v.start()
 	v.wants(200, "GET", "/v1/secrets/a/K", owner, "")
+}
+
+// TestSealThenHangup: to be asked for its files again just then does not end a daemon.
+func TestSealThenHangup(t *testing.T) {
+	v, owner := sealVault(t)
+	for _, after := range []time.Duration{0, 5 * time.Millisecond, 20 * time.Millisecond} {
+		v.wants(200, "POST", "/v1/vault/seal", owner, "")
+		time.Sleep(after)
+		v.daemon.Process.Signal(syscall.SIGHUP)
+		v.unseals()
+		v.wants(200, "GET", "/v1/secrets/a/K", owner, "")
+	}
+	v.verifies()
 }
 
 // TestSealOnAGivenSocket: the socket that systemd has handed over outlives a seal, is served
@@ -216,7 +260,7 @@ func TestSealOnAGivenSocket(t *testing.T) {
 	for range 2 {
 		v.wants(200, "POST", "/v1/vault/seal", owner, "")
 		v.wants(503, "GET", "/v1/me", owner, "")
-		v.wants(200, "POST", "/v1/vault/unseal", "", "")
+		v.unseals()
 		v.wants(200, "GET", "/v1/me", owner, "")
 	}
 	v.wants(200, "POST", "/v1/vault/seal", owner, "")
@@ -246,7 +290,7 @@ func TestSealedWhileTheFileChanges(t *testing.T) {
 
 	v.wants(200, "POST", "/v1/vault/seal", owner, "")
 	v.file("assd.toml", changed)
-	v.wants(200, "POST", "/v1/vault/unseal", "", "")
+	v.unseals()
 	if me := v.wants(200, "GET", "/v1/me", owner, ""); !strings.Contains(me, `"config":"held"`) {
 		t.Errorf("changed while sealed, it is in force: %s", me)
 	}
@@ -267,10 +311,7 @@ func TestSealedWhileTheFileChanges(t *testing.T) {
 	if err := v.daemon.Wait(); v.daemon.ProcessState.ExitCode() != 1 || strings.Count(v.log.String(), "assd: "+told) != 1 {
 		t.Errorf("it ended so: %v\n%s", err, v.log.String())
 	}
-	v.file("assd.toml", accepted)
-	v.start()
-	v.wants(200, "GET", "/v1/me", owner, "")
-	v.verifies()
+	v.verified()
 }
 
 // TestSealLetsRequestsFinish: what is under way is answered, streams end, and what comes
@@ -291,7 +332,7 @@ func TestSealLetsRequestsFinish(t *testing.T) {
 	if status, answer := readAnswer(t, late); status != 503 || !strings.Contains(answer, `"SEALED"`) {
 		t.Errorf("a request under way got %d %s", status, answer)
 	}
-	v.wants(200, "POST", "/v1/vault/unseal", "", "")
+	v.unseals()
 	if took := time.Since(began); took > 9*time.Second {
 		t.Errorf("it took %v", took)
 	}
@@ -317,7 +358,7 @@ func TestSealClearsMemory(t *testing.T) {
 	for what := range v.inMemory(secrets) {
 		t.Errorf("sealed, it still has %s in memory", what)
 	}
-	v.wants(200, "POST", "/v1/vault/unseal", "", "")
+	v.unseals()
 	if !v.inMemory(secrets)["the root key"] {
 		t.Error("the root key is not found when the vault is open again")
 	}
@@ -498,7 +539,7 @@ func TestSealKeepsTheHelper(t *testing.T) {
 	v.wants(200, "PUT", "/v1/secrets/a/K", made.Key, `{"value":"first"}`)
 	next()
 	v.wants(200, "POST", "/v1/vault/seal", made.Key, "")
-	v.wants(200, "POST", "/v1/vault/unseal", "", "")
+	v.unseals()
 	next()
 	if len(values) != 2 {
 		t.Errorf("rotated to %d values, want 2", len(values))

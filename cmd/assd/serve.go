@@ -138,6 +138,9 @@ func (c *serveCmd) run(out output, set settings, file *fileConfig, over *handed)
 	defer stop()
 	ends := make(chan os.Signal, 1) // the same, for who has to know at once
 	signal.Notify(ends, syscall.SIGTERM, syscall.SIGINT)
+	if over != nil && over.taken.Ended() {
+		stop() // and so ctx has ended
+	}
 	// Caught before anything is bound and never given back: whoever asks for the
 	// files to be read again must not end the daemon, not even while it drains.
 	again := make(chan os.Signal, 1)

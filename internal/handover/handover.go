@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"strings"
 	"syscall"
 
@@ -93,6 +94,7 @@ func environment() []string {
 type Taken struct {
 	sockets map[string]*os.File
 	state   json.RawMessage
+	ends    chan os.Signal
 }
 
 // Take takes what was handed over, once; nil where nothing was. It is to be called before
@@ -102,6 +104,8 @@ func Take() (*Taken, error) {
 	if !ok {
 		return nil, nil
 	}
+	ends := make(chan os.Signal, 1)
+	signal.Notify(ends, syscall.SIGTERM, syscall.SIGINT) // at once: until then they end it without a word
 	if err := os.Unsetenv(variable); err != nil {
 		return nil, err
 	}
@@ -109,7 +113,7 @@ func Take() (*Taken, error) {
 	if err := json.Unmarshal([]byte(text), &n); err != nil || n.PID != os.Getpid() || len(n.Sockets) > maxSockets {
 		return nil, fmt.Errorf("%s is set, and not by assd itself: unset it", variable)
 	}
-	t := &Taken{sockets: map[string]*os.File{}, state: n.State}
+	t := &Taken{sockets: map[string]*os.File{}, state: n.State, ends: ends}
 	seen := map[int]bool{}
 	for name, fd := range n.Sockets {
 		var st unix.Stat_t
@@ -121,6 +125,13 @@ func Take() (*Taken, error) {
 		t.sockets[name] = os.NewFile(uintptr(fd), name)
 	}
 	return t, nil
+}
+
+// Ended reports whether this process was asked to stop since it began. From now on
+// somebody else has to have asked to be told.
+func (t *Taken) Ended() bool {
+	signal.Stop(t.ends)
+	return len(t.ends) > 0
 }
 
 // State reads what the image before has told.
