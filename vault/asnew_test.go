@@ -311,12 +311,14 @@ func approvalTenant(h *house) string {
 }
 
 // TestAsNewInTheMidst: of a backup in which keys are being turned over, in a lockdown, and
-// with what expires, comes a vault in which the one is done, and the others hold.
+// with what expires or has, comes a vault in which the one is done, and the others hold.
 func TestAsNewInTheMidst(t *testing.T) {
 	h := newHouse(t)
 	h.mustImport(h.owner, manyLines(900))
 	h.mustPut(h.owner, "a/GONE", "v")
 	h.mustDelete(h.owner, "a/GONE")
+	h.mustPut(h.owner, "a/OVER", "v", h.in(time.Hour))
+	h.clock.advance(2 * time.Hour)
 	h.mustPut(h.owner, "a/ENDS", "v", h.in(48*time.Hour))
 	h.lockDown()
 	h.mustRotateRoot()
@@ -324,6 +326,7 @@ func TestAsNewInTheMidst(t *testing.T) {
 	if len(h.keysOf("root")) != 1 {
 		t.Fatal("the old root key is not kept") // nothing was left to be done, on a machine this fast
 	}
+	h.clock.advance(-2 * time.Hour) // gives nothing back
 	other := h.asNew(t, copyFile(t, h.file("vault.db"), filepath.Join(t.TempDir(), "backup")))
 	if s := other.status(); s.Turn != nil {
 		t.Errorf("keys are being turned over: %+v", s.Turn)
@@ -335,7 +338,10 @@ func TestAsNewInTheMidst(t *testing.T) {
 	if info := other.mustPut(h.owner, "a/GONE", "w"); info.Version != 2 {
 		t.Errorf("a secret that was deleted begins again at version %d", info.Version)
 	}
-	other.clock.advance(49 * time.Hour)
+	if !other.all()["a/OVER"].Expired {
+		t.Error("what had expired is good again")
+	}
+	other.clock.advance(51 * time.Hour)
 	other.sweep()
 	if ends := other.expiries(); len(ends) == 0 {
 		t.Error("nobody is told that a secret has expired")
