@@ -6,7 +6,8 @@ import "encoding/binary"
 // on, and Open for writing makes of an older file one of this format:
 //
 //	1 the first
-//	2 a wrapped DEK may be longer, where a KEK has taken over what another one has sealed
+//	2 a wrapped DEK may be longer, where a KEK has taken over what another one has sealed;
+//	  the approval key may be bound to another tenant
 const Format = 2
 
 // A Bucket is a part of the file with keys of its own. Its name is what stands

@@ -227,6 +227,12 @@ func (m *material) changes(secrets []seal.Secret, cfg Config) ([]audit.Change, e
 			m.slot = slot.ID
 		}
 	}
+	keys, err := m.keyChanges()
+	return append(changes, keys...), err
+}
+
+// keyChanges are the records of the vault's keys.
+func (m *material) keyChanges() (changes []audit.Change, err error) {
 	for _, k := range m.sealed() {
 		blob, err := k.seal()
 		if err != nil {

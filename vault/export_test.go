@@ -300,3 +300,11 @@ func (v *Vault) RotateUndone(ctx context.Context, req Request, want api.KEKRotat
 
 // KeepsOldKeys reports whether a keyring or a root key that was replaced is in memory.
 func (v *Vault) KeepsOldKeys() bool { return v.rings.Load().old != nil || v.roots.Load().before != nil }
+
+// TakenOverBuckets are the buckets of records that [RestoreAsNew] decides about.
+func TakenOverBuckets() (all []store.Bucket) {
+	for b := range takenOver {
+		all = append(all, b)
+	}
+	return all
+}

@@ -2,6 +2,7 @@ package vault_test
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -26,6 +27,7 @@ type loot struct {
 	file    []byte // of vault.db
 	tenant  string
 	keyed   string // id of the approval key, "" without
+	bound   string // the tenant that it is bound to
 	root    *seal.RootKey
 	keyring *envelope.Keyring
 	kek     tink.AEAD
@@ -80,11 +82,13 @@ func (l *loot) unlock(tx *bolt.Tx, key *seal.FileKey) (err error) {
 		Tenant      string `json:"tenant"`
 		KEK         string `json:"kek"`
 		ApprovalKey string `json:"approval_key"`
+
+		ApprovalTenant string `json:"approval_tenant"`
 	}
 	if err := json.Unmarshal(tx.Bucket([]byte("vault")).Get([]byte("state"))[recordHeader:], &state); err != nil {
 		return err
 	}
-	l.tenant, l.keyed = state.Tenant, state.ApprovalKey
+	l.tenant, l.keyed, l.bound = state.Tenant, state.ApprovalKey, cmp.Or(state.ApprovalTenant, state.Tenant)
 	err = tx.Bucket([]byte("slots")).ForEach(func(_, v []byte) error {
 		slot, err := seal.ParseSlot(v[recordHeader:])
 		if err == nil && slot.Kind == seal.KindFile {
@@ -167,7 +171,7 @@ func (l *loot) unwrap(outer tink.AEAD, holder string, lock lootLock, text string
 	if err != nil {
 		return nil, err
 	}
-	private, err := lock.Wrap.Unwrap(outer, l.tenant, lock.Key, holder, p)
+	private, err := lock.Wrap.Unwrap(outer, l.bound, lock.Key, holder, p)
 	if err != nil {
 		return nil, err
 	}
@@ -188,7 +192,9 @@ func (l *loot) open(p string, n uint64) (envelope.Payload, error) {
 	pay, err := l.keyring.Open(l.place(p, n), sealed)
 	for _, key := range l.keys {
 		if err != nil {
-			pay, err = key.Open(l.place(p, n), sealed)
+			at := l.place(p, n)
+			at.Tenant = l.bound
+			pay, err = key.Open(at, sealed)
 		}
 	}
 	return pay, err

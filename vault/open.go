@@ -14,7 +14,8 @@ import (
 // none of them opens it. It checks the newest signed
 // head, the events since the one before it, and the head kept beside the key
 // file; the rest of the chain is checked while the vault already serves. A backup that
-// [Restore] has put in place becomes the vault.
+// [Restore] has put in place becomes the vault; of one that [RestoreAsNew] has, another
+// vault is made, which takes as long as to check it and to write it anew.
 func Open(cfg Config) (*Vault, error) {
 	cfg.fill()
 	v, err := open(cfg)
@@ -47,6 +48,22 @@ func Open(cfg Config) (*Vault, error) {
 // open is Open without the comparison with the kept head and without the
 // background work.
 func open(cfg Config) (*Vault, error) {
+	v, err := openFile(cfg)
+	if err != nil {
+		return nil, err
+	}
+	another, err := v.becomeAnother(context.Background())
+	if err == nil && !another {
+		return v, nil
+	}
+	if err = errors.Join(err, v.abandon()); err != nil {
+		return nil, err
+	}
+	return openFile(cfg)
+}
+
+// openFile opens the data file as it is.
+func openFile(cfg Config) (*Vault, error) {
 	cfg.fill()
 	if err := peer.CheckPrivate(cfg.Dir, true); err != nil {
 		return nil, err

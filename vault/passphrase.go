@@ -44,6 +44,10 @@ func approvalName(id string) string { return string(seal.RoleApproval) + "/" + i
 
 // newLock wraps the private half of key under a passphrase.
 func (v *Vault) newLock(key *envelope.ApprovalKey, holder, name string, p seal.Passphrase) (*passphraseLock, error) {
+	tenant, err := v.tenantNow(key.ID())
+	if err != nil {
+		return nil, err
+	}
 	private, err := key.Private()
 	if err != nil {
 		return nil, fmt.Errorf("wrapping the approval key: %w", err)
@@ -55,7 +59,7 @@ func (v *Vault) newLock(key *envelope.ApprovalKey, holder, name string, p seal.P
 	}
 	defer leave()
 	held := v.roots.Load()
-	w, err := seal.WrapUnderPassphrase(held.outer, v.tenant, key.ID(), holder, p, v.cfg.argon2(), private)
+	w, err := seal.WrapUnderPassphrase(held.outer, tenant, key.ID(), holder, p, v.cfg.argon2(), private)
 	if err != nil {
 		return nil, fmt.Errorf("wrapping the approval key: %w", err)
 	}

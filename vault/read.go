@@ -141,7 +141,9 @@ func (v *Vault) unseal(r store.Reader, p policy.Path, secretID string, ver versi
 		if key == nil {
 			return payload, errNoKey
 		}
-		payload, err = key.Open(v.place(secretID, p, n), sealed)
+		at := v.place(secretID, p, n)
+		at.Tenant = st.keyTenant()
+		payload, err = key.Open(at, sealed)
 	default:
 		payload, err = v.ring(by).Open(v.place(secretID, p, n), sealed)
 	}

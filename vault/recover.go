@@ -255,7 +255,7 @@ func (v *Vault) switchKey(tx *store.Tx, first *firstPassphrase) error {
 		return err
 	}
 	next := *st
-	next.ApprovalKey = first.key.ID()
+	next.ApprovalKey, next.ApprovalTenant = first.key.ID(), ""
 	changes = append(append(changes, first.changes()...), put(store.Vault, stateKey, next))
 	ev := audit.Event{Actor: daemonActor, Action: audit.PassphraseSet, Outcome: audit.OK, Reason: "in place of one that was lost, with a new recovery passphrase"}
 	ev.Subject = &audit.Subject{ID: first.owner.Holder, Name: first.owner.Name}

@@ -24,7 +24,8 @@ import (
 // Restored is what Restore has put in place. The vault is another one only once it is
 // opened: see [Config] and restoreNote.
 type Restored struct {
-	Tenant    string      `json:"tenant"`
+	Tenant    string      `json:"tenant"`     // of the backup
+	NewTenant string      `json:"new_tenant"` // that the next start makes of it; "": it stays the one it is
 	Events    uint64      `json:"events"`
 	Head      audit.Head  `json:"head"`  // of the backup
 	Slots     []string    `json:"slots"` // what opens it, each kind once: "file", "passphrase"
@@ -82,7 +83,11 @@ const (
 // Killed before the copy is in place, the old vault is as it was; after that, the next
 // start goes on. Errors: [store.ErrLocked] while a daemon has the vault, a
 // *[BackupError] that says what is wrong with the backup.
-func Restore(ctx context.Context, cfg Config, file string) (out Restored, err error) {
+func Restore(ctx context.Context, cfg Config, file string) (Restored, error) {
+	return restore(ctx, cfg, file, "")
+}
+
+func restore(ctx context.Context, cfg Config, file, into string) (out Restored, err error) {
 	cfg.fill()
 	if _, err := makeDir(cfg.Dir); err != nil {
 		return out, err
@@ -95,7 +100,10 @@ func Restore(ctx context.Context, cfg Config, file string) (out Restored, err er
 	if !missing {
 		defer func() { err = errors.Join(err, release()) }()
 	}
-	r := restoring{cfg: cfg, missing: missing}
+	if into != "" && !missing {
+		return out, dataThere(cfg)
+	}
+	r := restoring{cfg: cfg, missing: missing, into: into}
 	if out.Exposed, err = r.copy(file); err != nil {
 		return out, err
 	}
@@ -130,6 +138,7 @@ type restoring struct {
 	kept    audit.Head // by the head file
 	newest  audit.Head // of the data file that is there
 	note    restoreNote
+	into    string // the tenant that is to be made of it; "": none
 }
 
 // copy copies the backup beside the data file, and reports whether others can read it.
@@ -191,12 +200,15 @@ func (r *restoring) prepare(ctx context.Context, out *Restored) error {
 	if rep.Problem != "" {
 		return r.refuse(fmt.Errorf("it does not verify: event %d: %s", rep.FirstBad, rep.Problem))
 	}
-	r.note = restoreNote{Format: restoreNoteFormat, Tenant: rep.Tenant, At: r.cfg.Now().UTC().Truncate(time.Millisecond), Backup: rep.Head, Relation: RelationNone}
+	r.note = restoreNote{Format: restoreNoteFormat, Tenant: rep.Tenant, At: r.cfg.Now().UTC().Truncate(time.Millisecond), Backup: rep.Head, Relation: RelationNone, Into: r.into}
+	if err := r.mayBecomeAnother(here); err != nil {
+		return err
+	}
 	there, err := r.look(ctx)
 	if err != nil {
 		return err
 	}
-	out.Tenant, out.Events, out.Head, out.Slots, out.Relation = rep.Tenant, rep.Events, rep.Head, here.slots, r.note.Relation
+	out.Tenant, out.NewTenant, out.Events, out.Head, out.Slots, out.Relation = rep.Tenant, r.into, rep.Events, rep.Head, here.slots, r.note.Relation
 	out.Returned, out.Revoked, out.SlotsBack = []Returning{}, []Returning{}, []SlotBack{}
 	for _, slot := range here.all {
 		if r.note.Replaced.whole() && r.note.Relation != RelationOlder && !slices.Contains(there.all, slot) {
@@ -387,7 +399,7 @@ func freeName(dir, name string) string {
 
 // leftover are the names of copies that are not whole yet, or in use. A person's own,
 // such as vault.db.backup-monday, is none.
-var leftover = regexp.MustCompile(`^vault\.db\.((restore|backup)-[A-Z2-7]{26}(\.assd-part)?|compact)$`)
+var leftover = regexp.MustCompile(`^vault\.db\.((restore|backup)-[A-Z2-7]{26}(\.assd-part|\.new-[0-9]+)?|compact)$`)
 
 // leftoverNote are the names of notes of a restore that are not whole, as writeWhole has
 // os.CreateTemp give them.

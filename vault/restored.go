@@ -48,7 +48,7 @@ func (v *Vault) resume(ctx context.Context) error {
 	case pending:
 		err = v.finishRestore(ctx, note)
 	case done: // killed before the head file was written
-		err = v.heads.Write(v.log.Head())
+		err = v.headAfter(note)
 	default: // killed before the backup was in place, or after all was done
 		if err = v.compareHead(); err == nil {
 			err = v.dropAside(note)
@@ -60,9 +60,21 @@ func (v *Vault) resume(ctx context.Context) error {
 	return note.remove(v.cfg)
 }
 
+// headAfter writes the head file of a vault that is restored. One of another vault that was
+// made of a backup is its own: there was none.
+func (v *Vault) headAfter(note *restoreNote) error {
+	if note.Into != "" && headKept(v.cfg) {
+		return v.compareHead()
+	}
+	return v.heads.Write(v.log.Head())
+}
+
 // stands says how far the restore has come, by the trail in r that ends at head: whether
 // it is the backup's as it was, or the backup's and what makes it the vault's.
 func (n *restoreNote) stands(r store.Reader, tenant string, head audit.Head) (pending, done bool, err error) {
+	if n.Into != "" && tenant == n.Into { // it got its name whole
+		return false, true, nil
+	}
 	if tenant != n.Tenant || head.Seq < n.Backup.Seq {
 		return false, false, nil
 	}
@@ -151,12 +163,12 @@ func (n *restoreNote) replacedSeq() uint64 {
 
 // endAll writes vault.restore, with which all tokens, grants and requests end, and
 // revokes who was revoked in what was replaced.
-func (v *Vault) endAll(tx *store.Tx, note *restoreNote, old *replacedData) error {
+func (v *Vault) endAll(tx *store.Tx, note *restoreNote, old *replacedData, changes ...audit.Change) error {
 	lock, err := v.lockdownAfter(tx, old)
 	if err != nil {
 		return err
 	}
-	changes := []audit.Change{put(store.Vault, lockdownKey, lock)}
+	changes = append(changes, put(store.Vault, lockdownKey, lock))
 	wishes, err := keysOf(tx, store.Wishes)
 	for _, k := range wishes {
 		changes = append(changes, remove(store.Wishes, k))
@@ -305,9 +317,12 @@ const maxReturning = 100
 // restoreReason says what came in the place of what.
 func (v *Vault) restoreReason(r store.Reader, note *restoreNote, old *replacedData) (string, error) {
 	text := fmt.Sprintf("a backup up to event %d (%s) ", note.Backup.Seq, note.Backup.Hash)
-	if note.Replaced == nil {
+	switch {
+	case note.Into != "":
+		text += "of " + note.Tenant + ", which is another vault"
+	case note.Replaced == nil:
 		text += "where no data was"
-	} else {
+	default:
 		text += fmt.Sprintf("in place of data up to event %d (%s), which %s", note.Replaced.Head.Seq, note.Replaced.Head.Hash, note.Relation.phrase())
 	}
 	if !old.unknown() {

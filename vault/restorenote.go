@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/agent-secret-store/assd/audit"
+	"github.com/agent-secret-store/assd/audit/chain"
 	"github.com/agent-secret-store/assd/internal/durable"
 )
 
@@ -26,6 +27,7 @@ type restoreNote struct {
 	Backup   audit.Head    `json:"backup"`             // the newest of the backup
 	Replaced *replacedNote `json:"replaced,omitempty"` // nil: nothing was there
 	Relation Relation      `json:"relation"`
+	Into     string        `json:"into,omitempty"` // the tenant that is to be made of it; "": it stays the one it is
 }
 
 // replacedNote is what is known of the data that the backup took the place of.
@@ -81,7 +83,7 @@ func readRestoreNote(cfg Config) (*restoreNote, error) {
 	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(note); err != nil || note.Format != restoreNoteFormat || len(b) > maxRestoreNote || note.Backup.Seq == 0 ||
-		!note.Replaced.named() {
+		!note.Replaced.named() || note.Into != "" && (!chain.IsTenant(note.Into) || note.Into == note.Tenant || note.Replaced != nil) {
 		return nil, fmt.Errorf("the note of a restore, %q, is malformed: restore again with assd restore, or remove it", cfg.restoreNote())
 	}
 	return note, nil

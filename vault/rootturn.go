@@ -65,13 +65,13 @@ func (v *Vault) newRoot(ctx context.Context, req Request, want api.KEKRotation) 
 	if err != nil {
 		return nil, err
 	}
-	found := v.atHand(ctx, kindsOfAll(all))
+	found := v.atHand(ctx, v.cfg.configured(), kindsOfAll(all))
 	defer wipeAll(found)
 	leave, err := v.tries.enter(ctx, "slots "+req.Class())
 	if err != nil {
 		return nil, err
 	}
-	r, err := v.wrapRoot(all, typed, found)
+	r, err := v.wrapRoot(all, typed, found, v.tenant)
 	leave(err)
 	if errors.Is(err, seal.ErrWrongPassphrase) {
 		return nil, invalid("slot_passphrases", "one of them opens no slot of this vault")
@@ -110,9 +110,9 @@ func kindsOfAll(slots []*seal.Slot) (kinds []seal.Kind) {
 
 // atHand are the secrets that open slots of these kinds and that can be had now. What
 // cannot be had is told by the slots that would be lost.
-func (v *Vault) atHand(ctx context.Context, kinds []seal.Kind) (all []seal.Secret) {
+func (v *Vault) atHand(ctx context.Context, openers []Opener, kinds []seal.Kind) (all []seal.Secret) {
 	command := v.slotCommand.Load()
-	for _, o := range v.cfg.configured() {
+	for _, o := range openers {
 		if !slices.Contains(kinds, o.Kind) || command != nil && o.Kind == seal.KindCommand {
 			continue
 		}
@@ -128,9 +128,9 @@ func (v *Vault) atHand(ctx context.Context, kinds []seal.Kind) (all []seal.Secre
 	return all
 }
 
-// wrapRoot wraps a new root key for each slot that one of the secrets opens. One that
-// was typed and opens none is a mistake, and [seal.ErrWrongPassphrase].
-func (v *Vault) wrapRoot(slots []*seal.Slot, typed, found []seal.Secret) (*rootTurn, error) {
+// wrapRoot wraps a new root key, of that tenant, for each slot that one of the secrets
+// opens. One that was typed and opens none is a mistake, and [seal.ErrWrongPassphrase].
+func (v *Vault) wrapRoot(slots []*seal.Slot, typed, found []seal.Secret, tenant string) (*rootTurn, error) {
 	r := &rootTurn{under: v.root(), key: seal.NewRootKey()}
 	var err error
 	if r.outer, err = r.key.ApprovalAEAD(); err != nil {
@@ -151,7 +151,7 @@ func (v *Vault) wrapRoot(slots []*seal.Slot, typed, found []seal.Secret) (*rootT
 		if s.Argon2 != nil {
 			cost = *s.Argon2
 		}
-		next, err := seal.NewSlot(r.key, v.tenant, secrets[at], cost)
+		next, err := seal.NewSlot(r.key, tenant, secrets[at], cost)
 		if err != nil {
 			return nil, err
 		}
@@ -296,6 +296,10 @@ func (a *act) slotChanges(r *rootTurn) (changes []audit.Change, err error) {
 // lockChanges wraps what each passphrase opens under the new root key.
 func (a *act) lockChanges(r *rootTurn) (changes []audit.Change, err error) {
 	v := a.v
+	st, err := v.state(a.tx)
+	if err != nil {
+		return nil, err
+	}
 	holders, err := keysOf(a.tx, store.Passphrases)
 	if err != nil {
 		return nil, err
@@ -306,7 +310,7 @@ func (a *act) lockChanges(r *rootTurn) (changes []audit.Change, err error) {
 			return nil, err
 		}
 		next := *lock
-		if next.Wrap, err = lock.Wrap.Rewrap(v.roots.Load().outer, r.outer, v.tenant, lock.Key, lock.Holder); err != nil {
+		if next.Wrap, err = lock.Wrap.Rewrap(v.roots.Load().outer, r.outer, st.keyTenant(), lock.Key, lock.Holder); err != nil {
 			return nil, err
 		}
 		changes = append(changes, next.change())

@@ -24,7 +24,22 @@ func (v *Vault) sealerFor(r store.Reader, t policy.Tier) (sealer, error) {
 	if err != nil || to == nil {
 		return v.keyring(), err
 	}
-	return to, nil
+	st, err := v.state(r)
+	if err != nil {
+		return nil, err
+	}
+	return approvalSealer{to, st.keyTenant()}, nil
+}
+
+// approvalSealer seals to the approval key, for the tenant that it is bound to.
+type approvalSealer struct {
+	*envelope.ApprovalRecipient
+	tenant string
+}
+
+func (s approvalSealer) Seal(p envelope.Place, pay envelope.Payload) ([]byte, error) {
+	p.Tenant = s.tenant
+	return s.ApprovalRecipient.Seal(p, pay)
 }
 
 // BUG(vault): the pages that a raise of a tier frees keep what the KEK opens of the

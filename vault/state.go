@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -26,6 +27,10 @@ type state struct {
 	// ApprovalKey is the id of the key that values are sealed to which need a
 	// person; "" until somebody has set an approval passphrase.
 	ApprovalKey string `json:"approval_key,omitempty"`
+	// ApprovalTenant is the tenant that the approval key is bound to, with all that is
+	// sealed to it; "": this one. It is another's in a vault that was made of a backup,
+	// whose values nobody could open for that.
+	ApprovalTenant string `json:"approval_tenant,omitempty"`
 	// Resealing says that older values are not all sealed to it yet, or that what
 	// they were lies in free pages still.
 	Resealing bool `json:"resealing,omitempty"`
@@ -48,6 +53,28 @@ func (v *Vault) state(r store.Reader) (*state, error) {
 		err = &audit.TamperError{What: "record vault/state", Problem: "it is missing"}
 	}
 	return s, err
+}
+
+// keyTenant is the tenant that the approval key is bound to.
+func (s *state) keyTenant() string { return cmp.Or(s.ApprovalTenant, s.Tenant) }
+
+// tenantOf is the tenant that the approval key of that id is bound to: a new one, which is
+// not in force yet, to this vault's.
+func (v *Vault) tenantOf(r store.Reader, key string) (string, error) {
+	st, err := v.state(r)
+	if err != nil || st.ApprovalKey != key {
+		return v.tenant, err
+	}
+	return st.keyTenant(), nil
+}
+
+// tenantNow is tenantOf what is committed.
+func (v *Vault) tenantNow(key string) (tenant string, err error) {
+	err = v.db.View(func(s *store.Snapshot) error {
+		tenant, err = v.tenantOf(s, key)
+		return err
+	})
+	return tenant, err
 }
 
 // everClaimed reports whether the trail knows a first owner, whatever the state

@@ -116,10 +116,14 @@ func (a *act) takeProof(o op) error {
 
 // openWith opens the private half with a passphrase.
 func (v *Vault) openWith(lock *passphraseLock, p seal.Passphrase) (*envelope.ApprovalKey, error) {
+	tenant, err := v.tenantNow(lock.Key)
+	if err != nil {
+		return nil, err
+	}
 	held := v.roots.Load()
-	private, err := lock.Wrap.Unwrap(held.outer, v.tenant, lock.Key, lock.Holder, p)
+	private, err := lock.Wrap.Unwrap(held.outer, tenant, lock.Key, lock.Holder, p)
 	if held.outerBefore != nil && errors.Is(err, seal.ErrOpen) { // read before another root key came
-		private, err = lock.Wrap.Unwrap(held.outerBefore, v.tenant, lock.Key, lock.Holder, p)
+		private, err = lock.Wrap.Unwrap(held.outerBefore, tenant, lock.Key, lock.Holder, p)
 	}
 	switch {
 	case errors.Is(err, seal.ErrWrongPassphrase):

@@ -20,7 +20,9 @@
 // that sealing them anew has begun; then come some secrets in each commit, the
 // compacted file in the place of the old one, and the commit that says it is done.
 // Killed between any of them, the next start goes on. The KEK and the root key are turned
-// over in the same way, but while the vault serves.
+// over in the same way, but while the vault serves. A backup that is to be another vault
+// becomes it by one rename: killed before that, the next start begins anew; after it, it
+// writes the head file.
 package vault
 
 import (
@@ -74,6 +76,14 @@ func (c Config) openers() []Opener {
 		return c.unsealing.with
 	}
 	return c.configured()
+}
+
+// given are all that have been: what somebody gave, and what is configured.
+func (c Config) given() []Opener {
+	if c.unsealing == nil {
+		return c.configured()
+	}
+	return append(slices.Clone(c.unsealing.with), c.configured()...)
 }
 
 // configured are what may open the vault at any time.

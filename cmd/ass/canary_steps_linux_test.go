@@ -160,6 +160,9 @@ var offline = []step{
 	{line: "assd passphrase set --old-passphrase-file $dir/in/next --passphrase-file $dir/in/pass"},
 	{line: "assd restore --data-dir $dir/share/restored --key-file $dir/share/restored.key $dir/out/vault.backup"},
 	{line: "assd restore --data-dir $dir/share/none $dir/in/import.env", code: some},
+	{line: "assd restore --as-new --data-dir $dir/share/restored $dir/out/vault.backup", code: some},
+	{line: "assd restore --as-new --data-dir $dir/share/another $dir/out/vault.backup"},
+	{line: "assd recover-owner --data-dir $dir/share/another", code: some},
 	{line: "assd recover-owner --json", makes: map[string]string{"owner_key": "recovered"}},
 	{line: "assd recover-owner --owner nobody-of-that-name", code: some},
 }

@@ -6,15 +6,18 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/agent-secret-store/assd/store"
 	"github.com/agent-secret-store/assd/vault"
+	"github.com/agent-secret-store/assd/vault/seal"
 )
 
 type restoreCmd struct {
 	dataFlags `embed:""`
 	File      string `arg:"" help:"The backup, as ass vault backup wrote it."`
+	AsNew     bool   `name:"as-new" help:"Make another vault of it, to live beside the one that was backed up."`
 	JSON      bool   `name:"json" help:"Print one JSON document on standard output, and nothing else."`
 }
 
@@ -30,9 +33,17 @@ signs the trail. What was written after the backup is gone.
 
 The key file is not in a backup; keep it, or the passphrase of a slot, somewhere else.
 
+With --as-new it becomes another vault, with the same secrets, owners, agents and their
+keys, passphrases, policy and configuration: a staging copy, or a fork. It goes where no
+vault is, and its key file into a folder where no head file is. The next start gives it a
+tenant, keys, slots and a trail of its own; tokens, checkpoints and sealed values of
+neither count in the other. What opens a slot has to be at hand then, or that slot stays
+behind; a keyring's always does.
+
 Examples:
   assd restore --data-dir /srv/vault /mnt/usb/vault.backup
-  assd restore --data-dir /srv/new --key-file /mnt/key/root.key vault.backup`
+  assd restore --data-dir /srv/new --key-file /mnt/key/root.key vault.backup
+  assd restore --as-new --data-dir /srv/staging vault.backup`
 }
 
 // Run restores.
@@ -40,7 +51,11 @@ func (c *restoreCmd) Run(out output) error {
 	if err := c.look(); err != nil {
 		return fmt.Errorf("nothing was changed: %w", err)
 	}
-	got, err := vault.Restore(context.Background(), c.vault(), c.File)
+	restore := vault.Restore
+	if c.AsNew {
+		restore = vault.RestoreAsNew
+	}
+	got, err := restore(context.Background(), c.vault(), c.File)
 	if errors.Is(err, store.ErrLocked) {
 		return fmt.Errorf("nothing was changed: %w: stop assd, and run this again", err)
 	}
@@ -76,6 +91,9 @@ func printableLine(r rune) rune {
 func (c *restoreCmd) describe(r vault.Restored) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "✓ The backup verifies and is in place in %s\n  tenant: %s\n  head:   %d %s\n", c.dataDir(), r.Tenant, r.Head.Seq, r.Head.Hash)
+	if r.NewTenant != "" {
+		fmt.Fprintf(&b, "  to be another vault: %s\n", r.NewTenant)
+	}
 	fmt.Fprintf(&b, "  opens with its slots: %s\n", strings.Join(r.Slots, ", "))
 	if r.Replaced != nil && r.Replaced.Head.Seq > 0 {
 		fmt.Fprintf(&b, "  in place of: head %d %s, %s\n", r.Replaced.Head.Seq, r.Replaced.Head.Hash, relations[r.Relation])
@@ -101,10 +119,35 @@ func (c *restoreCmd) describe(r vault.Restored) string {
 	for _, who := range r.Returned {
 		fmt.Fprintf(&b, "  %s\n", who.Command())
 	}
+	if r.NewTenant != "" {
+		b.WriteString(c.nextAsNew(r))
+		return b.String()
+	}
 	fmt.Fprintf(&b, `
 Next:  assd --data-dir %s     (turns it into the vault, as vault.restore in the trail)
 Clients that have seen a newer trail refuse this one until: ass audit checkpoint --forget
 `, c.dataDir())
+	return b.String()
+}
+
+// nextAsNew says what the first start makes of it.
+func (c *restoreCmd) nextAsNew(r vault.Restored) string {
+	var b strings.Builder
+	b.WriteString(`
+It has all that the vault has but tokens, requests, approvals and the trail. Keys and
+passphrases of owners and agents work in both. Its configuration is the same too: have
+another assd.toml where rotators, webhooks or backups are not to happen twice.
+`)
+	if slices.Contains(r.Slots, string(seal.KindKeyring)) {
+		b.WriteString("A slot of kind keyring stays behind; to add one there: ass vault slots add --seal keyring\n")
+	}
+	at := c.dataDir()
+	if c.KeyFile != "" {
+		at += " --key-file " + c.KeyFile
+	} else if slices.Contains(r.Slots, string(seal.KindFile)) {
+		fmt.Fprintf(&b, "\nFirst: copy the key file of that vault to %s\n", filepath.Join(at, "root.key"))
+	}
+	fmt.Fprintf(&b, "\nNext:  assd --data-dir %s     (makes it %s, with a trail that begins with what it was made of)\n", at, r.NewTenant)
 	return b.String()
 }
 
