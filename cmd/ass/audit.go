@@ -30,8 +30,9 @@ type auditListCmd struct {
 // Help shows examples.
 func (auditListCmd) Help() string {
 	return `Every read, write and refusal is in the trail, newest first. Dates and times are
-in UTC. (×7) stands for seven equal refusals, which are counted together. With --json
-"more": true says that there are older events, which --limit left out.
+in UTC. (×7) stands for seven equal refusals, which are counted together; with
+vault.unseal it is the wrong passphrases before it. With --json "more": true says that
+there are older events, which --limit left out.
 
 Examples:
 

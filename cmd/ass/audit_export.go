@@ -34,7 +34,8 @@ reaches as far; with --heads it is proved up to its last event.
 csv is for spreadsheets, and proves nothing either. What a spreadsheet would take for
 a formula begins with an apostrophe.
 
-An export that is cut short is an error, and leaves no file.
+An export that is cut short is an error, and leaves no file. One that is whole takes the
+place of a file of that name.
 
 Examples:
 

@@ -31,9 +31,9 @@ In it everything is encrypted but names, the audit trail and who there is. What 
 is what opens the vault: a key file is not in it, so keep a copy of that elsewhere, or have
 a passphrase (ass vault slots). To go back to it: assd restore.
 
-With --every it goes on until it is stopped, takes one at once and then each time that
-has passed, and removes the oldest of its own beyond --keep. assd does the same by itself:
-see [backup] in assd serve --help.
+With --every it takes one at once and then each time that has passed, and removes the
+oldest of its own beyond --keep, until it is stopped: Ctrl-C, and it exits with 0. assd
+does the same by itself: see [backup] in assd serve --help.
 
 Examples:
 

@@ -10,7 +10,7 @@ import (
 )
 
 type slotsAddCmd struct {
-	Seal              string  `required:"" enum:"file,passphrase,command,keyring" help:"file, passphrase, command or keyring."`
+	Seal              string  `required:"" placeholder:"KIND" enum:"file,passphrase,command,keyring" help:"file, passphrase, command or keyring."`
 	KeyFile           string  `placeholder:"FILE" help:"With --seal file: where the key is to lie. It must not be there yet."`
 	NewPassphraseFile *string `placeholder:"FILE" help:"With --seal passphrase: file or pipe with the new passphrase. Without it you are asked."`
 	Generate          bool    `help:"With --seal passphrase: make one, and print it once."`
@@ -21,8 +21,9 @@ func (slotsAddCmd) Help() string {
 	return `Has another secret open the vault; those there are stay. It takes the approval
 passphrase where there is one.
 
-  file        a key file is made here, mode 0600; move it to where assd can read it
-              and name it there: assd --key-file FILE
+  file        a key file is made here, mode 0600; move it to where assd can read it.
+              To start with it: stop assd, move the head file from beside the key file
+              that it has used to beside this one, and then: assd --key-file FILE
   passphrase  assd starts sealed where nothing else opens it, and waits for ass vault unseal.
               Where there is no approval passphrase, --passphrase-file names this one too.
   command     what the program prints that assd.toml names with seal-command, which assd

@@ -31,8 +31,10 @@ is for them.
 
 With --root another root key comes as well: all keys are sealed under it, and older copies
 of the data file and of the slots open nothing of what is written from then on. The
-daemon wraps it for each slot whose secret it can get: key file, command, keyring. The
-passphrase of a slot has to be named; a slot that would be lost stops it.
+daemon wraps it for each slot whose secret it can get: its own key file, command, keyring.
+The passphrase of a slot has to be named; a slot that would be lost stops it, and so does
+that of a second key file: remove it, and add it again afterwards. All slots have other
+ids then.
 
 Examples:
 

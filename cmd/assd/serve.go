@@ -81,7 +81,7 @@ be held against them later ("ass audit verify --checkpoint FILE"):
   # or url = "https://log.example.com/ass", with secret_file and ca_file as above
   # or syslog = "local", "udp://HOST:514", "tcp://HOST:601", "unix:///dev/log"
 
-and backups of the vault, which ass vault backup takes as well:
+and backups of the vault, which assd then takes by itself, as ass vault backup does:
   [backup]
   dir = "/mnt/backups"  # nobody else can write there; better on another device
   every = "6h"
