@@ -50,8 +50,15 @@ func TestThreat30AsNew(t *testing.T) {
 	d := newDesk(t)
 	d.mustPut(d.owner, plain, "newer value of plain", meta("with it"))
 	d.revokeAgent("max")
+	if _, err := d.v.OfferPolicy(ctx, policyPath, []byte("# accepted\n"), nil); err != nil {
+		t.Fatal(err)
+	}
 	d.close()
-	d.setPassphrase(phrase)
+	config := []byte("seal-command = '/bin/opens'\n[[rotator]]\npath = 'a/K'\n")
+	if _, err := vault.SetPassphrase(ctx, d.cfg, vault.PassphraseSetting{New: []byte(phrase), Config: config}); err != nil {
+		t.Fatal(err)
+	}
+	d.phrase = phrase
 	d.open()
 	tok := d.token(d.mia.APIKey, "secrets:read:"+plain)
 	approved := d.opened(d.mia.APIKey, sensitive)
@@ -71,6 +78,12 @@ func TestThreat30AsNew(t *testing.T) {
 	}
 
 	d.wantSame(t, other)
+	if text, bound, err := other.v.ConfigInForce(); err != nil || !bound || string(text) != "seal-command = '/bin/opens'\n" {
+		t.Errorf("the configuration in force is %q, %v, %v", text, bound, err)
+	}
+	if !other.v.IsAccepted(api.PolicyFile, []byte("# accepted\n")) {
+		t.Error("another policy is in force")
+	}
 	other.wantNothingOf(d.house, tok.Token, approved)
 	second := other.token(d.mia.APIKey, "secrets:read:"+plain)
 	_, err := d.get(second.Token, plain)

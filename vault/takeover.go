@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/pelletier/go-toml/v2"
+
 	"github.com/agent-secret-store/assd/audit"
 	"github.com/agent-secret-store/assd/policy"
 	"github.com/agent-secret-store/assd/store"
@@ -48,7 +50,7 @@ type dueAt struct {
 var takenOver = map[store.Bucket]bool{
 	store.Owners: true, store.Agents: true, store.Names: true, store.Credentials: true, store.Namespaces: true,
 
-	store.Vault: false, store.Slots: false, store.Keys: false, // written anew but for the accepted files and the approval key
+	store.Vault: false, store.Slots: false, store.Keys: false, // written anew but for the accepted policy and the approval key
 	store.Secrets: false, store.Passphrases: false, // come along changed
 	store.Tokens: false, store.Approvals: false, store.Wishes: false, store.Grants: false, store.Outbox: false, // are void
 }
@@ -68,7 +70,7 @@ func (t *takeover) run(ctx context.Context, r *store.Tx, m *material) (err error
 			}
 		}
 	}
-	for _, take := range []func(context.Context, *store.Tx) error{t.single, t.passphrases, t.secrets} {
+	for _, take := range []func(context.Context, *store.Tx) error{t.single, t.config, t.passphrases, t.secrets} {
 		if err := take(ctx, r); err != nil {
 			return err
 		}
@@ -149,17 +151,43 @@ func (t *takeover) record(ctx context.Context, r *store.Tx, o audit.Object) erro
 	return t.add(ctx, audit.Change{Object: o, Content: content})
 }
 
-// single takes over the files that were accepted, and the public half of the approval key.
+// single takes over the policy that was accepted, and the public half of the approval key.
 func (t *takeover) single(ctx context.Context, r *store.Tx) error {
-	var all []audit.Object
-	for _, k := range []fileKind{policyFile, configFile} {
-		all = append(all, audit.Object{Bucket: store.Vault, Key: k.key}, audit.Object{Bucket: store.Vault, Key: k.textKey()})
-	}
+	all := []audit.Object{{Bucket: store.Vault, Key: policyFile.key}, {Bucket: store.Vault, Key: policyFile.textKey()}}
 	if id := t.state.ApprovalKey; id != "" {
 		all = append(all, audit.Object{Bucket: store.Keys, Key: approvalName(id)})
 	}
 	for _, o := range all {
 		if err := t.record(ctx, r, o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// config has the program accepted that opens command slots, and nothing else of assd.toml
+// that was: what a vault does by itself, rotate, tell receivers, take backups, another one
+// must not do as well because it was made of it.
+func (t *takeover) config(ctx context.Context, r *store.Tx) error {
+	rec, err := load[acceptedFile](t.from, r, store.Vault, configFile.key)
+	if err != nil || rec == nil {
+		return err
+	}
+	text, err := t.from.acceptedText(r, configFile, rec)
+	if err != nil {
+		return err
+	}
+	var opens struct {
+		SealCommand string `toml:"seal-command"`
+	}
+	if err := toml.Unmarshal(text, &opens); err != nil || opens.SealCommand == "" {
+		return nil // where it cannot be read, another version has accepted it
+	}
+	if text, err = toml.Marshal(opens); err != nil {
+		return err
+	}
+	for _, c := range configFile.accept(text, t.to.log.Now(), daemonActor.Name) {
+		if err := t.add(ctx, c); err != nil {
 			return err
 		}
 	}

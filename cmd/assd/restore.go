@@ -33,12 +33,12 @@ signs the trail. What was written after the backup is gone.
 
 The key file is not in a backup; keep it, or the passphrase of a slot, somewhere else.
 
-With --as-new it becomes another vault, with the same secrets, owners, agents and their
-keys, passphrases, policy and configuration: a staging copy, or a fork. It goes where no
-vault is, and its key file into a folder where no head file is. The next start gives it a
-tenant, keys, slots and a trail of its own; tokens, checkpoints and sealed values of
-neither count in the other. What opens a slot has to be at hand then, or that slot stays
-behind; a keyring's always does.
+With --as-new it becomes another vault, a staging copy or a fork: with the same secrets,
+owners, agents and their keys, passphrases and policy, but without its configuration. It
+goes where no vault is, and its key file into a folder where no head file is. The next
+start gives it a tenant, keys, slots and a trail of its own; tokens, checkpoints and sealed
+values of neither count in the other. What opens a slot has to be at hand then, or that
+slot stays behind; a keyring's always does.
 
 Examples:
   assd restore --data-dir /srv/vault /mnt/usb/vault.backup
@@ -134,9 +134,9 @@ Clients that have seen a newer trail refuse this one until: ass audit checkpoint
 func (c *restoreCmd) nextAsNew(r vault.Restored) string {
 	var b strings.Builder
 	b.WriteString(`
-It has all that the vault has but tokens, requests, approvals and the trail. Keys and
-passphrases of owners and agents work in both. Its configuration is the same too: have
-another assd.toml where rotators, webhooks or backups are not to happen twice.
+It has all that the vault has but tokens, requests, approvals, the trail and assd.toml, and
+so none of its rotators, webhooks and backups. Keys and passphrases of owners and agents
+work in both.
 `)
 	if slices.Contains(r.Slots, string(seal.KindKeyring)) {
 		b.WriteString("A slot of kind keyring stays behind; to add one there: ass vault slots add --seal keyring\n")
