@@ -100,8 +100,8 @@ func TestBackupRefuses(t *testing.T) {
 }
 
 // TestLeftoversGo: what a killed daemon has left of a copy goes with the next start, and
-// what a killed restore has left of its note; nothing else does: not what a person keeps there, and nothing of another data dir that
-// the name of this one would match as a pattern.
+// what a killed restore has left of its note. Nothing else does: not what a person keeps
+// there, and nothing of another data dir that the name of this one would match as a pattern.
 func TestLeftoversGo(t *testing.T) {
 	h := newHouse(t)
 	h.close()

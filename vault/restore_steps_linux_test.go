@@ -84,11 +84,17 @@ func listen() (fd int, err error) {
 	}
 	prog = append(prog, unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW})
 	filter := unix.SockFprog{Len: uint16(len(prog)), Filter: &prog[0]}
-	got, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_NEW_LISTENER, uintptr(unsafe.Pointer(&filter)))
-	if errno != 0 {
-		return 0, errno
+	// A signal of the runtime's must not begin a call anew that is being looked at; before
+	// Linux 5.19 it may.
+	const listener = unix.SECCOMP_FILTER_FLAG_NEW_LISTENER
+	for _, flags := range []uintptr{listener | unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, listener} {
+		got, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, flags, uintptr(unsafe.Pointer(&filter)))
+		if errno == 0 {
+			return int(got), nil
+		}
+		err = errno
 	}
-	return int(got), nil
+	return 0, err
 }
 
 // answer answers one call, if one comes soon.

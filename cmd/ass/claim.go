@@ -65,7 +65,7 @@ func (a *app) rememberClaim(t *target, l *login) {
 }
 
 // offerSlot tells a person at a terminal how a second secret comes to open the vault,
-// where one alone does, or where that cannot be seen.
+// where one alone does. That it could not be seen is no reason to fail the claim.
 func (a *app) offerSlot(t *target, l *login) {
 	if a.Quiet || a.JSON || !atTerminal() {
 		return
@@ -75,7 +75,7 @@ func (a *app) offerSlot(t *target, l *login) {
 		return
 	}
 	defer cl.Close()
-	if slots, err := cl.Slots(a.ctx); err == nil && len(slots.Items) > 1 {
+	if slots, err := cl.Slots(a.ctx); err != nil || len(slots.Items) != 1 {
 		return
 	}
 	a.note("One secret alone opens this vault: when that is lost, so is the vault. To have a generated passphrase open it too: ass vault slots add --seal passphrase --generate")

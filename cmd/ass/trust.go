@@ -140,12 +140,18 @@ func (a *app) otherRoots() *conflict {
 
 // trustFault names the flag, and not the file that it gives, where that is not there.
 func (a *app) trustFault(e *client.FileError) error {
-	for name, value := range map[string]*string{"--ca-cert": a.CACert, "--client-cert": a.ClientCert, "--client-key": a.ClientKey} {
-		if value == nil || isThere(e.Path) {
+	if isThere(e.Path) {
+		return e
+	}
+	for _, f := range []struct {
+		name  string
+		value *string
+	}{{"--ca-cert", a.CACert}, {"--client-cert", a.ClientCert}, {"--client-key", a.ClientKey}} {
+		if f.value == nil {
 			continue
 		}
-		if path, err := filepath.Abs(*value); err == nil && path == e.Path {
-			return fileFault(codeFailed, "the file of "+name, "used", e.Err, e.Hint())
+		if path, err := filepath.Abs(*f.value); err == nil && path == e.Path {
+			return fileFault(codeFailed, "the file of "+f.name, "used", e.Err, e.Hint())
 		}
 	}
 	return e

@@ -59,7 +59,7 @@ func (d dataFlags) newKeyFile() (seal.Secret, error) {
 	}
 	key, err := make()
 	if err != nil {
-		return nil, d.Typed.unnamed("--key-file", path, err)
+		return nil, d.Typed.unmade("--key-file", path, err)
 	}
 	return key, nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/agent-secret-store/assd/internal/operator"
 	"github.com/agent-secret-store/assd/internal/runas"
 	"github.com/agent-secret-store/assd/vault/server"
 	"github.com/agent-secret-store/assd/vault/server/certs"
@@ -75,10 +76,11 @@ func (f tlsFlags) names() ([]certs.Name, error) {
 }
 
 // unnamedTLS is an error of the TLS side, without the name of a file that was typed and is
-// not there.
+// not there. One that is about something else, as an address in use, says what it says.
 func (c *serveCmd) unnamedTLS(err error) error {
 	for _, f := range []struct{ flag, path string }{{"--client-ca", c.ClientCA}, {"--tls-cert", c.TLSCert}, {"--tls-key", c.TLSKey}} {
-		if c.Typed[f.flag] && lookFor(f.path) != nil {
+		why := lookFor(f.path)
+		if c.Typed[f.flag] && why != nil && (errors.Is(err, operator.ErrMissing) || errors.Is(err, why)) {
 			return c.Typed.unnamed(f.flag, f.path, err)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -51,16 +52,39 @@ func (t typed) shown(flag, path string) string {
 	return path
 }
 
-// unnamed is err about what the command line names, told as what where it is not there.
-func unnamed(what, path string, err error) error {
-	why := lookFor(path)
-	if err == nil || why == nil {
+// unmade is unnamed for a file that was to be made.
+func (t typed) unmade(flag, path string, err error) error {
+	why := unnamedWhy(path, err)
+	if why == nil || !t[flag] {
 		return err
 	}
-	if no := syscall.Errno(0); errors.As(err, &no) {
-		why = no
+	hint := "give another path"
+	if lookFor(filepath.Dir(path)) != nil {
+		hint = "make its folder first, or " + hint
+	}
+	return &unnamedError{fmt.Sprintf("the file of %s cannot be made: %v; %s", flag, why, hint), err}
+}
+
+// unnamed is err about what the command line names, told as what where it is not there.
+func unnamed(what, path string, err error) error {
+	why := unnamedWhy(path, err)
+	if why == nil {
+		return err
 	}
 	return &unnamedError{fmt.Sprintf("%s cannot be used: %v; put it there, or give another path", what, why), err}
+}
+
+// unnamedWhy is why err came of a file that is not there, without its name; nil: there is
+// no error, or there is something at path.
+func unnamedWhy(path string, err error) error {
+	why := lookFor(path)
+	if err == nil || why == nil {
+		return nil
+	}
+	if no := syscall.Errno(0); errors.As(err, &no) {
+		return no
+	}
+	return why
 }
 
 // unnamedError is an error that leaves out the name of a file.

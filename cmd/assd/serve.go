@@ -214,7 +214,7 @@ type daemon struct {
 
 	// What the next image has to know, should the vault be sealed.
 	ends     chan os.Signal
-	deaf     func() // ends the context of what is told of signals too
+	deaf     func() // ends the daemon's context, which is told of no signal any more
 	serving  *serveCmd
 	unlink   bool
 	confined confine.State

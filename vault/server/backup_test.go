@@ -54,7 +54,7 @@ func TestBackupIsCutAtStop(t *testing.T) {
 			defer done()
 			end := make(chan error, 1)
 			if slow {
-				go func() { end <- takes(res.Body, 10*time.Millisecond) }()
+				go func() { end <- takes(res.Body, 30*time.Millisecond) }() // three seconds for all of it
 				time.Sleep(50 * time.Millisecond)
 			}
 			d.stop() // which fails after five seconds

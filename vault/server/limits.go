@@ -65,6 +65,7 @@ const (
 	restTimeout       = 5 * time.Second  // for the rest of a body that nobody wants
 	answerTimeout     = 20 * time.Second // for a client to take an answer, and a second for each
 	answerRate        = 32 << 10         // bytes
+	parkTime          = 5 * time.Second  // for the listeners to be let go of, before who seals is answered
 	lastPiece         = 2 * time.Second  // for a client to take the last of a stream that is cut when the daemon stops
 )
 

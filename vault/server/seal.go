@@ -26,9 +26,6 @@ func (s *Server) isSealed() bool { return s.cfg.Vault == nil || s.cfg.Vault.IsSe
 // failed reports whether the vault must not be served any longer.
 func (s *Server) failed() bool { return s.cfg.Vault != nil && s.cfg.Vault.Alive() != nil }
 
-// parkTime is how long the answer to who seals waits for the listeners to be let go of.
-const parkTime = 5 * time.Second
-
 // seal ends all that is served. It answers once the next connection is for whoever serves
 // the sealed vault: so what its caller asks next, to unseal above all, is not answered
 // here, where nothing can be done any more.
