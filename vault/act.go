@@ -249,7 +249,7 @@ func (a *act) settle(ev audit.Event, d policy.Decision) error {
 		return refuse(ev, stepUpRequired(d.Reason), d.Reason)
 	}
 	return refuse(ev, api.New(api.CodeScopeDenied, d.Reason).
-		WithHint("ask for a scope that covers it, or ask an owner to widen the agent's limits"), d.Reason)
+		WithHint("ask for a scope that covers it, or have an owner make an agent with wider limits: ass agents create --help"), d.Reason)
 }
 
 // ownerOnly refuses everyone but an owner's own key.

@@ -88,7 +88,7 @@ func (v *Vault) checkKeyFile() api.Check {
 		return api.Fine("key file", "none is kept beside the data")
 	}
 	if filepath.Dir(path) == filepath.Clean(v.cfg.Dir) {
-		return api.Advice("key file", "it lies in the data dir, so whoever copies that can open the vault", "assd --key-file /on/another/device/root.key")
+		return api.Advice("key file", "it lies in the data dir, so whoever copies that can open the vault", "stop assd; mv root.key head /on/another/device/; assd --key-file /on/another/device/root.key")
 	}
 	return api.Fine("key file", "it lies outside the data dir")
 }

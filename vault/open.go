@@ -155,7 +155,7 @@ type rollbackError struct {
 
 func (e *rollbackError) Error() string {
 	if errors.Is(e.error, audit.ErrNoHead) {
-		return fmt.Sprintf("there is no head file %q, which lies beside the key file and says which state is the newest: put it back, or name the key file's place with --key-file; if you put an older copy back on purpose, or the head file is lost: assd verify --accept-rollback", e.file)
+		return fmt.Sprintf("there is no head file %q, which lies beside the key file and says which state is the newest: put it back (where the key file was moved, move it after it), or name the key file's place with --key-file; if you put an older copy back on purpose, or the head file is lost: assd verify --accept-rollback", e.file)
 	}
 	return fmt.Sprintf("%v (head file %q); if you put an older copy back on purpose: assd verify --accept-rollback", e.error, e.file)
 }

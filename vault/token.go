@@ -272,7 +272,7 @@ func (a *act) mayCarry(s policy.Scope, judged *judgement) (*unapproved, error) {
 			return nil, nil
 		}
 		return nil, refuse(a.event(audit.TokenCreate), api.New(api.CodeScopeDenied, reason).
-			WithHint("ask for less, or ask an owner to widen the agent's limits"), reason)
+			WithHint("ask for less, or have an owner make an agent with wider limits: ass agents create --help"), reason)
 	}
 	_, missing, err := a.headerOr(a.about(actionEvents[action], path), action, path)
 	return missing, err

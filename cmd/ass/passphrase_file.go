@@ -67,5 +67,5 @@ func checkPassphrase(text []byte, flag string) ([]byte, error) {
 
 // passphraseFault says what is wrong with the file, whose name may be anything.
 func passphraseFault(flag string, err error) error {
-	return usage("the file of "+flag+" cannot be used: "+err.Error(), "give another file, or leave "+flag+" out to be asked on the terminal")
+	return usage("the file of "+flag+" cannot be used: "+err.Error(), "give another file, with the passphrase in one line")
 }

@@ -42,7 +42,7 @@ func (c *slotsAddCmd) check() error {
 	passphrase := c.Seal == api.SlotPassphrase
 	switch {
 	case (c.Seal == api.SlotFile) != (c.KeyFile != ""):
-		return usage("--key-file FILE goes with --seal file, and has to be there", "ass vault slots add --seal file --key-file FILE")
+		return usage("--seal file takes --key-file FILE, the file to make, and no other kind does", "ass vault slots add --seal file --key-file FILE")
 	case !passphrase && (c.NewPassphraseFile != nil || c.Generate):
 		return usage("--new-passphrase-file and --generate go with --seal passphrase", "ass vault slots add --help")
 	case c.NewPassphraseFile != nil && c.Generate:
@@ -252,7 +252,7 @@ func (s *slotSecret) print(a *app, added *api.Slot) error {
 
 // slotUse says how assd comes by the secret.
 var slotUse = map[string]string{
-	api.SlotFile:       "To open the vault with it: assd --key-file FILE. Keep it apart from copies of the data file.\n",
+	api.SlotFile:       "To open the vault with it: assd --key-file FILE, with the file \"head\" moved from beside the key file there is to beside this one. Keep it apart from copies of the data file.\n",
 	api.SlotPassphrase: "Where nothing else opens the vault assd starts sealed, and waits for: ass vault unseal\n",
 	api.SlotCommand:    "assd runs the command when it starts, where no key file opens the vault.\n",
 	api.SlotKeyring:    "assd asks your keyring when it starts in your session, where nothing before it opens the vault.\n",

@@ -65,7 +65,7 @@ const muchFree = 16 << 20
 
 // restoredState says what a restore has put in the place of what.
 func restoredState(r *api.Restored) string {
-	text := fmt.Sprintf("from a backup of %s at %s UTC", plural(int(r.Events), "event"), moment(r.At))
+	text := fmt.Sprintf("at %s UTC, from a backup of %s", moment(r.At), plural(int(r.Events), "event"))
 	switch r.Relation {
 	case "newer", "older", "unknown":
 		text += fmt.Sprintf(", in place of data of %s", plural(int(r.ReplacedEvents), "event"))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"os"
 
 	"github.com/alecthomas/kong"
 	"github.com/pelletier/go-toml/v2"
@@ -18,7 +19,9 @@ func (c *serveCmd) acceptedConfig(file *fileConfig, problem error, app *kong.App
 		file.holdCommand(d)
 		d = d.or(file)
 	}
-	text, bound, err := vault.ConfigInForce(d.vault())
+	cfg := d.vault()
+	cfg.Log = c.logger(os.Stderr) // whoever opens the vault first may have to make another of it
+	text, bound, err := vault.ConfigInForce(cfg)
 	// What keeps the vault from being opened now keeps it from being served: the
 	// start itself says it. Should that have passed by then, it looks again.
 	if err != nil || !bound || file != nil && bytes.Equal(text, file.text) {

@@ -123,6 +123,9 @@ func (c *restoreCmd) describe(r vault.Restored) string {
 		b.WriteString(c.nextAsNew(r))
 		return b.String()
 	}
+	if key := filepath.Join(c.dataDir(), "root.key"); c.KeyFile == "" && lookFor(key) != nil && slices.Contains(r.Slots, string(seal.KindFile)) {
+		fmt.Fprintf(&b, "\nFirst: put the key file of that vault at %s, or have another slot open it\n", key)
+	}
 	fmt.Fprintf(&b, `
 Next:  assd --data-dir %s     (turns it into the vault, as vault.restore in the trail)
 Clients that have seen a newer trail refuse this one until: ass audit checkpoint --forget

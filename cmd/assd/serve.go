@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/signal"
@@ -145,9 +146,7 @@ func (c *serveCmd) run(out output, set settings, file *fileConfig, over *handed)
 	// files to be read again must not end the daemon, not even while it drains.
 	again := make(chan os.Signal, 1)
 	signal.Notify(again, syscall.SIGHUP)
-	log := hclog.New(&hclog.LoggerOptions{
-		Name: "assd", Level: hclog.LevelFromString(c.LogLevel), JSONFormat: c.LogFormat == "json", Output: out.stderr,
-	})
+	log := c.logger(out.stderr)
 	d, err := c.bind(log, over)
 	if err != nil {
 		return err
@@ -161,6 +160,13 @@ func (c *serveCmd) run(out output, set settings, file *fileConfig, over *handed)
 		return errors.Join(err, d.giveUp(err), d.close())
 	}
 	return d.serve(ctx, again)
+}
+
+// logger writes the log to w.
+func (c *serveCmd) logger(w io.Writer) hclog.Logger {
+	return hclog.New(&hclog.LoggerOptions{
+		Name: "assd", Level: hclog.LevelFromString(c.LogLevel), JSONFormat: c.LogFormat == "json", Output: w,
+	})
 }
 
 // start does what comes before anybody is answered, or, of a sealed vault, is let in. What

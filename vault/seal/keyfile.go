@@ -86,7 +86,7 @@ func ReadKeyFile(path string) (*FileKey, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("key file %q: %w; without it the vault cannot be opened: put it back, or name it with --key-file", path, ErrMissing)
+		return nil, fmt.Errorf("key file %q: %w; put it back, or name it with --key-file", path, ErrMissing)
 	case errors.Is(err, syscall.ELOOP):
 		return nil, fmt.Errorf("key file %q: %w: it is a symbolic link; name the file itself with --key-file", path, ErrMalformed)
 	case err != nil:
