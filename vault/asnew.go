@@ -75,6 +75,9 @@ func (v *Vault) becomeAnother(ctx context.Context) (done bool, err error) {
 	}); err != nil || !pending {
 		return false, err
 	}
+	if headKept(v.cfg) { // RestoreAsNew found none: what is here may be a vault, and the only copy of it
+		return false, fmt.Errorf("nothing was changed: %q says that another vault is to be made of this one, and %q that it is a vault which is in use: if it is one, remove the first; if the second only came along with the key file, remove that", v.cfg.restoreNote(), v.cfg.headFile())
+	}
 	if err := v.makeAnother(ctx, note); err != nil {
 		return false, fmt.Errorf("making another vault of the backup of %s: %w", v.tenant, err)
 	}

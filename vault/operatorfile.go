@@ -338,7 +338,7 @@ func ConfigInForce(cfg Config) (text []byte, bound bool, err error) {
 	if exists, err := Exists(cfg); err != nil || !exists {
 		return nil, false, err
 	}
-	v, err := open(cfg)
+	v, err := openFile(cfg) // of a backup nothing is made yet: what is accepted comes along
 	if err != nil {
 		return nil, false, err
 	}
