@@ -60,20 +60,33 @@ func (r *restoring) mayBecomeAnother(here contents) error {
 	return r.refuse(errors.New("only an entry of a keyring opens it, which is of that vault alone: add another slot there (ass vault slots add), and make another backup"))
 }
 
-// becomeAnother makes of a backup that [RestoreAsNew] has put in place the vault that it
-// is to be, in a file of its own that takes the backup's place, and reports whether it
-// did. v, which is the backup, is worth nothing then.
-func (v *Vault) becomeAnother(ctx context.Context) (done bool, err error) {
+// toBeAnother is the note that says that v, a backup that [RestoreAsNew] has put in place,
+// is to be another vault; nil: it is not, or is that already.
+func (v *Vault) toBeAnother() (*restoreNote, error) {
 	note, err := readRestoreNote(v.cfg)
 	if err != nil || note == nil || note.Into == "" {
-		return false, err
+		return nil, err
 	}
 	var pending bool
 	if err := v.db.View(func(s *store.Snapshot) error {
 		pending, _, err = note.stands(s, v.tenant, v.log.Head().Head)
 		return err
 	}); err != nil || !pending {
+		return nil, err
+	}
+	return note, nil
+}
+
+// becomeAnother makes of a backup that [RestoreAsNew] has put in place the vault that it
+// is to be, in a file of its own that takes the backup's place, and reports whether it
+// did. v, which is the backup, is worth nothing then.
+func (v *Vault) becomeAnother(ctx context.Context) (done bool, err error) {
+	note, err := v.toBeAnother()
+	if err != nil || note == nil {
 		return false, err
+	}
+	if headKept(v.cfg) { // RestoreAsNew found none: what is here may be a vault, and the only copy of it
+		return false, fmt.Errorf("nothing was changed: %q says that another vault is to be made of this one, and %q that it is a vault which is in use: if it is one, remove the first; if the second only came along with the key file, remove that", v.cfg.restoreNote(), v.cfg.headFile())
 	}
 	if err := v.makeAnother(ctx, note); err != nil {
 		return false, fmt.Errorf("making another vault of the backup of %s: %w", v.tenant, err)

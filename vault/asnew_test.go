@@ -3,6 +3,7 @@ package vault_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -71,6 +72,10 @@ func TestThreat30AsNew(t *testing.T) {
 	if rep := other.verify(); rep.Problem != "" || !rep.RestorePending || rep.Tenant != got.Tenant {
 		t.Errorf("not opened yet it verifies as %+v", rep)
 	}
+	const opens = "seal-command = '/bin/opens'\n"
+	if text, _, err := vault.ConfigInForce(other.cfg); err != nil || string(text) != opens {
+		t.Errorf("not opened yet, the configuration in force is %q, %v", text, err)
+	}
 	other.open()
 	t.Cleanup(other.end)
 	if other.v.Tenant() != got.NewTenant || other.v.VerifyKey() == d.v.VerifyKey() {
@@ -78,7 +83,7 @@ func TestThreat30AsNew(t *testing.T) {
 	}
 
 	d.wantSame(t, other)
-	if text, bound, err := other.v.ConfigInForce(); err != nil || !bound || string(text) != "seal-command = '/bin/opens'\n" {
+	if text, bound, err := other.v.ConfigInForce(); err != nil || !bound || string(text) != opens {
 		t.Errorf("the configuration in force is %q, %v, %v", text, bound, err)
 	}
 	if !other.v.IsAccepted(api.PolicyFile, []byte("# accepted\n")) {
@@ -560,6 +565,42 @@ func TestAsNewStopped(t *testing.T) {
 	mustOK(t, os.WriteFile(other.file("restore"), note, 0o600))
 	if err := other.tryOpen(); !errors.Is(err, audit.ErrRollback) {
 		t.Errorf("with the note a second time, an older file: %v", err)
+	}
+}
+
+// TestAsNewForged: a note beside the key file makes no other vault of one that is in use,
+// whose trail would be gone; nor of a backup whose key file came with a head file. To look
+// which configuration counts makes nothing of a backup at all.
+func TestAsNewForged(t *testing.T) {
+	h := newHouse(t)
+	h.mustPut(h.owner, plain, "v")
+	other, got := h.placed(t, h.copied())
+	h.close()
+	_, head, err := audit.PeekHeadFile(h.file("head"))
+	mustOK(t, err)
+	forged, err := json.Marshal(map[string]any{"format": 1, "tenant": h.claim.Tenant, "at": h.cfg.Now(), "backup": head.Head, "relation": "none", "into": got.NewTenant})
+	mustOK(t, err)
+	mustOK(t, os.WriteFile(h.file("restore"), forged, 0o600))
+	if _, _, err := vault.ConfigInForce(other.cfg); err != nil {
+		t.Fatal(err)
+	}
+	copyFile(t, h.file("head"), other.file("head"))
+	for _, at := range []*house{h, other} {
+		before := at.readFile("vault.db")
+		if err := at.tryOpen(); err == nil || strings.Contains(err.Error(), "\n") || !strings.Contains(err.Error(), "nothing was changed: ") {
+			t.Errorf("opening: %v", err)
+		}
+		if !bytes.Equal(before, at.readFile("vault.db")) {
+			t.Error("the data file was changed")
+		}
+	}
+	mustOK(t, errors.Join(os.Remove(h.file("restore")), os.Remove(other.file("head"))))
+	h.open()
+	h.mustGet(h.owner, plain, "v")
+	other.open()
+	defer other.end()
+	if tenant := other.v.Tenant(); tenant != got.NewTenant {
+		t.Errorf("it is %s", tenant)
 	}
 }
 

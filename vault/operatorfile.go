@@ -338,12 +338,16 @@ func ConfigInForce(cfg Config) (text []byte, bound bool, err error) {
 	if exists, err := Exists(cfg); err != nil || !exists {
 		return nil, false, err
 	}
-	v, err := open(cfg)
+	v, err := openFile(cfg) // of a backup nothing is made yet
 	if err != nil {
 		return nil, false, err
 	}
 	text, bound, err = v.ConfigInForce()
-	return text, bound, errors.Join(err, v.abandon())
+	another, noteErr := v.toBeAnother()
+	if another != nil {
+		text = whatOpens(text) // as it is to have
+	}
+	return text, bound, errors.Join(err, noteErr, v.abandon())
 }
 
 // RecordedConfig is the text that ConfigInForce gives as far as the data file says so

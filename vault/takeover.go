@@ -177,14 +177,8 @@ func (t *takeover) config(ctx context.Context, r *store.Tx) error {
 	if err != nil {
 		return err
 	}
-	var opens struct {
-		SealCommand string `toml:"seal-command"`
-	}
-	if err := toml.Unmarshal(text, &opens); err != nil || opens.SealCommand == "" {
-		return nil // where it cannot be read, another version has accepted it
-	}
-	if text, err = toml.Marshal(opens); err != nil {
-		return err
+	if text = whatOpens(text); text == nil {
+		return nil
 	}
 	for _, c := range configFile.accept(text, t.to.log.Now(), daemonActor.Name) {
 		if err := t.add(ctx, c); err != nil {
@@ -192,6 +186,22 @@ func (t *takeover) config(ctx context.Context, r *store.Tx) error {
 		}
 	}
 	return nil
+}
+
+// whatOpens is what another vault has of a text of assd.toml: the program that opens command
+// slots; nil where there is none, or where another version has accepted the text.
+func whatOpens(text []byte) []byte {
+	var opens struct {
+		SealCommand string `toml:"seal-command"`
+	}
+	if err := toml.Unmarshal(text, &opens); err != nil || opens.SealCommand == "" {
+		return nil
+	}
+	text, err := toml.Marshal(opens)
+	if err != nil {
+		return nil
+	}
+	return text
 }
 
 // passphrases wraps what each passphrase opens under the new root key.

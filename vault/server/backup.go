@@ -49,7 +49,7 @@ func (s *Server) sendBackup(rq *request, want api.BackupRequest) (any, error) {
 	if err != nil {
 		leave()
 		if context.Cause(ctx) == errStopping {
-			err = whyStopped()
+			err = s.whyStopped()
 		}
 		return nil, err
 	}

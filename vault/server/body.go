@@ -21,7 +21,9 @@ import (
 // unknown fields, exact names, bounded depth, nothing behind it. An absent body
 // is {}, a null field an absent one. Errors name the field, never its content.
 func decode[T any](rq *request) (out T, err error) {
+	calm := rq.hurry()
 	b, err := wipe.ReadAll(rq.http.Body, rq.http.ContentLength)
+	calm(err == nil)
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return out, api.New(api.CodeTooLarge, fmt.Sprintf("the body is longer than %d bytes", tooLarge.Limit))
 	}

@@ -16,9 +16,10 @@ type request struct {
 	http   *http.Request
 	origin vault.Origin
 	vault  *vault.Vault
-	rest   string         // what a pattern's variable piece matched, escaped as sent
-	asks   *vault.Request // who asks, once it has been read
-	leave  func()         // what is to be done once the answer is gone
+	rest   string                         // what a pattern's variable piece matched, escaped as sent
+	asks   *vault.Request                 // who asks, once it has been read
+	leave  func()                         // what is to be done once the answer is gone
+	hurry  func() (calm func(whole bool)) // what is called around the reading of its body
 }
 
 func newRequest(s *Server, r *http.Request) *request {
@@ -28,7 +29,7 @@ func newRequest(s *Server, r *http.Request) *request {
 	if ref := r.Header.Get("X-Request-Id"); len(ref) <= maxRef && !strings.ContainsFunc(ref, notInName) && !strings.Contains(ref, "ask_") {
 		from.ClientRef = ref
 	}
-	return &request{http: r, origin: from, vault: s.cfg.Vault, leave: func() {}}
+	return &request{http: r, origin: from, vault: s.cfg.Vault, leave: func() {}, hurry: func() func(bool) { return func(bool) {} }}
 }
 
 func (rq *request) ctx() context.Context { return rq.http.Context() }

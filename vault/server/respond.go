@@ -67,7 +67,7 @@ func (s *Server) write(w http.ResponseWriter, rq *request, a answer) {
 	}
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("Content-Length", strconv.Itoa(len(text)))
-	setDeadlines(w, len(text))
+	s.setDeadlines(w, len(text))
 	w.WriteHeader(a.status())
 	if _, err := w.Write(text); err != nil && s.cfg.Log.IsDebug() {
 		s.cfg.Log.Debug("an answer was not taken", "request_id", rq.origin.RequestID)
@@ -77,8 +77,12 @@ func (s *Server) write(w http.ResponseWriter, rq *request, a answer) {
 // setDeadlines bounds how long an answer may take from now: first net/http reads
 // what the handler has left of a short body, then the client takes the answer. A
 // ResponseWriter without deadlines, as tests have it, has none to be set.
-func setDeadlines(w http.ResponseWriter, length int) {
-	c, rest := http.NewResponseController(w), time.Now().Add(restTimeout)
+func (s *Server) setDeadlines(w http.ResponseWriter, length int) {
+	wait := restTimeout
+	if s.isSealed() { // and who sends nothing holds up the next image
+		wait = requestTime
+	}
+	c, rest := http.NewResponseController(w), time.Now().Add(wait)
 	_ = c.SetReadDeadline(rest)
 	_ = c.SetWriteDeadline(rest.Add(answerTimeout + time.Duration(length/answerRate)*time.Second))
 }

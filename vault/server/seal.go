@@ -1,7 +1,9 @@
 package server
 
 import (
+	"context"
 	"errors"
+	"net/http"
 	"time"
 
 	"github.com/agent-secret-store/assd/vault"
@@ -43,6 +45,28 @@ func (s *Server) seal(rq *request) (any, error) {
 	case <-time.After(parkTime):
 	}
 	return out, nil
+}
+
+// hurry has a body that is still being read when the vault is sealed come soon: nothing can
+// be done with it any more, and whoever sends none must not hold up the end. It lasts until
+// calm is called, which says whether the body was whole: the deadline would end what the
+// handler does then. One that was not is left to it, or net/http would wait for the rest.
+func (s *Server) hurry(w http.ResponseWriter) (calm func(whole bool)) {
+	c, done := http.NewResponseController(w), make(chan struct{})
+	stop := context.AfterFunc(s.open, func() {
+		defer close(done)
+		if s.isSealed() {
+			_ = c.SetReadDeadline(time.Now().Add(requestTime))
+		}
+	})
+	return func(whole bool) {
+		if stop() {
+			return
+		}
+		if <-done; whole && s.isSealed() {
+			_ = c.SetReadDeadline(time.Time{})
+		}
+	}
 }
 
 // unseal opens the vault, for those who may: whoever its data belongs to, or over TLS

@@ -187,6 +187,7 @@ func (s *Server) serve(rq *request, rt *route, w http.ResponseWriter) (any, erro
 		defer leave()
 	}
 	rq.http.Body = http.MaxBytesReader(w, rq.http.Body, rt.body)
+	rq.hurry = func() func(bool) { return s.hurry(w) }
 	if rt.long() {
 		liftDeadlines(w)
 	}

@@ -26,6 +26,7 @@ import (
 
 // pipes is a listener in memory, so that time can be a bubble's.
 type pipes struct {
+	srv   *server.Server // that accepts them
 	conns chan net.Conn
 	once  sync.Once
 	done  chan struct{}
@@ -58,7 +59,7 @@ func bubble(t *testing.T, test func(t *testing.T, p *pipes, v *vault.Vault)) {
 			t.Fatal(err)
 		}
 		srv := server.New(server.Config{Vault: v, Log: hclog.NewNullLogger(), MayClaim: func(int) bool { return false }})
-		p := &pipes{conns: make(chan net.Conn), done: make(chan struct{})}
+		p := &pipes{srv: srv, conns: make(chan net.Conn), done: make(chan struct{})}
 		served := make(chan error, 1)
 		go func() { served <- srv.Serve(p) }()
 		test(t, p, v)
@@ -136,6 +137,43 @@ func TestSlowBody(t *testing.T) {
 		go io.Copy(io.Discard, c)
 		<-sent
 	})
+}
+
+// TestSlowBodySealed: who owes a body when the vault is sealed, or drips it, has a second,
+// and then one more for the rest: until then nobody else is answered.
+func TestSlowBodySealed(t *testing.T) {
+	for name, send := range map[string]func(c net.Conn, head string){
+		"silent": func(c net.Conn, head string) { io.WriteString(c, head) },
+		"drips": func(c net.Conn, head string) {
+			io.WriteString(c, head)
+			drip(c, strings.Repeat(" ", 500), 100*time.Millisecond)
+		},
+	} {
+		bubble(t, func(t *testing.T, p *pipes, v *vault.Vault) {
+			claim, err := v.Claim(context.Background(), "olga", vault.Origin{Local: true}, api.ClaimRequest{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			head := "Host: h\r\nAuthorization: Bearer " + claim.OwnerKey + "\r\nContent-Length: "
+			slow, fast := p.dial(), p.dial()
+			sent := make(chan struct{})
+			go func() { defer close(sent); send(slow, "PUT /v1/secrets/a/K HTTP/1.1\r\n"+head+"1000\r\n\r\n") }()
+			ended := make(chan time.Duration, 1)
+			time.Sleep(time.Second)
+			began := time.Now()
+			go func() { io.Copy(io.Discard, slow); ended <- time.Since(began) }()
+			go io.WriteString(fast, "POST /v1/vault/seal HTTP/1.1\r\n"+head+"2\r\n\r\n{}")
+			if res, err := http.ReadResponse(bufio.NewReader(fast), nil); err != nil || res.StatusCode != http.StatusOK {
+				t.Errorf("sealing: %v, %v", res, err)
+			}
+			p.srv.Stop() // as who serves it does
+			if took := <-ended; took > 4*time.Second {
+				t.Errorf("%s: it was waited for %v", name, took)
+			}
+			fast.Close()
+			<-sent
+		})
+	}
 }
 
 // TestIdleAndDeaf: a connection that asks nothing more is closed after two

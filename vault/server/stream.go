@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/agent-secret-store/assd/vault"
 	"github.com/agent-secret-store/assd/vault/api"
 )
 
@@ -84,8 +85,11 @@ func (s *Server) untilStop(ctx context.Context) (until context.Context, end func
 	}
 }
 
-// whyStopped is what the client is told where the daemon stops.
-func whyStopped() *api.Error {
+// whyStopped is what the client is told where the daemon stops, or goes on sealed.
+func (s *Server) whyStopped() *api.Error {
+	if s.isSealed() {
+		return vault.SealedNow()
+	}
 	return api.New(api.CodeInternal, errStopping.Error()).WithHint("try again when it runs")
 }
 
@@ -112,7 +116,7 @@ func (s *Server) stream(w http.ResponseWriter, rq *request, st *stream) {
 		panic(http.ErrAbortHandler)
 	}
 	if stopping {
-		err = whyStopped()
+		err = s.whyStopped()
 	}
 	if e := s.wireError(rq, err); st.failed != nil {
 		st.failed(out, e)
