@@ -30,6 +30,19 @@ func Hold(path string) (release func() error, err error) {
 	return f.Close, nil
 }
 
+// HoldDir locks the folder at path against whoever calls it as well, for what is done where
+// no vault file is yet. ErrLocked: another process has it.
+func HoldDir(path string) (release func() error, err error) {
+	f, err := os.OpenFile(filepath.Clean(path), os.O_RDONLY|syscall.O_DIRECTORY, 0)
+	if err != nil {
+		return nil, fmt.Errorf("holding the data dir: %w", err)
+	}
+	if err := lockAlone(f); err != nil {
+		return nil, errors.Join(fmt.Errorf("holding %q: %w", path, err), f.Close())
+	}
+	return f.Close, nil
+}
+
 // lockAlone locks f as bbolt does: first for us alone, which says that nobody has it
 // open, then so that it can be read still, and not written.
 func lockAlone(f *os.File) error {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/agent-secret-store/assd/audit"
 	"github.com/agent-secret-store/assd/audit/chain"
+	"github.com/agent-secret-store/assd/store"
 	"github.com/agent-secret-store/assd/vault"
 	"github.com/agent-secret-store/assd/vault/api"
 	"github.com/agent-secret-store/assd/vault/seal"
@@ -601,6 +602,27 @@ func TestAsNewForged(t *testing.T) {
 	defer other.end()
 	if tenant := other.v.Tenant(); tenant != got.NewTenant {
 		t.Errorf("it is %s", tenant)
+	}
+}
+
+// TestRestoreAtOnce: of two restores into one place the second changes nothing.
+func TestRestoreAtOnce(t *testing.T) {
+	h := newHouse(t)
+	backup, cfg := h.copied(), vault.Config{Dir: filepath.Join(t.TempDir(), "new")}
+	mustOK(t, os.Mkdir(cfg.Dir, 0o700))
+	leave, err := store.HoldDir(cfg.Dir)
+	mustOK(t, err)
+	for _, restore := range []func(context.Context, vault.Config, string) (vault.Restored, error){vault.Restore, vault.RestoreAsNew} {
+		if _, err := restore(ctx, cfg, backup); !errors.Is(err, store.ErrLocked) {
+			t.Errorf("while another one is under way: %v", err)
+		}
+	}
+	if left, _ := os.ReadDir(cfg.Dir); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+	mustOK(t, leave())
+	if _, err := vault.RestoreAsNew(ctx, cfg, backup); err != nil {
+		t.Error(err)
 	}
 }
 

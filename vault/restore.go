@@ -92,6 +92,11 @@ func restore(ctx context.Context, cfg Config, file, into string) (out Restored, 
 	if _, err := makeDir(cfg.Dir); err != nil {
 		return out, err
 	}
+	leave, err := store.HoldDir(cfg.Dir) // of two at once, one would remove the other's note
+	if err != nil {
+		return out, err
+	}
+	defer func() { err = errors.Join(err, leave()) }()
 	release, err := store.Hold(cfg.dbFile())
 	missing := errors.Is(err, store.ErrMissing)
 	if err != nil && !missing {
