@@ -66,6 +66,10 @@ func TestDescribeKeepsTheDaemonsHint(t *testing.T) {
 func TestHintOfAKeyThatIsRefused(t *testing.T) {
 	e := api.New(api.CodeUnauthorized, "m").WithHint("check the key with ass whoami")
 	url, file := "https://h:1", "it's"
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	a := newApp()
 	a.APIURL, a.CACert = &url, &file
 	const want = "set ASS_AGENT_KEY to a key that is accepted, or leave it unset and run: ass login"
@@ -73,6 +77,11 @@ func TestHintOfAKeyThatIsRefused(t *testing.T) {
 		t.Errorf("the hint is %q", got)
 	}
 	if got := a.describe(e).Hint; got != want+` --api-url https://h:1 --ca-cert 'it'\''s'` {
+		t.Errorf("the hint is %q", got)
+	}
+	gone := "hunter2" // no file: it may be anything
+	a.CACert = &gone
+	if got := a.describe(e).Hint; got != want+" --api-url https://h:1 --ca-cert FILE" {
 		t.Errorf("the hint is %q", got)
 	}
 }

@@ -71,7 +71,11 @@ func unnamed(what, path string, err error) error {
 	if why == nil {
 		return err
 	}
-	return &unnamedError{fmt.Sprintf("%s cannot be used: %v; put it there, or give another path", what, why), err}
+	hint := "put it there"
+	if errors.Is(why, fs.ErrPermission) { // nobody can tell whether it is there
+		hint = fmt.Sprintf("let uid %d, which assd runs as, read it", os.Geteuid())
+	}
+	return &unnamedError{fmt.Sprintf("%s cannot be used: %v; %s, or give another path", what, why, hint), err}
 }
 
 // unnamedWhy is why err came of a file that is not there, without its name; nil: there is
