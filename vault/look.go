@@ -25,7 +25,7 @@ func (v *Vault) look(ctx context.Context, req Request, action audit.Action, owne
 		return fn(s, c)
 	})
 	if err == nil && allowed {
-		err = v.confirm(ctx, req)
+		allowed, err = v.confirm(ctx, req)
 	}
 	if err != nil || allowed {
 		return asAPI(err)
@@ -33,17 +33,16 @@ func (v *Vault) look(ctx context.Context, req Request, action audit.Action, owne
 	return v.refuseLook(ctx, req, action, ownersOnly)
 }
 
-// confirm looks the caller up once more where the ledger is: a snapshot cannot
-// tell a record that was put back to an older state. It changes nothing, so a
-// full disk does not matter.
-func (v *Vault) confirm(ctx context.Context, req Request) error {
-	return v.db.UpdateReserved(ctx, func(tx *store.Tx) error {
+// confirm looks the caller up once more where the ledger is, and reports whether it
+// is still known: a snapshot cannot tell a record that was put back to an older
+// state. It changes nothing, so a full disk does not matter.
+func (v *Vault) confirm(ctx context.Context, req Request) (still bool, err error) {
+	err = v.db.UpdateReserved(ctx, func(tx *store.Tx) error {
 		c, err := v.known(tx, req)
-		if err == nil && c == nil {
-			return errRetry
-		}
+		still = c != nil
 		return err
 	})
+	return still, err
 }
 
 // Admit lets a caller pass that has a key or token of this vault, and says whose

@@ -154,6 +154,18 @@ func TestThreat08DecideWhereYouCommit(t *testing.T) {
 	}
 }
 
+// TestLookOfOneJustRevoked: whose key ends while they look is refused as anyone whose
+// key has ended, with the event of that.
+func TestLookOfOneJustRevoked(t *testing.T) {
+	h := newHouse(t)
+	bot := h.agent("bot")
+	err := h.v.LookAmid(ctx, h.as(bot.APIKey), func() { h.revokeAgent("bot") })
+	wantCode(t, "a look amid which the agent is revoked", err, api.CodeUnauthorized)
+	if e := h.last(); e.Outcome != audit.Denied {
+		t.Errorf("the newest event is %s, %s", e.Action, e.Outcome)
+	}
+}
+
 // approvedToRead is the key of an agent that may read what is sensitive now.
 func approvedToRead(h *house, bot api.AgentCreated) string {
 	h.t.Helper()
