@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"sync/atomic"
 	"time"
 )
 
@@ -22,6 +23,9 @@ type client struct {
 	made    int
 	keeper  bool          // it also looks after the vault
 	pause   time.Duration // between two acts
+	rest    time.Duration // of the keeper, between two acts of that kind
+	kept    time.Time     // the end of the last one
+	keeping atomic.Bool   // one is under way
 }
 
 // secret is one path, as its client knows it.
@@ -71,7 +75,7 @@ func (c *client) act(ctx context.Context) error {
 	switch n := c.random.IntN(20); {
 	case s.pending != nil:
 		return c.look(ctx, s)
-	case c.keeper && c.random.IntN(8) == 0:
+	case c.keeper && time.Since(c.kept) >= c.rest && c.random.IntN(8) == 0:
 		return c.keep(ctx)
 	case n == 0:
 		return c.createAgent(ctx)
@@ -172,6 +176,8 @@ func (c *client) keep(ctx context.Context) error {
 		{"compact", "vault.compact", none}, {"backup", "vault.backup", none},
 	}
 	act := acts[c.random.IntN(len(acts))]
+	c.keeping.Store(true)
+	defer func() { c.kept = time.Now(); c.keeping.Store(false) }()
 	id, err := c.http.call(ctx, "POST", "/v1/vault/"+act.path, c.l.v.owner, act.want, nil)
 	if refused, ok := errors.AsType[*refusal](err); ok && refused.status == http.StatusConflict {
 		return nil // one is under way

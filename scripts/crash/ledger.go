@@ -20,6 +20,7 @@ type ledger struct {
 	clients  []*client
 	events   uint64
 	checking *caller
+	reloads  int // of a soak
 
 	mu           sync.Mutex
 	acknowledged map[string]string // by request id: the action that its event has to have

@@ -26,6 +26,9 @@ import (
 	"time"
 )
 
+// reportEvery is after how many kills a long run says that it goes on.
+const reportEvery = 50
+
 // settings of a run.
 type settings struct {
 	assd  string
@@ -77,7 +80,9 @@ func run(ctx context.Context, s settings) error {
 		if err := l.round(ctx, how); err != nil {
 			return fmt.Errorf("kill %d, %s, vault kept in %s: %w", n+1, how, dir, err)
 		}
-		tally[how.name()]++
+		if tally[how.name()]++; (n+1)%reportEvery == 0 {
+			fmt.Fprintf(os.Stderr, "%d kills after %.0f s\n", n+1, time.Since(began).Seconds())
+		}
 	}
 	fmt.Printf("killed %d times in %.0f s: %d acknowledged acts, each there with its event; %d events verify\n",
 		s.kills, time.Since(began).Seconds(), len(l.acknowledged), l.events)

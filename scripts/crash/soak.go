@@ -4,20 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
-	"path/filepath"
-	"strconv"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
 )
 
 const (
-	sampleEvery = 30 * time.Second
-	sealEvery   = 45 * time.Second
+	sealEvery   = 2 * time.Minute
 	reloadEvery = 20 * time.Second
 	soakPause   = 10 * time.Millisecond // of a client between two acts
+	keeperRests = 10 * time.Second      // between two backups, compactions or new keys
 )
 
 // soak has one daemon live so long under the same load, sealed and opened, reloaded, its
@@ -36,28 +34,19 @@ func (l *ledger) soak(ctx context.Context, long time.Duration) error {
 	var all sync.WaitGroup
 	errs := make(chan error, len(l.clients)+1)
 	for _, c := range l.clients {
-		c.pause = soakPause
+		c.pause, c.rest = soakPause, keeperRests
 		all.Go(func() { errs <- c.work(ctx) })
 	}
 	all.Go(func() {
 		defer stop() // it ends before the others where something is wrong
 		errs <- l.disturb(ctx, d)
 	})
-	fmt.Printf("%8s %9s %9s %5s %8s %8s\n", "after", "own MiB", "data MiB", "fds", "threads", "acts")
-	began := time.Now()
-	for ctx.Err() == nil {
-		l.sample(d, time.Since(began))
-		select {
-		case <-ctx.Done():
-		case <-time.After(sampleEvery):
-		}
-	}
+	held := l.watch(ctx, d)
 	all.Wait()
 	close(errs)
 	for e := range errs {
 		err = errors.Join(err, e)
 	}
-	l.sample(d, time.Since(began))
 	d.kill()
 	if err != nil {
 		return err
@@ -65,7 +54,43 @@ func (l *ledger) soak(ctx context.Context, long time.Duration) error {
 	if _, err := l.v.verified(context.Background()); err != nil {
 		return err
 	}
-	return l.check(context.Background())
+	if err := l.check(context.Background()); err != nil {
+		return err
+	}
+	l.printActs(os.Stdout)
+	return held.judge(os.Stdout)
+}
+
+// watch looks at what the daemon holds until ctx ends, and prints it now and then.
+func (l *ledger) watch(ctx context.Context, d *daemon) (held samples) {
+	printHeader(os.Stdout)
+	began := time.Now()
+	for tick := time.NewTicker(sampleEvery); ; {
+		s := l.sample(ctx, d, time.Since(began))
+		if ctx.Err() != nil {
+			return held
+		}
+		if len(held)%rowEvery == 0 {
+			s.print(os.Stdout)
+		}
+		held = append(held, s)
+		select {
+		case <-ctx.Done():
+			return held
+		case <-tick.C:
+		}
+	}
+}
+
+// printActs prints how often each act was acknowledged.
+func (l *ledger) printActs(w io.Writer) {
+	count := map[string]int{"read again": l.reloads}
+	for _, action := range l.acknowledged {
+		count[action]++
+	}
+	for _, action := range sortedKeys(count) {
+		fmt.Fprintf(w, "%6d %s\n", count[action], action)
+	}
 }
 
 // disturb seals and opens the vault, and has it read its files again, until ctx ends.
@@ -81,6 +106,7 @@ func (l *ledger) disturb(ctx context.Context, d *daemon) error {
 			if err := d.cmd.Process.Signal(syscall.SIGHUP); err != nil {
 				return err
 			}
+			l.reloads++
 		case <-seal.C:
 			if err := l.sealAndOpen(ctx); err != nil && ctx.Err() == nil {
 				return fmt.Errorf("sealing and opening: %w", err)
@@ -116,28 +142,4 @@ func (l *ledger) sealAndOpen(ctx context.Context) error {
 			return err
 		}
 	}
-}
-
-// sample prints what the daemon holds.
-func (l *ledger) sample(d *daemon, after time.Duration) {
-	proc := filepath.Join("/proc", strconv.Itoa(d.cmd.Process.Pid))
-	fds, _ := os.ReadDir(filepath.Join(proc, "fd"))
-	status, _ := os.ReadFile(filepath.Join(proc, "status"))
-	field := func(name string) int {
-		_, rest, _ := strings.Cut(string(status), "\n"+name+":")
-		f := strings.Fields(rest)
-		if len(f) == 0 {
-			return 0
-		}
-		n, _ := strconv.Atoi(f[0])
-		return n
-	}
-	size := int64(0)
-	if info, err := os.Stat(filepath.Join(l.v.data, "vault.db")); err == nil {
-		size = info.Size()
-	}
-	l.mu.Lock()
-	acts := len(l.acknowledged)
-	l.mu.Unlock()
-	fmt.Printf("%8s %9d %9d %5d %8d %8d\n", after.Round(time.Second), field("RssAnon")>>10, size>>20, len(fds), field("Threads"), acts)
 }
