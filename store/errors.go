@@ -24,6 +24,8 @@ var (
 	// ErrForeign: the file is not a vault file, or was cut short, or its meta
 	// pages are damaged. It was not touched.
 	ErrForeign = errors.New("not a vault file, or a damaged one")
+	// ErrIrregular: something else than a file lies in its place. It was not touched.
+	ErrIrregular = errors.New("it is not a regular file")
 	// ErrExposed: others than its owner may open the file, or it is not ours.
 	ErrExposed = errors.New("vault file is not private")
 	// ErrDamaged: a page inside the file cannot be read as what it should be.

@@ -7,11 +7,19 @@ import (
 	"syscall"
 )
 
+// irregular says what lies where a file should be.
+func irregular(info fs.FileInfo) error {
+	if info.Mode()&fs.ModeSymlink != 0 {
+		return fmt.Errorf("%w but a symbolic link, which is never followed", ErrIrregular)
+	}
+	return ErrIrregular
+}
+
 // checkFile refuses what is no regular file, what others may open, and what is
 // not ours. Root may read, though not write, what belongs to another.
 func checkFile(path string, info fs.FileInfo, readOnly bool) error {
 	if !info.Mode().IsRegular() {
-		return fmt.Errorf("%w: it is not a regular file", ErrForeign)
+		return fmt.Errorf("%w: %w: put the file itself in its place", ErrForeign, irregular(info))
 	}
 	if mode := info.Mode().Perm(); mode&0o077 != 0 {
 		return fmt.Errorf("%w: its mode is %04o (mend it with: chmod 600 %q)", ErrExposed, mode, path)

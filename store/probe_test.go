@@ -158,6 +158,7 @@ func TestNotARegularFile(t *testing.T) {
 			}
 			_, err := store.Open(store.Config{Path: path})
 			wantErr(t, err, store.ErrForeign)
+			wantErr(t, err, store.ErrIrregular)
 			wantFiles(t, filepath.Dir(path), "vault.db")
 		})
 	}

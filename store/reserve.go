@@ -3,6 +3,7 @@ package store
 import (
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"os"
 	"syscall"
 	"time"
@@ -28,10 +29,14 @@ func openReserve(cfg Config) (*reserve, error) {
 	if r.path == "" {
 		return r, nil
 	}
-	if err := r.fill(); err != nil && !isNoSpace(err) {
-		return nil, err
+	err := r.fill()
+	if err == nil || isNoSpace(err) {
+		return r, nil
 	}
-	return r, nil
+	if info, gone := os.Lstat(r.path); gone == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%w: move it away, and the next start makes the file", irregular(info))
+	}
+	return nil, err
 }
 
 // ready reports whether everyone may be served: the reserve is intact, or could

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -89,9 +90,12 @@ func TestReserveIsNothingElse(t *testing.T) {
 			t.Fatal(err)
 		}
 		cfg := Config{Path: filepath.Join(dir, "vault.db"), ReservePath: path}
-		if db, err := Open(cfg); err == nil {
+		db, err := Open(cfg)
+		if err == nil {
 			db.Close()
-			t.Errorf("a %s was taken as the reserve", name)
+		}
+		if !errors.Is(err, ErrIrregular) || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "move it away") {
+			t.Errorf("a %s in the place of the reserve: %v", name, err)
 		}
 	}
 	if data, err := os.ReadFile(target); string(data) != "precious" || err != nil {

@@ -57,7 +57,7 @@ func checkPassphrase(p *api.Protection) api.Check {
 	switch {
 	case !p.PassphraseSet:
 		return api.Problem("passphrase", "no approval passphrase: whoever has the daemon's files, or runs as its user, reads every secret, and owner keys alone approve",
-			"assd passphrase set")
+			"stop assd; assd passphrase set")
 	case !p.OwnPassphrase:
 		return api.Advice("passphrase", "set, but you have none of your own and cannot approve", "ass agents create --owner --name NAME")
 	}
@@ -124,6 +124,13 @@ func (v *Vault) checkBackups(ctx context.Context, plan *api.Backups) (api.Check,
 		return api.Problem(name, plan.To+": "+plan.Failure, "ass status"), nil
 	}
 	at, err := v.newest(ctx, audit.VaultBackup)
+	none := "none was ever taken: what happens to the disk happens to the vault"
+	if err == nil && at.IsZero() {
+		var restored time.Time
+		if restored, err = v.newest(ctx, audit.VaultRestore); !restored.IsZero() {
+			none = "the trail knows of none since the vault was restored, at " + restored.Format(time.RFC3339) + ": what was written since is on this disk alone"
+		}
+	}
 	changed, isChanged := errors.AsType[*audit.TamperError](err)
 	switch age := v.cfg.Now().Sub(at); {
 	case isChanged: // which is what the doctor is asked about then
@@ -131,7 +138,7 @@ func (v *Vault) checkBackups(ctx context.Context, plan *api.Backups) (api.Check,
 	case err != nil:
 		return api.Check{}, err
 	case at.IsZero():
-		return api.Advice(name, "none was ever taken: what happens to the disk happens to the vault", fix), nil
+		return api.Advice(name, none, fix), nil
 	case age > oldBackup:
 		return api.Advice(name, "the newest is from "+at.Format(time.RFC3339), fix), nil
 	}

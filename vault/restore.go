@@ -88,14 +88,20 @@ func Restore(ctx context.Context, cfg Config, file string) (Restored, error) {
 
 func restore(ctx context.Context, cfg Config, file, into string) (out Restored, err error) {
 	cfg.fill()
+	made := missingDirs(cfg.Dir)
 	if _, err := makeDir(cfg.Dir); err != nil {
-		return out, err
+		return out, errors.Join(err, removeEmpty(made))
 	}
 	leave, err := store.HoldDir(cfg.Dir) // of two at once, one would remove the other's note
 	if err != nil {
 		return out, err
 	}
 	defer func() { err = errors.Join(err, leave()) }()
+	defer func() {
+		if err != nil { // and nobody else is at work there
+			err = errors.Join(err, removeEmpty(made))
+		}
+	}()
 	release, err := store.Hold(cfg.dbFile())
 	missing := errors.Is(err, store.ErrMissing)
 	if err != nil && !missing {
@@ -118,6 +124,31 @@ func restore(ctx context.Context, cfg Config, file, into string) (out Restored, 
 		err = errors.Join(err, r.discard())
 	}
 	return out, err
+}
+
+// missingDirs are dir and the folders above it that are not there, the lowest first.
+func missingDirs(dir string) (all []string) {
+	for dir = filepath.Clean(dir); ; dir = filepath.Dir(dir) {
+		if _, err := os.Lstat(dir); !errors.Is(err, os.ErrNotExist) {
+			return all
+		}
+		all = append(all, dir)
+	}
+}
+
+// removeEmpty removes those of the folders that are there and empty. One that is not has
+// something in it that is not ours to remove.
+func removeEmpty(dirs []string) error {
+	for _, dir := range dirs {
+		err := os.Remove(dir)
+		switch {
+		case errors.Is(err, syscall.ENOTEMPTY):
+			return nil
+		case err != nil && !errors.Is(err, os.ErrNotExist):
+			return fmt.Errorf("removing a folder that was made: %w", err)
+		}
+	}
+	return nil
 }
 
 // BackupError says why a file cannot be restored. Nothing was changed.

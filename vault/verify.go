@@ -64,8 +64,11 @@ type Report struct {
 	audit.Report
 	HeadFile bool `json:"head_file"` // there is a head file, and the trail holds its head
 	// RestorePending says that the data file is a backup that assd restore has put in
-	// place and nobody has opened yet; the head file is of what it took the place of.
+	// place and nobody has opened yet; a head file is of what it took the place of.
 	RestorePending bool `json:"restore_pending"`
+	// RestoreInto is the other vault that the next start makes of it, after assd restore
+	// --as-new, or has made, where it is the tenant; "": it stays the one it is.
+	RestoreInto string `json:"restore_into,omitempty"`
 }
 
 // lookForRestore says whether a restore waits for the vault to be opened.
@@ -76,7 +79,9 @@ func (rep *Report) lookForRestore(cfg Config, db *store.DB) error {
 	}
 	return db.View(func(s *store.Snapshot) error {
 		pending, done, err := note.stands(s, rep.Tenant, rep.Head)
-		rep.RestorePending = pending || done
+		if rep.RestorePending = pending || done; rep.RestorePending {
+			rep.RestoreInto = note.Into
+		}
 		return err
 	})
 }

@@ -94,7 +94,11 @@ type requestList struct {
 func allDetails(items []api.Approval) string {
 	var b strings.Builder
 	for _, r := range items {
-		if text := details(r); text != "" && r.Status == api.ApprovalPending {
+		text := details(r)
+		if r.Source != "" {
+			text = block([]string{"asked for from: " + r.Source}) + text
+		}
+		if text != "" && r.Status == api.ApprovalPending {
 			b.WriteString("\n" + foreign(r.ID, uncut) + "\n" + text)
 		}
 	}
@@ -113,22 +117,26 @@ func (a *app) requests(cl *client.Client, status string) ([]api.Approval, error)
 	return append([]api.Approval{}, l.Items...), nil
 }
 
-// sheet has the lines of each request; the first names it.
+// sheet has the lines of each request; the first names it. It says what became of each
+// where they differ in that, in the place of what kept them waiting.
 func (c *approvalsListCmd) sheet(items []api.Approval) sheet {
 	t := sheet{
 		title: strings.ToUpper(c.Status[:1]) + c.Status[1:] + " Approvals", count: listed(len(items)), whole: true,
-		columns: []string{"ID", "Agent", "Request", "Tier", "Source", "Expires (UTC)"},
+		columns: []string{"ID", "Agent", "Request", "Tier", "Expires (UTC)"},
 	}
 	if c.Status == everyStatus {
-		t.columns = append(t.columns, "Status")
+		t.columns[3] = "Status"
 	}
 	for _, r := range items {
 		for i, asked := range asks(r) {
-			line := []string{"", "", asked, "", "", "", ""}
+			line := []string{"", "", asked, "", ""}
 			if i == 0 {
-				line = []string{r.ID, r.AgentID, asked, r.AccessTier, r.Source, moment(r.ExpiresAt), r.Status}
+				line = []string{r.ID, r.AgentID, asked, r.AccessTier, minute(r.ExpiresAt)}
+				if c.Status == everyStatus {
+					line[3] = r.Status
+				}
 			}
-			t.rows = append(t.rows, line[:len(t.columns)])
+			t.rows = append(t.rows, line)
 		}
 	}
 	return t

@@ -182,7 +182,7 @@ func TestApprovalsListShowsTheToken(t *testing.T) {
 		api.Approval{ID: "apr_5", RequestedScopes: append(scope, "secrets:read:a/C"), TTL: &ttl})
 	stdout, _, _ := ass(t, d.url, "approvals", "list")
 	for _, want := range []string{
-		"apr_1 .* READ a/B +│", `apr_2 .* READ a/B \(token 15m\) +│`, `apr_3 .* READ a/B \(token 15m, at most 2 uses in all\) +│`,
+		"apr_1 .* READ a/B +│", `apr_2 .* READ a/B \(token 15m\) +│`, `apr_3 .* READ a/B +│.*\n.* \(token 15m, at most 2 uses in all\) +│`,
 		`apr_4 .* READ a/B +│.*\n.* token 15m +│.*\n.* at most 2 uses in all +│.*\n.* only from 10\.0\.0\.1 +│.*\n.* or from local +│`,
 		`apr_5 .* READ a/B +│.*\n.* READ a/C +│.*\n.* \(token 15m\) +│`,
 	} {

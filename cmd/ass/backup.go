@@ -17,7 +17,7 @@ type vaultBackupCmd struct {
 	File  string `arg:"" optional:"" placeholder:"FILE" help:"Where the backup goes; - for standard output."`
 	Force bool   `help:"Put it in the place of a file that is there."`
 	Every string `placeholder:"TIME" help:"Go on, and take one each time that passes: 6h, 1d."`
-	Keep  int    `default:"28" help:"With --every: how many to keep in DIR; older ones are removed."`
+	Keep  *int   `placeholder:"N" help:"With --every: how many to keep in DIR, by default 28; older ones are removed."`
 	Dir   string `placeholder:"DIR" help:"With --every: the folder that they go to."`
 }
 
@@ -128,8 +128,8 @@ func opensBackup(slot string) string {
 func (c *vaultBackupCmd) check() (every api.TTL, err error) {
 	const see = "ass vault backup --help"
 	switch {
-	case c.Every == "" && c.Dir != "":
-		return 0, usage("--dir goes with --every", see)
+	case c.Every == "" && (c.Dir != "" || c.Keep != nil):
+		return 0, usage("--dir and --keep go with --every", see)
 	case c.Every == "" && c.File == "":
 		return 0, usage("a file is missing, to write the backup to", "ass vault backup FILE")
 	case c.Every == "" && c.File == "-" && isTerminal(os.Stdout):
@@ -138,7 +138,7 @@ func (c *vaultBackupCmd) check() (every api.TTL, err error) {
 		return 0, nil
 	case c.File != "" || c.Dir == "" || c.Force:
 		return 0, usage("--every goes with --dir, and without a file or --force", see)
-	case c.Keep < 1:
+	case c.Keep != nil && *c.Keep < 1:
 		return 0, usage("--keep: at least 1", see)
 	}
 	if every, err = api.ParseTTL(c.Every); err != nil || every < minEvery {

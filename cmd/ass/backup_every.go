@@ -45,6 +45,14 @@ func (c *vaultBackupCmd) goOn(ctx context.Context, a *app, cl *client.Client, ev
 	}
 }
 
+// keep is how many backups stay.
+func (c *vaultBackupCmd) keep() int {
+	if c.Keep == nil {
+		return 28
+	}
+	return *c.Keep
+}
+
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 // next takes one backup, and removes those that are too many.
@@ -63,5 +71,5 @@ func (c *vaultBackupCmd) next(ctx context.Context, a *app, cl *client.Client, pa
 		return err
 	}
 	a.note(a.good("✓") + " " + stamp(time.Now()) + " " + foreign(to.path, maxMessage) + ", " + plural(int(b.Events), "event"))
-	return backups.Prune(c.Dir, b.Tenant, name, c.Keep)
+	return backups.Prune(c.Dir, b.Tenant, name, c.keep())
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/agent-secret-store/assd/internal/harden"
@@ -74,7 +75,18 @@ func (a *app) examine() []api.Check {
 	if err != nil {
 		return append(checks, a.unwell("key", err))
 	}
-	return append(checks, d.Checks...)
+	return append(hereToo(checks, d.Checks, t), d.Checks...)
+}
+
+// hereToo is what was found here without what the daemon on the same machine says as well.
+func hereToo(here, daemon []api.Check, t *target) []api.Check {
+	same := func(a api.Check) bool {
+		return a.Name == swapHere && slices.ContainsFunc(daemon, func(b api.Check) bool { return b.Name == "swap" && b.State == a.State })
+	}
+	if t.endpoint.Socket() == "" {
+		return here
+	}
+	return slices.DeleteFunc(here, same)
 }
 
 // unwell is a problem that an error tells of.
@@ -95,16 +107,19 @@ func (a *app) checkConfig() api.Check {
 	return api.Fine("~/.assrc", "nobody else can read it; a program that runs as you can")
 }
 
+// swapHere is what this machine's swap is called, beside that of the daemon's machine.
+const swapHere = "swap here"
+
 // checkOwnSwap looks at what this machine swaps to, where ass itself holds values.
 func checkOwnSwap() api.Check {
 	areas, err := harden.ClearSwap()
 	switch {
 	case err != nil:
-		return api.Advice("swap here", err.Error(), "")
+		return api.Advice(swapHere, err.Error(), "")
 	case len(areas) > 0:
-		return api.Advice("swap here", "what is in memory can reach the disk in the clear: "+strings.Join(areas, ", "), "swapoff -a, or swap on dm-crypt")
+		return api.Advice(swapHere, "what is in memory can reach the disk in the clear: "+strings.Join(areas, ", "), "swapoff -a, or swap on dm-crypt")
 	}
-	return api.Fine("swap here", "nothing is swapped in the clear")
+	return api.Fine(swapHere, "nothing is swapped in the clear")
 }
 
 // checkUID compares whose the daemon is with whose its clients are.

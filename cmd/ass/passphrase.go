@@ -16,7 +16,7 @@ type passphraseCmd struct {
 func (passphraseCmd) Help() string {
 	return `The approval passphrase is what approving, and whatever else opens something, takes
 beside the owner's key. A vault gets its first one at ass login or, later, with assd
-passphrase set on its machine.
+passphrase set on its machine, with assd stopped.
 
 Examples:
 

@@ -102,8 +102,9 @@ func (a *app) box(title string, rows ...row) error {
 	return a.answer(b.String())
 }
 
-// day and moment print times in UTC, as the JSON has them.
+// day, minute and moment print times in UTC, as the JSON has them.
 func day(t time.Time) string    { return t.UTC().Format(time.DateOnly) }
+func minute(t time.Time) string { return t.UTC().Format("2006-01-02 15:04") }
 func moment(t time.Time) string { return t.UTC().Format(time.DateTime) }
 
 // plural prints a count with its noun.

@@ -58,7 +58,7 @@ func asks(r api.Approval) []string {
 	all := "(" + strings.Join(limits, ", ") + ")"
 	switch {
 	case len(limits) == 0:
-	case len(lines) == 1 && len(lines[0])+len(" ")+len(all) <= maxCell:
+	case len(lines) == 1 && len(lines[0])+len(" ")+len(all) <= besideAct:
 		lines[0] += " " + all
 	case len(all) <= maxCell:
 		lines = append(lines, all)
@@ -67,6 +67,10 @@ func asks(r api.Approval) []string {
 	}
 	return lines
 }
+
+// besideAct is how long an act may be with its limits behind it: the usual table of
+// requests is then 100 columns wide at most.
+const besideAct = 36
 
 // circumstances are what the daemon knows about a request beside what it asks for,
 // and, marked as such, what a program says about itself.

@@ -2,7 +2,9 @@ package main
 
 import (
 	"fmt"
+	"slices"
 
+	"github.com/agent-secret-store/assd/policy"
 	"github.com/agent-secret-store/assd/vault/api"
 	"github.com/agent-secret-store/assd/vault/client"
 )
@@ -38,6 +40,9 @@ func (c *rollbackCmd) Run(a *app) error {
 	}
 	act := fmt.Sprintf("roll back %s to version %d", path, c.To)
 	if !c.Yes {
+		if err := c.kept(a, path); err != nil {
+			return err
+		}
 		if err := agree(fmt.Sprintf("Roll back %s to version %d?", path, c.To), "--yes"); err != nil {
 			return err
 		}
@@ -54,4 +59,29 @@ func (c *rollbackCmd) Run(a *app) error {
 		return a.json(info)
 	}
 	return a.done(fmt.Sprintf("Rolled back %s to version %d (now version %d)", path, c.To, info.Version))
+}
+
+// kept looks before anybody answers whether that version is there. Who may write and not
+// read is not shown; then the daemon says so afterwards.
+func (c *rollbackCmd) kept(a *app, path policy.Path) error {
+	s, err := a.open("read:secrets")
+	if err != nil {
+		return unlessDenied(err)
+	}
+	h, err := s.Versions(a.ctx, path)
+	if err != nil {
+		return unlessDenied(err)
+	}
+	if slices.ContainsFunc(h.Items, func(v api.SecretVersion) bool { return v.Version == c.To }) {
+		return nil
+	}
+	return api.New(api.CodeSecretNotFound, fmt.Sprintf("there is no version %d of %s", c.To, path)).WithHint("ass secrets history " + path.String() + " shows those that are kept")
+}
+
+// unlessDenied is err, or nil where it says that one may not look.
+func unlessDenied(err error) error {
+	if api.CodeOf(err) == api.CodeScopeDenied {
+		return nil
+	}
+	return err
 }

@@ -49,18 +49,18 @@ func (slotsListCmd) Run(a *app) error {
 		items: l.Items, key: "slots", name: func(s api.Slot) string { return s.ID }, row: slotRow,
 		sheet: sheet{
 			title: "Slots", count: plural(len(l.Items), "slot"),
-			columns: []string{"ID", "Kind", "Added", "By", "A try costs", "Opened it"},
+			columns: []string{"ID", "Kind", "Added", "By", "A try costs", "Opened"},
 		},
 	}.print(a)
 }
 
 func slotRow(s api.Slot) []string {
-	by, cost, opened := "made with the vault", "nothing", "no"
+	by, cost, opened := "at creation", "nothing", "no"
 	if s.AddedBy != nil {
 		by = *s.AddedBy
 	}
 	if c := s.Argon2; c != nil {
-		cost = fmt.Sprintf("%d MiB, %d times", c.MemoryKiB>>10, c.Time)
+		cost = fmt.Sprintf("%d MiB × %d", c.MemoryKiB>>10, c.Time)
 	}
 	if s.Opened {
 		opened = "yes"

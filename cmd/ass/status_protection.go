@@ -100,7 +100,7 @@ func rotations(a *app, p *api.Protection) (rows []row) {
 func passphraseState(a *app, p *api.Protection) string {
 	switch {
 	case !p.PassphraseSet:
-		return a.bad("✗") + " not set: a program that runs as you, or has the daemon's files, can read every secret; on the daemon's machine: assd passphrase set"
+		return a.bad("✗") + " not set: a program that runs as you, or has the daemon's files, can read every secret; with the daemon stopped, on its machine: assd passphrase set"
 	case !p.OwnPassphrase:
 		return a.bad("✗") + " set, but you have none of your own; another owner makes you anew: ass agents create --owner"
 	}

@@ -52,7 +52,10 @@ func wording(pe *kong.ParseError, node *kong.Node) string {
 		return "a flag is missing: " + missing(node)
 	}
 	for _, f := range append(pe.Context.Flags(), node.Flags...) {
-		if strings.HasPrefix(msg, "--"+f.Name+":") {
+		switch {
+		case f.Enum != "" && (strings.HasPrefix(msg, "--"+f.Name+" must be one of") || strings.HasPrefix(msg, "--"+f.Name+":")):
+			return "--" + f.Name + " must be one of " + strings.ReplaceAll(f.Enum, ",", ", ")
+		case strings.HasPrefix(msg, "--"+f.Name+":"):
 			return "--" + f.Name + " lacks its value, or it is not of the right kind"
 		}
 	}

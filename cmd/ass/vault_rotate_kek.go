@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -68,7 +69,7 @@ func (c *vaultRotateKEKCmd) Run(a *app) error {
 		return err
 	})
 	if err != nil {
-		return err
+		return ofSlots(err)
 	}
 	if c.Wait {
 		if err := a.awaitTurn(cl); err != nil {
@@ -76,6 +77,19 @@ func (c *vaultRotateKEKCmd) Run(a *app) error {
 		}
 	}
 	return c.print(a, r)
+}
+
+// ofSlots is err with the flag in the place of the request's field, where it is about that.
+func ofSlots(err error) error {
+	refusal, ok := errors.AsType[*api.Error](err)
+	if !ok {
+		return err
+	}
+	problem, ok := strings.CutPrefix(refusal.Message, "slot_passphrases: ")
+	if !ok {
+		return err
+	}
+	return usage("--slot-passphrase-file: "+problem, "give what ass vault unseal takes, which is not the approval passphrase; ass vault slots list shows the slots")
 }
 
 // wanted is what the flags ask for.

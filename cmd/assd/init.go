@@ -9,6 +9,7 @@ import (
 	"os/user"
 
 	"github.com/agent-secret-store/assd/audit"
+	"github.com/agent-secret-store/assd/internal/peer"
 	"github.com/agent-secret-store/assd/policy"
 	"github.com/agent-secret-store/assd/vault"
 	"github.com/agent-secret-store/assd/vault/api"
@@ -100,7 +101,7 @@ func (c *initCmd) print(out output, claim api.Claim) error {
 Start it:   assd --data-dir %s
 Log in:     ass login --api-url %s     (it asks for the key)
 `, c.dataDir(), claim.Tenant, claim.Name, claim.OwnerKey, claim.VerifyKey, c.recoveryText(claim.RecoveryPassphrase),
-		c.dataDir(), socketURL(defaultSocket(c.dataDir())))
+		peer.ShellQuote(c.dataDir()), peer.ShellQuote(socketURL(defaultSocket(c.dataDir()))))
 	return err
 }
 

@@ -86,8 +86,8 @@ func (c *passphraseSetCmd) Run(out output, file *fileConfig) error {
 // tellRecovery comes before what takes long: the text is made only once.
 func tellRecovery(out output, recovery string) error {
 	_, err := fmt.Fprintf(out.stdout, `Recovery passphrase:  %s   <- write it down, it is shown once
-Should the approval passphrase be forgotten, another is set with it: assd passphrase set
---old-passphrase-file FILE. It reads nothing, and does not open the vault.
+Should the approval passphrase be forgotten, another is set with it, with assd stopped:
+assd passphrase set --old-passphrase-file FILE. It reads nothing, and does not open the vault.
 `, recovery)
 	return err
 }

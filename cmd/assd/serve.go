@@ -287,7 +287,7 @@ func (d *daemon) open(c *serveCmd, lim limits) (err error) {
 	d.srv = server.New(cfg)
 	d.log.Info("serving", "socket", d.socket.Addr().String(), "data_dir", c.dataDir(), "tenant", d.vault.Tenant(), "claimed", d.vault.Claimed())
 	if !d.vault.Claimed() {
-		d.log.Info("this vault has no owner yet; to claim it: ass login --api-url " + socketURL(d.socket.Addr().String()))
+		d.log.Info("this vault has no owner yet; to claim it: ass login --api-url " + peer.ShellQuote(socketURL(d.socket.Addr().String())))
 	}
 	return nil
 }
@@ -338,7 +338,7 @@ func (c *serveCmd) open(log hclog.Logger) (*vault.Vault, error) {
 
 // mendable is why a vault cannot be opened, with what mends a data file that is damaged.
 func mendable(err error) error {
-	if errors.Is(err, store.ErrForeign) || errors.Is(err, store.ErrDamaged) {
+	if errors.Is(err, store.ErrForeign) && !errors.Is(err, store.ErrIrregular) || errors.Is(err, store.ErrDamaged) {
 		return fmt.Errorf("%w; to put a backup in its place: assd restore FILE", err)
 	}
 	return err

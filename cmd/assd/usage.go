@@ -33,7 +33,7 @@ func worded(err error) error {
 	}
 	for _, f := range pe.Context.Flags() {
 		switch {
-		case strings.HasPrefix(msg, "--"+f.Name+" must be one of"):
+		case f.Enum != "" && (strings.HasPrefix(msg, "--"+f.Name+" must be one of") || strings.HasPrefix(msg, "--"+f.Name+": ")):
 			return fmt.Errorf("--%s must be one of %s", f.Name, strings.ReplaceAll(f.Enum, ",", ", "))
 		case strings.HasPrefix(msg, "--"+f.Name+": "):
 			return fmt.Errorf("--%s lacks its value, or it is not of the right kind", f.Name)

@@ -164,15 +164,24 @@ func (c *verifyCmd) print(out output, v verdict) error {
 		"checkpoint":      "goes on from the checkpoint given",
 		"key, checkpoint": "signed by the key given, goes on from the checkpoint given",
 	}[v.Compared]
-	kept := "agrees"
-	if v.RestorePending {
-		kept = "of the data that assd restore has replaced: this is a backup, and nobody has opened it yet (the next start of assd does)"
-	} else if !v.HeadFile {
-		kept = "none beside the key file (--key-file says where that is)"
-	}
 	_, err := fmt.Fprintf(out.stdout, "✓ %d events, %d signed heads, %d records verify: %s\n  verification key: %s\n  head %d %s\n  head file: %s\n",
-		v.Events, v.Heads, v.Records, how, v.VerifyKey, v.Head.Seq, v.Head.Hash, kept)
+		v.Events, v.Heads, v.Records, how, v.VerifyKey, v.Head.Seq, v.Head.Hash, v.headFile())
 	return err
+}
+
+// headFile says how the head file stands to the vault.
+func (v verdict) headFile() string {
+	switch {
+	case v.RestorePending && v.RestoreInto == v.Tenant:
+		return "none yet: this is a vault just made of a backup, and the next start of assd goes on with it"
+	case v.RestorePending && v.RestoreInto != "":
+		return "none: this is a backup that is to be another vault, and nobody has opened it yet (the next start of assd makes it " + v.RestoreInto + ")"
+	case v.RestorePending:
+		return "not compared: this is a backup that assd restore has put in place, and nobody has opened it yet (the next start of assd does)"
+	case !v.HeadFile:
+		return "none beside the key file (--key-file says where that is)"
+	}
+	return "agrees"
 }
 
 // keyHash is the hash of a verification key, or "" where there is none.

@@ -21,7 +21,7 @@ func checkRoots(f *os.File, path string) error {
 		return errors.New("it does not belong to root")
 	}
 	if fi.Mode().Perm()&0o022 != 0 {
-		return fmt.Errorf("others can write it; run: chmod go-w %s", path)
+		return fmt.Errorf("others can write it; run: chmod go-w %s", shellQuote(path))
 	}
 	return peer.CheckParents(path, 0)
 }

@@ -107,7 +107,7 @@ func checkShared(dir string) error {
 		return fmt.Errorf("looking at socket folder: %w", err)
 	}
 	if mode := info.Mode().Perm(); !info.IsDir() || mode&0o027 != 0 || mode&0o010 == 0 {
-		return fmt.Errorf("socket folder %q must be open to its group and closed to others: chmod 750 %s", dir, dir)
+		return fmt.Errorf("socket folder %q must be open to its group and closed to others: chmod 750 %s", dir, peer.ShellQuote(dir))
 	}
 	return peer.CheckParents(filepath.Join(dir, "socket"), os.Geteuid())
 }

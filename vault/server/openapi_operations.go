@@ -463,7 +463,7 @@ var operationDocs = map[string]operationDoc{
 	},
 	"passphrase.set": {
 		tag: "vault", summary: "Change one's own approval passphrase", who: owners,
-		text: "It takes the old one. The first one of a vault comes with the claim, or is set on the daemon's machine with `assd passphrase set`: " +
+		text: "It takes the old one. The first one of a vault comes with the claim, or is set on the daemon's machine, with the daemon stopped, by `assd passphrase set`: " +
 			"without one there is none to change.",
 		takes: typeOf[api.PassphraseChange](),
 		gives: noContent("The new one counts from now on."),

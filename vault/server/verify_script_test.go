@@ -207,6 +207,7 @@ func TestVerifyScriptFindsEdits(t *testing.T) {
 		"good, an older checkpoint":   {text: all(f), note: old.note(), key: key, says: "events 1 to 9", ok: true},
 		"good, a new key":             {text: all(turned), note: turned.note(), key: key, says: "events 1 to 6", ok: true},
 		"good, by the new key":        {text: all(turned), note: turned.note(), key: keyText(thief), says: "events 1 to 6", ok: true},
+		"good, counted":               {text: all(turned), says: "6 events, chain whole, 4 signed heads (1 by the key before as well), last hash", ok: true},
 		"an event removed":            {text: without(3), says: "event 3: it is missing"},
 		"the first removed":           {text: without(0), says: "event 1"},
 		"two swapped":                 {text: strings.Join(swapped, ""), says: "event 2: it is missing: the next one is 3"},

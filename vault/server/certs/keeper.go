@@ -8,13 +8,13 @@ import (
 	"fmt"
 	"net/netip"
 	"path/filepath"
-	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/agent-secret-store/assd/internal/operator"
+	"github.com/agent-secret-store/assd/internal/peer"
 	"github.com/agent-secret-store/assd/vault/api"
 )
 
@@ -164,7 +164,11 @@ func (cfg Config) hint(what string, paths ...string) string {
 	if !cfg.own() {
 		return ""
 	}
-	return "; to have " + what + " made: rm -f " + strings.Join(paths, " ")
+	hint := "; to have " + what + " made: rm -f"
+	for _, path := range paths {
+		hint += " " + peer.ShellQuote(path)
+	}
+	return hint
 }
 
 func (cfg Config) newPair() string {
