@@ -38,19 +38,20 @@ func followed(t *testing.T, silence time.Duration, send func(w io.Writer, flush 
 // that says nothing is.
 func TestFollowSlowly(t *testing.T) {
 	t.Parallel()
-	c := followed(t, 300*time.Millisecond, func(w io.Writer, flush func()) {
+	const silence = 2 * time.Second // so long that no slow machine takes it to send three events
+	c := followed(t, silence, func(w io.Writer, flush func()) {
 		for n := range 3 {
 			fmt.Fprintf(w, "id: %d\nevent: audit\ndata: {}\n\n", n+1)
 			flush()
 		}
-		time.Sleep(700 * time.Millisecond)
+		time.Sleep(silence / 2)
 	})
 	var got []int
 	opened := 0
 	last, err := c.FollowAudit(t.Context(), client.AuditQuery{}, 0, client.Follower{
 		Open: func() { opened++ },
 		Event: func(api.AuditEvent) error {
-			time.Sleep(400 * time.Millisecond)
+			time.Sleep(silence * 6 / 10)
 			got = append(got, len(got))
 			return nil
 		},
@@ -88,14 +89,14 @@ func TestFollowNonsense(t *testing.T) {
 		if tc.times > 1 && testing.Short() {
 			continue
 		}
-		c := followed(t, 20*time.Second, func(w io.Writer, _ func()) {
+		c := followed(t, 2*time.Minute, func(w io.Writer, _ func()) {
 			for range tc.times {
 				if _, err := io.WriteString(w, tc.piece); err != nil {
 					return
 				}
 			}
 		})
-		ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 		last, err := c.FollowAudit(ctx, client.AuditQuery{}, 7, client.Follower{Event: func(api.AuditEvent) error { return nil }})
 		cancel()
 		if last != 7 {
