@@ -39,7 +39,7 @@ func followed(t *testing.T, silence time.Duration, send func(w io.Writer, flush 
 func TestFollowSlowly(t *testing.T) {
 	t.Parallel()
 	problem := ""
-	for silence := 300 * time.Millisecond; silence < 30*time.Second; silence *= 4 { // a slow machine needs long to send
+	for silence := 300 * time.Millisecond; silence < 5*time.Second; silence *= 4 { // a slow machine needs long to send
 		if problem = followsSlowly(t, silence); problem == "" {
 			break
 		}
