@@ -133,7 +133,7 @@ func (tp *tampering) write(i int, b byte) {
 
 // What one check may take; a sound one of this file takes milliseconds and a megabyte.
 const (
-	tamperTime   = 10 * time.Second
+	tamperTime   = 30 * time.Second
 	tamperMemory = 64 << 20 // bytes, with what the other worker takes meanwhile
 )
 

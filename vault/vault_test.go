@@ -416,7 +416,7 @@ func wantProblem(t tb, rep vault.Report, says string) {
 
 func eventually(t tb, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !ok(); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !ok(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("in vain waiting until %s", what)
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/agent-secret-store/assd/audit"
 	"github.com/agent-secret-store/assd/vault"
 	"github.com/agent-secret-store/assd/vault/api"
+	"github.com/agent-secret-store/assd/vault/webhook"
 )
 
 // TestWebhookIsTold: of each event that it asks for, refused ones among them, once and
@@ -158,7 +159,7 @@ func TestSlowWebhookSlowsNobody(t *testing.T) {
 		h.mustGet(h.owner, "a/K", fmt.Sprint(i))
 	}
 	h.settled("fine")
-	if took := time.Since(began); len(fine.got()) != 50 || took > 10*time.Second {
+	if took := time.Since(began); len(fine.got()) != 50 || took > time.Minute {
 		t.Errorf("%d messages in %v", len(fine.got()), took)
 	}
 	if n := len(slow.tried()); n != 1 {
@@ -190,7 +191,7 @@ func TestStalledWebhookEndsWithTheVault(t *testing.T) {
 	eventually(t, "it is sent", func() bool { return len(box.tried()) == 1 })
 	began := time.Now()
 	h.close()
-	if took := time.Since(began); took > 5*time.Second {
+	if took := time.Since(began); took > webhook.Timeout*2/3 {
 		t.Errorf("it took %v", took)
 	}
 }

@@ -273,7 +273,7 @@ func (s *stage) stays(says string, args ...string) *exec.Cmd {
 		s.Fatal(err)
 	}
 	w.Close()
-	r.SetReadDeadline(time.Now().Add(20 * time.Second))
+	r.SetReadDeadline(time.Now().Add(time.Minute))
 	s.Cleanup(func() { cmd.Process.Kill(); r.Close() })
 	said, buf := []byte{}, make([]byte, 256)
 	for len(said) == 0 || !bytes.Contains(said, []byte(says)) { // masking lets go of it piece by piece

@@ -132,7 +132,7 @@ func (s *stage) start(flags ...string) {
 		s.Fatal(err)
 	}
 	s.Cleanup(func() { s.daemon.Process.Kill() })
-	for range 1000 {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); {
 		if c, err := net.Dial("unix", s.path("run", "assd", "assd.sock")); err == nil {
 			c.Close()
 			return

@@ -43,7 +43,7 @@ func newHouse(t *testing.T) *house {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { daemon.Process.Signal(syscall.SIGTERM); daemon.Wait() })
-	for range 500 {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); {
 		if c, err := net.Dial("unix", h.socket); err == nil {
 			c.Close()
 			break

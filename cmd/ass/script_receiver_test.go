@@ -106,7 +106,7 @@ func (r *receiver) got(pattern string, n int) error {
 	if err != nil {
 		return err
 	}
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		r.mu.Lock()
 		found := 0
 		for _, b := range r.bodies {

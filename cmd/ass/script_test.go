@@ -247,7 +247,7 @@ func (d *daemon) start(ts *testscript.TestScript, flags []string) error {
 
 // await waits until the daemon takes connections at addr.
 func (d *daemon) await(network, addr string) error {
-	for range 500 {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); {
 		c, err := net.Dial(network, addr)
 		if err == nil {
 			return c.Close()
@@ -366,7 +366,7 @@ func (l *listener) serve(from net.Listener) {
 		l.wg.Go(func() {
 			defer l.over.Add(1)
 			defer c.Close()
-			c.SetDeadline(time.Now().Add(5 * time.Second))
+			c.SetDeadline(time.Now().Add(30 * time.Second))
 			n, _ := c.Read(make([]byte, 4096))
 			l.bytes.Add(int64(n))
 		})
@@ -375,7 +375,7 @@ func (l *listener) serve(from net.Listener) {
 
 // wait waits until a connection has come, and all that have are over.
 func (l *listener) wait() error {
-	for range 500 {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); {
 		if n := l.conns.Load(); n > 0 && l.over.Load() == n {
 			return nil
 		}

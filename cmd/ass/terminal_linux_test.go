@@ -101,7 +101,7 @@ func (c *console) echo() bool {
 // await waits until ok, which is about what.
 func (c *console) await(what string, ok func() bool) {
 	c.t.Helper()
-	for range 500 {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); {
 		if ok() {
 			return
 		}
@@ -118,7 +118,7 @@ func (c *console) typed(s string) {
 
 func (c *console) exitCode() int {
 	c.t.Helper()
-	late := time.AfterFunc(20*time.Second, func() { c.cmd.Process.Kill() })
+	late := time.AfterFunc(time.Minute, func() { c.cmd.Process.Kill() })
 	c.cmd.Wait()
 	if !late.Stop() {
 		c.t.Errorf("it does not end; the screen says %q", c.screen())

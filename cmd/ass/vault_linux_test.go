@@ -70,7 +70,7 @@ func (v *realVault) start() {
 	if err := v.daemon.Start(); err != nil {
 		v.t.Fatal(err)
 	}
-	for range 500 {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); {
 		if c, err := net.Dial("unix", filepath.Join(v.dir, "s")); err == nil {
 			c.Close()
 			return

@@ -129,7 +129,7 @@ func (v *fullVault) refusesAll() {
 // works waits until there is space again, and checks that all is as it was.
 func (v *fullVault) works() {
 	v.t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for {
 		status, answer, err := call(v.process.socket, "GET", "/v1/secrets/a/K", v.token, "")
 		if err == nil && status == 200 && strings.Contains(answer, fullValue) {
@@ -152,7 +152,7 @@ func (v *fullVault) end() {
 	v.process.cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-v.process.exited:
-	case <-time.After(15 * time.Second):
+	case <-time.After(time.Minute):
 		v.t.Fatal("assd does not end")
 	}
 	if code := v.process.cmd.ProcessState.ExitCode(); code != 0 {
@@ -289,7 +289,7 @@ func (v *fullVault) fillPages() {
 // worksForOwner is works, where the agent has been revoked meanwhile.
 func (v *fullVault) worksForOwner() {
 	v.t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for {
 		status, answer, err := call(v.process.socket, "PUT", "/v1/secrets/a/K", v.owner, `{"value":"again"}`)
 		if err == nil && status == 200 {

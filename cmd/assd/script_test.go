@@ -154,7 +154,7 @@ func socketOf(ts *testscript.TestScript, args []string) string {
 
 // answers waits until the daemon answers, or has ended.
 func (d *process) answers() bool {
-	for range 400 {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); {
 		if status, _, err := call(d.socket, "GET", "/v1/health", "", ""); err == nil && status == http.StatusOK {
 			return true
 		}
@@ -181,7 +181,7 @@ func ended(ts *testscript.TestScript, _ bool, args []string) {
 	d := ts.Value(daemons{}).(map[string]*process)[args[0]]
 	select {
 	case <-d.exited:
-	case <-time.After(15 * time.Second):
+	case <-time.After(time.Minute):
 		ts.Fatalf("%s does not end", args[0])
 	}
 	if got := strconv.Itoa(d.cmd.ProcessState.ExitCode()); got != args[1] {
@@ -222,7 +222,7 @@ func request(ts *testscript.TestScript, _ bool, args []string) {
 
 // call is one request over the socket.
 func call(socket, method, target, key, body string) (status int, answer string, err error) {
-	client := http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{
+	client := http.Client{Timeout: time.Minute, Transport: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, "unix", socket)

@@ -58,7 +58,7 @@ func (p *terminal) screen() string {
 
 func (p *terminal) shows(text string) {
 	p.t.Helper()
-	for range 500 {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); {
 		if strings.Contains(p.screen(), text) {
 			return
 		}
@@ -94,7 +94,7 @@ func (l *logFile) text() string {
 
 func (l *logFile) shows(text string) {
 	l.t.Helper()
-	for range 500 {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); {
 		if strings.Contains(l.text(), text) {
 			return
 		}
@@ -200,7 +200,7 @@ func TestBackground(t *testing.T) {
 		p, log := shell(t, role)
 		p.types(reading + log.path + " &\n")
 		log.shows("ready\n")
-		for end := time.Now().Add(5 * time.Second); !strings.Contains(p.screen(), "Stopped") && time.Now().Before(end); {
+		for end := time.Now().Add(time.Minute); !strings.Contains(p.screen(), "Stopped") && time.Now().Before(end); {
 			p.types("jobs\n")
 			time.Sleep(50 * time.Millisecond)
 		}

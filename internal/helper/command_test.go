@@ -3,6 +3,7 @@ package helper_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -32,7 +33,11 @@ func TestRunHere(t *testing.T) {
 	pid := filepath.Join(t.TempDir(), "pid")
 	hang := helper.Command{Argv: []string{script(t, "sleep 1000 &\necho $! > "+pid+"\necho waiting >&2\nwait\n")}, Timeout: time.Second}
 	p, err := hang.Run(t.Context())
-	if failed := (*helper.Failure)(nil); !errors.As(err, &failed) || !strings.Contains(failed.Why, "still running after 1s and was killed") {
+	for len(p.Err) == 0 && hang.Timeout < time.Minute { // too short to begin
+		hang.Timeout *= 4
+		p, err = hang.Run(t.Context())
+	}
+	if failed := (*helper.Failure)(nil); !errors.As(err, &failed) || !strings.Contains(failed.Why, fmt.Sprintf("still running after %v and was killed", hang.Timeout)) {
 		t.Errorf("one that hangs: %v", err)
 	}
 	if string(p.Err) != "waiting\n" {
@@ -43,7 +48,7 @@ func TestRunHere(t *testing.T) {
 		t.Fatal(err)
 	}
 	child, _ := strconv.Atoi(strings.TrimSpace(string(b)))
-	for range 100 {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); {
 		if err = syscall.Kill(child, 0); err != nil {
 			break
 		}

@@ -69,7 +69,7 @@ func TestKeyringThatHangs(t *testing.T) {
 	if _, err := keyring.Get(ctx, "ten_a"); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v", err)
 	}
-	if took := time.Since(begin); took > 5*time.Second {
+	if took := time.Since(begin); took > 30*time.Second {
 		t.Errorf("it took %s", took)
 	}
 }

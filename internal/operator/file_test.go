@@ -147,7 +147,7 @@ func readSoon(t *testing.T, path string) (b []byte, err error) {
 	}()
 	select {
 	case <-done:
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("it waits for somebody to write")
 	}
 	return b, err

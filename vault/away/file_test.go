@@ -26,7 +26,7 @@ func point(size uint64) away.Checkpoint {
 
 func send(t *testing.T, to away.Place, size uint64) error {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	return to.Send(ctx, point(size))
 }

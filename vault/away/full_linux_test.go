@@ -85,7 +85,7 @@ func onLocalLog(t *testing.T, _ string) {
 	l, err := net.ListenPacket("unixgram", "/dev/log")
 	must(t, err, send(t, s, 7))
 	b := make([]byte, 2048)
-	must(t, l.SetReadDeadline(time.Now().Add(5*time.Second)))
+	must(t, l.SetReadDeadline(time.Now().Add(30*time.Second)))
 	n, _, err := l.ReadFrom(b)
 	must(t, err)
 	if !localLine.Match(b[:n]) {

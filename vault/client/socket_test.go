@@ -33,7 +33,7 @@ func listenRaw(t *testing.T, path string) <-chan string {
 			if err != nil {
 				return
 			}
-			c.SetDeadline(time.Now().Add(5 * time.Second))
+			c.SetDeadline(time.Now().Add(time.Minute))
 			b, _ := io.ReadAll(c)
 			got <- string(b)
 			c.Close()

@@ -50,6 +50,10 @@ func (d *daemon) Write(b []byte) (int, error) {
 	return d.log.Write(b)
 }
 
+// patience is how long a test waits for what has to come, however slow the machine. It is
+// less than the 25 seconds after which a server leaves who does not take its answer.
+const patience = 20 * time.Second
+
 func start(t testing.TB) *daemon {
 	t.Helper()
 	d := unclaimed(t)
@@ -99,7 +103,7 @@ func (d *daemon) serve(open func(vault.Config) (*vault.Vault, error)) {
 // stop drains and closes.
 func (d *daemon) stop() {
 	d.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	if err := d.srv.Shutdown(ctx); err != nil {
 		d.t.Errorf("shutting down: %v", err)
@@ -164,8 +168,8 @@ func (d *daemon) send(raw string) reply {
 		d.t.Fatal(err)
 	}
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(20 * time.Second))
-	go c.Write([]byte(raw)) // may be refused before it is read to its end
+	c.SetDeadline(time.Now().Add(90 * time.Second)) // a poll may take a minute
+	go c.Write([]byte(raw))                         // may be refused before it is read to its end
 	method, _, _ := strings.Cut(raw, " ")
 	res, err := http.ReadResponse(bufio.NewReader(c), &http.Request{Method: method})
 	if err != nil {

@@ -71,7 +71,7 @@ func TestExportsTakeTurns(t *testing.T) {
 		_, err := c.Read(make([]byte, 1))
 		return err == nil
 	}
-	const long, soon = 10 * time.Second, 300 * time.Millisecond
+	const long, soon = patience, 300 * time.Millisecond
 	first := begin(a)
 	if !answered(first, long) {
 		t.Fatal("the first is not answered")

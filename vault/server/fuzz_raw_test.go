@@ -71,7 +71,7 @@ func (d *daemon) exchange(t *testing.T, raw []byte) (out []reply) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(5 * time.Second))
+	c.SetDeadline(time.Now().Add(patience))
 	go func() {
 		c.Write(raw)
 		c.(*net.UnixConn).CloseWrite()

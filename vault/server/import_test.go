@@ -146,7 +146,7 @@ func TestHugeBodiesTakeTurns(t *testing.T) {
 		line, err := bufio.NewReader(c).ReadString('\n')
 		return err == nil && strings.Contains(line, strconv.Itoa(http.StatusContinue))
 	}
-	const long, soon, huge, large = 10 * time.Second, 300 * time.Millisecond, 8<<20 + 1, 200 << 10
+	const long, soon, huge, large = patience, 300 * time.Millisecond, 8<<20 + 1, 200 << 10
 	first, second := begin("POST", importTarget, agents[0], huge), begin("POST", importTarget, agents[1], huge)
 	if !invited(first, long) || !invited(second, long) {
 		t.Fatal("the first two are not read")

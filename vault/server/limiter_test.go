@@ -74,7 +74,7 @@ func (d *daemon) limited(failures int, perSecond float64) *site {
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(s) }()
 	d.t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		if err := srv.Shutdown(ctx); err != nil {
 			d.t.Errorf("shutting down: %v", err)

@@ -74,7 +74,7 @@ func startTLS(t *testing.T, change func(*certs.Config)) *remote {
 // stopTLS stops the server, once, and checks that all room is given back.
 func (r *remote) stopTLS() {
 	r.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	if err := r.tls.Shutdown(ctx); err != nil {
 		r.t.Errorf("shutting down: %v", err)
@@ -84,7 +84,7 @@ func (r *remote) stopTLS() {
 		if err != nil {
 			r.t.Errorf("serving: %v", err)
 		}
-	case <-time.After(5 * time.Second):
+	case <-time.After(patience):
 		r.t.Error("ServeTLS does not return")
 	}
 	for began := time.Now(); ; time.Sleep(10 * time.Millisecond) { // the last one may still be closing
@@ -92,7 +92,7 @@ func (r *remote) stopTLS() {
 		if sources == 0 {
 			break
 		}
-		if time.Since(began) > 5*time.Second {
+		if time.Since(began) > patience {
 			r.t.Fatalf("%d sources still count as connected", sources)
 		}
 	}
@@ -113,7 +113,7 @@ func (r *remote) client(h2 bool) *http.Client {
 	p.SetHTTP2(h2)
 	tr := &http.Transport{TLSClientConfig: r.trusting(), Protocols: &p}
 	r.t.Cleanup(tr.CloseIdleConnections)
-	return &http.Client{Transport: tr, Timeout: 20 * time.Second}
+	return &http.Client{Transport: tr, Timeout: 90 * time.Second}
 }
 
 // ask is one request over TLS, and its checked answer.
@@ -281,7 +281,7 @@ func TestNoTLSThere(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.SetDeadline(time.Now().Add(10 * time.Second))
+		c.SetDeadline(time.Now().Add(patience))
 		go func() {
 			io.WriteString(c, tc.send)
 			c.(*net.TCPConn).CloseWrite()
@@ -307,7 +307,7 @@ func TestHalfClosed(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(10 * time.Second))
+	c.SetDeadline(time.Now().Add(patience))
 	io.WriteString(c, "GET /v1/health HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
 	if err := c.CloseWrite(); err != nil {
 		t.Fatal(err)
@@ -412,7 +412,7 @@ func (r *remote) served(addr string) {
 	r.t.Helper()
 	c := tls.Client(r.from(addr), r.trusting())
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(5 * time.Second))
+	c.SetDeadline(time.Now().Add(patience))
 	io.WriteString(c, "GET /v1/health HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
 	if res, err := http.ReadResponse(bufio.NewReader(c), nil); err != nil || res.StatusCode != http.StatusOK {
 		r.t.Errorf("from %s: %v, %v", addr, res, err)
@@ -482,7 +482,7 @@ func TestFullListener(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-	case <-time.After(5 * time.Second):
+	case <-time.After(patience):
 		t.Error("with room again nobody is let in")
 	}
 	finish()
@@ -513,7 +513,7 @@ func TestFullListenerIsCut(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
 	defer cancel()
 	began := time.Now()
-	if err := r.tls.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) > 3*time.Second {
+	if err := r.tls.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) > patience {
 		t.Errorf("it ended with %v after %v", err, time.Since(began))
 	}
 	if err := <-waiting; err == nil {
@@ -702,7 +702,7 @@ func TestOpenConnectionsLiveOn(t *testing.T) {
 		}
 	}
 	for began := time.Now(); r.keeper.Certificate().Fingerprint != next; time.Sleep(10 * time.Millisecond) {
-		if time.Since(began) > 10*time.Second {
+		if time.Since(began) > patience {
 			t.Fatal("the new pair is not taken")
 		}
 	}

@@ -35,7 +35,7 @@ func ask(socket string) int {
 		fmt.Println("no connection:", err)
 		return 1
 	}
-	c.SetDeadline(time.Now().Add(5 * time.Second))
+	c.SetDeadline(time.Now().Add(patience))
 	fmt.Fprint(c, "GET /v1/health HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
 	io.Copy(os.Stdout, c)
 	return 0

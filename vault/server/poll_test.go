@@ -18,8 +18,9 @@ import (
 	"github.com/agent-secret-store/assd/vault/server"
 )
 
-// atOnce is how long an answer may take that does not wait.
-const atOnce = 5 * time.Second
+// atOnce is how long an answer may take that does not wait: less than the minute for which
+// the polls here would.
+const atOnce = 30 * time.Second
 
 // poll is a request that waits; what it is answered comes when it is.
 func (d *daemon) poll(target, key string) <-chan reply {
@@ -76,7 +77,7 @@ func TestPollOfARequest(t *testing.T) {
 	bot := d.agent("bot", `["secrets:read:*"]`, `[]`)
 	for _, tc := range []struct{ act, status string }{{"approve", "approved"}, {"deny", "denied"}} {
 		id := d.ask(bot, "secrets:read:a/HOT")
-		target := "/v1/approvals/agent/" + id + "?wait=15s"
+		target := "/v1/approvals/agent/" + id + "?wait=60s"
 		answer := d.poll(target, bot)
 		d.quiet(answer)
 		d.want(d.call("POST", "/v1/approvals/"+id+"/"+tc.act, d.owner, `{"reason":"because"}`), "")
@@ -104,7 +105,7 @@ func TestPollOfADelay(t *testing.T) {
 	bot := d.agent("bot", `["secrets:read:*"]`, `[]`)
 	for _, end := range []struct{ target, status string }{{"/v1/approvals/ID/revoke", "revoked"}, {"/v1/vault/lockdown", "expired"}} {
 		id := d.ask(bot, "secrets:read:a/HOT")
-		pending := d.poll("/v1/approvals/agent/"+id+"?wait=15s", bot)
+		pending := d.poll("/v1/approvals/agent/"+id+"?wait=60s", bot)
 		d.want(d.call("POST", "/v1/approvals/"+id+"/approve", d.owner, ""), "")
 		d.quiet(pending)
 		got := into[api.Approval](d, d.call("GET", "/v1/approvals/agent/"+id, bot, ""))
@@ -126,13 +127,13 @@ func TestPollOfTheList(t *testing.T) {
 	d.guard("a/OTHER", "v", "sensitive")
 	bot := d.agent("bot", `["secrets:read:*"]`, `[]`)
 	const pending = "/v1/approvals?status=pending"
-	list := into[api.Approvals](d, d.call("GET", pending+"&wait=15s", d.owner, "")) // without a cursor: at once
+	list := into[api.Approvals](d, d.call("GET", pending+"&wait=60s", d.owner, "")) // without a cursor: at once
 	if len(list.Items) != 0 || list.Cursor == "" {
 		t.Fatalf("nothing was asked for, and the list is %+v", list)
 	}
 	next := func(change func()) {
 		t.Helper()
-		answer := d.poll(pending+"&wait=15s&cursor="+list.Cursor, d.owner)
+		answer := d.poll(pending+"&wait=60s&cursor="+list.Cursor, d.owner)
 		d.quiet(answer)
 		change()
 		got := into[api.Approvals](d, d.soon(answer))
@@ -158,12 +159,12 @@ func TestPollOfTheList(t *testing.T) {
 	}
 	began = time.Now()
 	for _, stale := range []string{"0", "9f86d081884c7d659a2feaa0c55ad015", "%00"} {
-		into[api.Approvals](d, d.call("GET", pending+"&wait=15s&cursor="+stale, d.owner, ""))
+		into[api.Approvals](d, d.call("GET", pending+"&wait=60s&cursor="+stale, d.owner, ""))
 	}
 	if time.Since(began) > atOnce {
 		t.Errorf("with the cursor of another list it waits %v", time.Since(began))
 	}
-	d.want(d.call("GET", pending+"&wait=15s&cursor="+list.Cursor, bot, ""), "SCOPE_DENIED")
+	d.want(d.call("GET", pending+"&wait=60s&cursor="+list.Cursor, bot, ""), "SCOPE_DENIED")
 }
 
 // TestWaitValues: how long may be waited is written in one way, and bounded.
@@ -194,7 +195,7 @@ func TestPollsAreBounded(t *testing.T) {
 	d.guard("a/HOT", "v", "sensitive")
 	bot, other := d.agent("bot", `["secrets:read:*"]`, `[]`), d.agent("other", `["secrets:read:*"]`, `[]`)
 	id, theirs := d.ask(bot, "secrets:read:a/HOT"), d.ask(other, "secrets:read:a/HOT")
-	target := "/v1/approvals/agent/" + id + "?wait=15s"
+	target := "/v1/approvals/agent/" + id + "?wait=60s"
 	var all []<-chan reply
 	for range server.MaxWaitingEach {
 		all = append(all, d.poll(target, bot))
@@ -203,7 +204,7 @@ func TestPollsAreBounded(t *testing.T) {
 	if got := into[api.Approval](d, d.call("GET", target, bot, "")); got.Status != "pending" || time.Since(began) > atOnce {
 		t.Errorf("one more is told %s after %v", got.Status, time.Since(began))
 	}
-	all = append(all, d.poll("/v1/approvals/agent/"+theirs+"?wait=15s", other))
+	all = append(all, d.poll("/v1/approvals/agent/"+theirs+"?wait=60s", other))
 	for _, answer := range all {
 		d.quiet(answer)
 		break
@@ -232,7 +233,7 @@ func TestPollOverTLS(t *testing.T) {
 			out, waiting := make(chan string, 1), r.tls.Waiting()
 			answers = append(answers, out)
 			go func() {
-				got, res := r.ask(c, "GET", "/v1/approvals/agent/"+id+"?wait=15s", bot, "")
+				got, res := r.ask(c, "GET", "/v1/approvals/agent/"+id+"?wait=60s", bot, "")
 				out <- res.Proto + " " + into[api.Approval](r.daemon, got).Status
 			}()
 			for r.tls.Waiting() == waiting {
@@ -259,7 +260,7 @@ func TestPollOverTLS(t *testing.T) {
 	r.want(r.call("POST", "/v1/approvals/"+id+"/deny", r.owner, ""), "")
 	want(answers, "denied")
 	answers = poll(r.daemon.ask(bot, "secrets:read:a/OTHER"))
-	r.stopTLS() // fails after five seconds
+	r.stopTLS() // fails when it takes long
 	want(answers, "pending")
 }
 
@@ -270,20 +271,24 @@ func TestPollDecidesAnew(t *testing.T) {
 	bot, other := d.agent("bot", `["secrets:*:*"]`, `[]`), d.agent("other", `["secrets:*:*"]`, `[]`)
 	id, theirs := d.ask(bot, "secrets:read:a/HOT"), d.ask(other, "secrets:read:a/HOT")
 	began := time.Now()
-	foreign := d.want(d.call("GET", "/v1/approvals/agent/"+theirs+"?wait=15s", bot, ""), "NOT_FOUND")
-	none := d.want(d.call("GET", "/v1/approvals/agent/apr_aaaaaaaa?wait=15s", bot, ""), "NOT_FOUND")
+	foreign := d.want(d.call("GET", "/v1/approvals/agent/"+theirs+"?wait=60s", bot, ""), "NOT_FOUND")
+	none := d.want(d.call("GET", "/v1/approvals/agent/apr_aaaaaaaa?wait=60s", bot, ""), "NOT_FOUND")
 	if string(foreign.body) != string(none.body) || time.Since(began) > atOnce {
 		t.Errorf("after %v an agent can tell %s from %s", time.Since(began), foreign.body, none.body)
 	}
 	token := d.token(bot, "secrets:*:*")
-	d.want(d.call("GET", "/v1/approvals/agent/"+id+"?wait=15s", token, ""), "SCOPE_DENIED")
+	d.want(d.call("GET", "/v1/approvals/agent/"+id+"?wait=60s", token, ""), "SCOPE_DENIED")
 
 	target := "/v1/approvals/agent/" + id
-	woken, waits := d.poll(target+"?wait=15s", bot), d.poll(target+"?wait=1s", bot)
+	began = time.Now()
+	woken, waits := d.poll(target+"?wait=60s", bot), d.poll(target+"?wait=3s", bot)
 	d.want(d.call("DELETE", "/v1/agents/bot", d.owner, ""), "")
+	inTime := time.Since(began) < 3*time.Second                              // else it may have been answered before
 	d.want(d.call("POST", "/v1/approvals/"+theirs+"/deny", d.owner, ""), "") // news, of another one
 	d.want(d.soon(woken), "UNAUTHORIZED")
-	d.want(d.soon(waits), "UNAUTHORIZED")
+	if late := d.soon(waits); inTime {
+		d.want(late, "UNAUTHORIZED")
+	}
 }
 
 // TestPollOfAGoneClient: nobody is waited for who does not wait any more.

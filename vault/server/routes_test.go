@@ -512,7 +512,7 @@ func TestDeadVault(t *testing.T) {
 	d.serve(vault.Open)
 	select {
 	case <-d.vault.Dead():
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 		t.Fatal("an event was changed and the vault lives on")
 	}
 	for _, target := range []string{"/v1/secrets/a/K", "/v1/secrets", "/v1/audit", "/v1/me", "/.well-known/jwks.json"} {

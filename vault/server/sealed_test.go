@@ -33,7 +33,7 @@ func sealedDaemon(t *testing.T, may bool) (d *daemon, unsealed *int) {
 	served := make(chan error, 1)
 	go func() { served <- d.srv.Serve(l) }()
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		if err := d.srv.Shutdown(ctx); err != nil {
 			t.Error(err)
@@ -53,7 +53,7 @@ func TestWhoUnseals(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(5 * time.Second))
+	c.SetDeadline(time.Now().Add(patience))
 	if _, err := c.Write([]byte("POST /v1/vault/unseal HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 100\r\n\r\n{")); err != nil {
 		t.Fatal(err)
 	}

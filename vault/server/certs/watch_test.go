@@ -235,12 +235,13 @@ func TestAging(t *testing.T) {
 			cfg, j := given(t)
 			p := agedPair(t, "aging", 0, tc.life)
 			p.put(t, cfg.CertFile, cfg.KeyFile)
-			var left atomic.Int64 // of its life
-			cfg.Now = func() time.Time { return p.cert.NotAfter.Add(-time.Duration(left.Load())) }
+			var left, looks atomic.Int64 // of its life; at the clock
+			cfg.Now = func() time.Time { looks.Add(1); return p.cert.NotAfter.Add(-time.Duration(left.Load())) }
 			said := func(d time.Duration, soon, over int) {
 				t.Helper()
 				left.Store(int64(d))
-				time.Sleep(200 * time.Millisecond) // some looks
+				n := looks.Load() + 10
+				eventually(t, "some looks", j, func() bool { return looks.Load() >= n })
 				if j.lines("expires soon: ") != soon || j.lines("has expired: ") != over {
 					t.Errorf("%v before the end: %s", d, j)
 				}
