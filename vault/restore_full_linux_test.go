@@ -35,6 +35,8 @@ func fullRestoreChild(dir string) error {
 	}
 	_, err := h.v.Backup(ctx, h.as(h.owner), api.BackupRequest{}, nil)
 	wantCode(h.t, "a backup on a full disk", err, api.CodeStorageFull)
+	_, err = h.v.Compact(ctx, h.as(h.owner))
+	wantCode(h.t, "a compaction on a full disk", err, api.CodeStorageFull)
 	h.close()
 	if err := fillDisk(ballast); err != nil {
 		return err
