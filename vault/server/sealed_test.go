@@ -91,7 +91,10 @@ func TestSealEndsWhatIsUnderWay(t *testing.T) {
 	res, done := d.open("/v1/audit/export", d.owner)
 	defer done()
 	answer := make(chan reply, 1)
-	go func() { answer <- d.call("GET", "/v1/vault/backup", d.owner, "") }()
+	go func() {
+		defer close(answer) // where there is none
+		answer <- d.call("GET", "/v1/vault/backup", d.owner, "")
+	}()
 	copies := func() (names []string) {
 		names, _ = filepath.Glob(filepath.Join(d.cfg.Dir, "vault.db.backup-*"))
 		return names
