@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -566,6 +567,43 @@ func TestAsNewStopped(t *testing.T) {
 	mustOK(t, os.WriteFile(other.file("restore"), note, 0o600))
 	if err := other.tryOpen(); !errors.Is(err, audit.ErrRollback) {
 		t.Errorf("with the note a second time, an older file: %v", err)
+	}
+}
+
+// TestAsNewGivenUp: told to stop at any moment of the first start, that ends with the backup
+// as it was and nothing beside it, and the next one makes the other vault.
+func TestAsNewGivenUp(t *testing.T) {
+	h := newHouse(t)
+	h.mustImport(h.owner, manyLines(250))
+	other, got := h.placed(t, h.copied())
+	was := other.readFile("vault.db")
+	for n := int64(1); ; n *= 2 {
+		until, stop := context.WithCancel(ctx)
+		cfg, looks := other.cfg, atomic.Int64{}
+		cfg.Now = func() time.Time {
+			if looks.Add(1) == n {
+				stop()
+			}
+			return h.clock.Now()
+		}
+		v, err := vault.OpenUntil(until, cfg)
+		stop()
+		if err == nil {
+			mustOK(t, v.Close())
+			if n == 1 {
+				t.Error("it is not given up")
+			}
+			break
+		}
+		if left, _ := filepath.Glob(other.file("vault.db.*")); !errors.Is(err, context.Canceled) || left != nil || !bytes.Equal(was, other.readFile("vault.db")) {
+			t.Fatalf("stopped at look %d at the clock: %v; left behind: %q", n, err, left)
+		}
+	}
+	other.open()
+	t.Cleanup(other.end)
+	other.mustGet(h.owner, "app/env/K249", "value 249")
+	if tenant := other.v.Tenant(); tenant != got.NewTenant {
+		t.Errorf("it is %s", tenant)
 	}
 }
 

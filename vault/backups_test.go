@@ -77,3 +77,49 @@ func TestBackupsWrongClock(t *testing.T) {
 	eventually(t, "one of the right clock", func() bool { b := h.protection().Backups; return b.TakenAt.Before(time.Now()) && len(taken(dir)) == 1 })
 	h.v.SetBackups(nil)
 }
+
+// TestBackupsByAnotherPlan: a plan that differs in anything takes the place of the one
+// before, which takes no more; a failure is told once, whatever the plan, is remembered from
+// its beginning, and forgotten once one is taken.
+func TestBackupsByAnotherPlan(t *testing.T) {
+	h := newHouse(t)
+	h.cfg.Now = time.Now
+	h.reopen()
+	one, two := filepath.Join(t.TempDir(), "one"), filepath.Join(t.TempDir(), "two")
+	for _, dir := range []string{one, two} {
+		mustOK(t, os.Mkdir(dir, 0o700))
+	}
+	events := func(a audit.Action) int { return len(h.trail(audit.Filter{Action: string(a)})) }
+	often := &vault.BackupPlan{To: away.NewFolder(one), Every: time.Millisecond, Keep: 3}
+	h.v.SetBackups(often)
+	eventually(t, "one", func() bool { return len(taken(one)) > 0 })
+	h.v.SetBackups(&vault.BackupPlan{To: away.NewFolder(one), Every: time.Hour, Keep: 3})
+	h.v.SetBackups(&vault.BackupPlan{To: away.NewFolder(two), Every: time.Hour, Keep: 3})
+	eventually(t, "another", func() bool { return len(taken(two)) == 1 })
+	were := events(audit.VaultBackup)
+	h.v.SetBackups(&vault.BackupPlan{To: away.NewFolder(two), Every: time.Hour, Keep: 2})
+	time.Sleep(50 * time.Millisecond)
+	if b := h.protection().Backups; b.Keep != 2 || b.To != two || events(audit.VaultBackup) != were {
+		t.Errorf("it is %+v; %d backups more were taken", b, events(audit.VaultBackup)-were)
+	}
+
+	mustOK(t, os.Chmod(one, 0o777))
+	h.v.SetBackups(often)
+	eventually(t, "a failure", func() bool { return h.protection().Backups.FailingSince != nil })
+	since := *h.protection().Backups.FailingSince
+	time.Sleep(20 * time.Millisecond) // some more
+	if b := h.protection().Backups; !b.FailingSince.Equal(since) || events(audit.VaultBackup) != were {
+		t.Errorf("it is %+v, since %v before; of backups that failed %d are in the trail", b, since, events(audit.VaultBackup)-were)
+	}
+	h.v.SetBackups(&vault.BackupPlan{To: often.To, Every: 2 * time.Millisecond, Keep: 3})
+	eventually(t, "a failure of the new plan", func() bool { return h.protection().Backups.FailingSince != nil })
+	if n := events(audit.BackupFailed); n != 1 {
+		t.Errorf("%d failures are told", n)
+	}
+	mustOK(t, os.Chmod(one, 0o700))
+	eventually(t, "no failure any more", func() bool {
+		b := h.protection().Backups
+		return b.TakenAt != nil && b.FailingSince == nil && b.Failure == ""
+	})
+	h.v.SetBackups(nil)
+}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -84,6 +85,76 @@ func TestCompactGivenUp(t *testing.T) {
 		t.Errorf("%v, %d bytes of %d", err, len(h.fileBytes()), before)
 	}
 	h.mustGet(h.owner, "a/K", "v")
+}
+
+// TestCompactGivenUpMeanwhile: the trail says so, and it does not count as done.
+func TestCompactGivenUpMeanwhile(t *testing.T) {
+	h := newHouse(t)
+	h.mustPut(h.owner, "a/K", "v")
+	h.clock.advance(6 * 24 * time.Hour)
+	for n := int64(1); h.last().Action != audit.VaultCompact; n++ { // the first are before it begins
+		until, end := context.WithCancel(ctx)
+		looks := atomic.Int64{}
+		h.clock.onNow(func() {
+			if looks.Add(1) == n {
+				end()
+			}
+		})
+		_, err := h.v.Compact(until, h.as(h.owner))
+		h.clock.onNow(nil)
+		if end(); err == nil {
+			t.Fatalf("it is not given up at look %d at the clock", n)
+		}
+	}
+	if e := h.last(); e.Outcome != audit.Failed || !strings.Contains(e.Reason, "given up before it was done") {
+		t.Errorf("the trail ends with %+v", e)
+	}
+	h.reopen()
+	h.clock.advance(25 * time.Hour)
+	if err := h.v.CompactDue(ctx); err != nil || h.last().Outcome != audit.OK || h.last().Action != audit.VaultCompact {
+		t.Errorf("a week after the vault was made: %v, %+v", err, h.last())
+	}
+}
+
+// TestCompactFailsOnSchedule: it is tried again an hour later, and not before.
+func TestCompactFailsOnSchedule(t *testing.T) {
+	h := newHouse(t)
+	due := func(ctx context.Context, when string, want int) {
+		t.Helper()
+		err := h.v.CompactDue(ctx)
+		if n := len(h.trail(audit.Filter{Action: "vault.compact"})); n != want || (ctx.Err() == nil) != (err == nil) {
+			t.Errorf("%s: %d compactions, want %d, %v", when, n, want, err)
+		}
+	}
+	due(ctx, "at once", 0)
+	h.clock.advance(8 * 24 * time.Hour)
+	ended, end := context.WithCancel(ctx)
+	end()
+	due(ended, "given up", 0)
+	due(ctx, "just after", 0)
+	h.clock.advance(61 * time.Minute)
+	due(ctx, "an hour later", 1)
+}
+
+// TestCompactIsRemembered, behind however many refusals.
+func TestCompactIsRemembered(t *testing.T) {
+	h := newHouse(t)
+	if _, err := h.v.Compact(ctx, h.as(h.owner)); err != nil {
+		t.Fatal(err)
+	}
+	bot := h.agent("bot")
+	for range 12 {
+		h.clock.advance(3 * time.Minute)
+		_, err := h.v.Compact(ctx, h.as(bot.APIKey))
+		wantCode(t, "an agent's", err, api.CodeScopeDenied)
+		mustOK(t, h.v.FlushDue(ctx)) // else they are only counted
+	}
+	made, _ := h.v.LastCompacted(ctx)
+	h.clock.advance(time.Hour)
+	h.reopen()
+	if at, err := h.v.LastCompacted(ctx); err != nil || !at.Equal(made) || at.Equal(h.clock.Now()) {
+		t.Errorf("it was compacted at %v, %v; want %v", at, err, made)
+	}
 }
 
 // TestCompactOnSchedule: a week after the last one, when nobody asks for anything; a day

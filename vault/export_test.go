@@ -24,7 +24,7 @@ func (v *Vault) FlushDue(ctx context.Context) error {
 // OpenUnchecked is Open as it stands before the check of the whole chain, which
 // runs in the background, has looked at anything.
 func OpenUnchecked(cfg Config) (*Vault, error) {
-	v, err := open(cfg)
+	v, err := open(context.Background(), cfg)
 	if err == nil {
 		_, v.stop = context.WithCancel(context.Background())
 		err = v.compareHead()
@@ -62,7 +62,7 @@ func (v *Vault) OccupyTries() (release func()) {
 // SealWith makes p open the vault in cfg.Dir too, which nobody has open.
 func SealWith(cfg Config, p seal.Passphrase) error {
 	cfg.fill()
-	v, err := open(cfg)
+	v, err := open(context.Background(), cfg)
 	if err != nil {
 		return err
 	}
@@ -314,3 +314,6 @@ func TakenOverBuckets() (all []store.Bucket) {
 	}
 	return all
 }
+
+// LastCompacted is when the file was compacted last, by the trail, or else the vault made.
+func (v *Vault) LastCompacted(ctx context.Context) (time.Time, error) { return v.lastCompacted(ctx) }

@@ -16,9 +16,14 @@ import (
 // file; the rest of the chain is checked while the vault already serves. A backup that
 // [Restore] has put in place becomes the vault; of one that [RestoreAsNew] has, another
 // vault is made, which takes as long as to check it and to write it anew.
-func Open(cfg Config) (*Vault, error) {
+func Open(cfg Config) (*Vault, error) { return OpenUntil(context.Background(), cfg) }
+
+// OpenUntil is Open, but gives up what takes long once ctx ends, with its error: to make
+// another vault of a backup, which the next one begins again, and to seal values to an
+// approval key that was set, with which it goes on.
+func OpenUntil(ctx context.Context, cfg Config) (*Vault, error) {
 	cfg.fill()
-	v, err := open(cfg)
+	v, err := open(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +42,7 @@ func Open(cfg Config) (*Vault, error) {
 	}
 	if st.Resealing {
 		cfg.Log.Info("an approval passphrase was set, and what needs a person is not all sealed to it yet; finishing that first")
-		if v, err = finishResealing(context.Background(), v); err != nil {
+		if v, err = finishResealing(ctx, v); err != nil {
 			return nil, err
 		}
 	}
@@ -47,12 +52,12 @@ func Open(cfg Config) (*Vault, error) {
 
 // open is Open without the comparison with the kept head and without the
 // background work.
-func open(cfg Config) (*Vault, error) {
+func open(ctx context.Context, cfg Config) (*Vault, error) {
 	v, err := openFile(cfg)
 	if err != nil {
 		return nil, err
 	}
-	another, err := v.becomeAnother(context.Background())
+	another, err := v.becomeAnother(ctx)
 	if err == nil && !another {
 		return v, nil
 	}
@@ -183,7 +188,7 @@ func (v *Vault) firstHead(missing error) error {
 // the kept head belongs to. It leaves a vault.restore event and writes the head
 // file anew.
 func AcceptRollback(cfg Config) error {
-	v, err := open(cfg)
+	v, err := open(context.Background(), cfg)
 	if err != nil {
 		return err
 	}

@@ -54,7 +54,7 @@ func openSame(cfg Config) (*Vault, error) {
 	if exists, err := Exists(cfg); err != nil || !exists {
 		return nil, cmp.Or(err, fmt.Errorf("%w in %q: --data-dir names another folder", ErrNoVault, cfg.Dir))
 	}
-	v, err := open(cfg)
+	v, err := open(context.Background(), cfg)
 	if err != nil {
 		return nil, err
 	}

@@ -1,9 +1,18 @@
 package main_test
 
 import (
+	"context"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 )
 
@@ -128,6 +137,47 @@ func TestClaimWithoutAPassphrase(t *testing.T) {
 			t.Errorf("%v: a passphrase is set", args)
 		}
 	}
+}
+
+// A claim is no less one because nobody could see what opens the vault.
+func TestClaimWhereNoSlotsAreSeen(t *testing.T) {
+	v := unclaimed(t)
+	asked := v.between(func(r *http.Request) bool { return r.URL.Path == "/v1/vault/slots" })
+	c := v.console("login", "--no-passphrase")
+	if code := c.exitCode(); code != 0 || strings.Contains(c.screen(), "One secret alone") || strings.Contains(c.screen(), "ass: ") {
+		t.Errorf("exit code %d, the screen says %q", code, c.screen())
+	}
+	c.shows("Vault claimed", 1)
+	if asked.Load() == 0 {
+		t.Error("it has not asked for the slots")
+	}
+	v.ass("secrets", "set", "production/KEY", "v") // by the key that it has kept
+}
+
+// between has ass reach the daemon through somebody who hangs up where cut says so, and
+// counts how often.
+func (v *realVault) between(cut func(*http.Request) bool) *atomic.Int32 {
+	v.t.Helper()
+	to, hungUp := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: "localhost"}), new(atomic.Int32)
+	to.Transport = &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", filepath.Join(v.dir, "s"))
+	}}
+	socket := filepath.Join(v.dir, "between")
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	srv := &http.Server{ErrorLog: log.New(io.Discard, "", 0), Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if cut(r) {
+			hungUp.Add(1)
+			panic(http.ErrAbortHandler)
+		}
+		to.ServeHTTP(w, r)
+	})}
+	go srv.Serve(l)
+	v.t.Cleanup(func() { srv.Close() })
+	v.env[2] = "ASS_API_URL=unix://" + socket
+	return hungUp
 }
 
 // Nobody thinks of a passphrase for a vault that is claimed already.

@@ -6,6 +6,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -60,4 +62,68 @@ func TestTermDrains(t *testing.T) {
 	if !strings.Contains(v.err.String(), "stopping") {
 		t.Errorf("the log does not say why it ended: %s", v.err.String())
 	}
+}
+
+// TestTermWhileAnotherIsMade: a first start that makes another vault of a backup ends soon
+// when it is told to, and leaves the backup for the next one.
+func TestTermWhileAnotherIsMade(t *testing.T) {
+	dir := t.TempDir()
+	data, another, socket := filepath.Join(dir, "data"), filepath.Join(dir, "another"), filepath.Join(dir, "run", "s")
+	backup, key := filepath.Join(data, "vault.db"), filepath.Join(data, "root.key")
+	succeeds(t, "assd", "init", "--json", "--data-dir", data)
+	succeeds(t, "assd", "restore", "--as-new", "--data-dir", another, backup)
+	succeeds(t, "cp", "-p", key, another)
+	errs, full := fullPipe(t)
+	cmd := exec.Command("assd", "--data-dir", another, "--socket", socket)
+	cmd.Stderr = full // so it stands still with its first line, before anything is made
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill() })
+	full.Close()
+	for began := time.Now(); ; time.Sleep(5 * time.Millisecond) {
+		if _, err := os.Lstat(socket); err == nil {
+			break // and so it is told of signals
+		}
+		if time.Since(began) > 10*time.Second {
+			t.Fatal("it does not listen")
+		}
+	}
+	cmd.Process.Signal(syscall.SIGTERM)
+	time.Sleep(50 * time.Millisecond) // so that it has come
+	log, _ := io.ReadAll(errs)
+	if err := cmd.Wait(); err != nil || !strings.Contains(string(log), "stopping: ") {
+		t.Errorf("it ended so: %v\n%s", err, strings.TrimLeft(string(log), "x"))
+	}
+	if left, _ := filepath.Glob(filepath.Join(another, "vault.db.*")); left != nil {
+		t.Errorf("left behind: %q", left)
+	}
+	if out := succeeds(t, "assd", "verify", "--data-dir", another); !strings.Contains(out, "nobody has opened it yet") {
+		t.Errorf("it is\n%s", out)
+	}
+}
+
+// succeeds runs what has to succeed.
+func succeeds(t *testing.T, name string, args ...string) string {
+	t.Helper()
+	out, err := exec.Command(name, args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s %v: %v\n%s", name, args, err, out)
+	}
+	return string(out)
+}
+
+// fullPipe is a pipe that takes nothing until it is read from.
+func fullPipe(t *testing.T) (r, w *os.File) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close() })
+	w.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
+	for err == nil {
+		_, err = io.WriteString(w, strings.Repeat("x", 4096))
+	}
+	return r, w
 }

@@ -26,8 +26,8 @@ type sealedPhase struct {
 	err    error             // why it has failed; set before over is closed
 }
 
-// errStopped says that the daemon was stopped while it was sealed.
-var errStopped = errors.New("stopped while sealed")
+// errStopped says that the daemon was stopped before the vault was open.
+var errStopped = errors.New("stopped before the vault was open")
 
 // answerTime is how long the answer to who has opened the vault may take to leave.
 const answerTime = 5 * time.Second
@@ -40,7 +40,11 @@ func (d *daemon) unlock(ctx context.Context, c *serveCmd, file *fileConfig, set 
 		cfg.Openers = d.over.openers(file, set)
 		return d.waitSealed(ctx, c, cfg)
 	}
-	v, err := c.open(d.log)
+	v, err := c.open(ctx, d.log)
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		d.log.Info("stopping: what the vault has to be made ready with is not done; the next start does it")
+		return errStopped
+	}
 	sealed, ok := errors.AsType[*vault.SealedError](err)
 	if !ok || !sealed.Unsealable() {
 		d.vault = v

@@ -319,8 +319,8 @@ func (d *daemon) close() error {
 	return errors.Join(err, d.commands.close()) // the vault has ended what runs
 }
 
-// open opens the vault, or creates it where there is none.
-func (c *serveCmd) open(log hclog.Logger) (*vault.Vault, error) {
+// open opens the vault, unless ctx ends before, or creates it where there is none.
+func (c *serveCmd) open(ctx context.Context, log hclog.Logger) (*vault.Vault, error) {
 	defer c.memo.wipe()
 	cfg := c.vault()
 	cfg.Log, cfg.Seals = log, c.seals(c.dataFlags, noPassphrase)
@@ -329,7 +329,7 @@ func (c *serveCmd) open(log hclog.Logger) (*vault.Vault, error) {
 	case err != nil:
 		return nil, mendable(err)
 	case exists:
-		v, err := vault.Open(cfg)
+		v, err := vault.OpenUntil(ctx, cfg)
 		return v, mendable(err)
 	}
 	log.Info("there is no vault yet; creating one", "data_dir", cfg.Dir)

@@ -67,4 +67,7 @@ func TestName(t *testing.T) {
 	if name := named(t, tenant, 2026); name != tenant+"-20260301T120000Z.assd-backup" {
 		t.Errorf("it is %q", name)
 	}
+	if name, _ := backups.Name(tenant, at(2026).In(time.FixedZone("east", 3600))); name != named(t, tenant, 2026) {
+		t.Errorf("elsewhere it is %q", name)
+	}
 }

@@ -1,6 +1,9 @@
 package server
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // Hurry makes the deadlines that each request begins with this short, before it serves.
 func (s *Server) Hurry(d time.Duration) { s.front.http.ReadTimeout, s.front.http.WriteTimeout = d, d }
@@ -24,3 +27,6 @@ func (s *Server) Delay(name string, d time.Duration) {
 
 // MaxPassed is how many events a page may lie behind without a place among the walks.
 const MaxPassed = maxPassed
+
+// Release ends the server as a seal does.
+func (s *Server) Release(ctx context.Context) error { return s.front.Release(ctx) }

@@ -26,12 +26,14 @@ type Front struct {
 	mu        sync.Mutex
 	listeners []*pausing
 	due       map[net.Conn]bool // connections from which a request is to come (true), or has and no handler runs yet
+	rest      map[net.Conn]bool // connections whose handler has ended, and from which the rest of a body may still come
+	hurried   bool              // it is to come soon
 }
 
 // NewFront is a front with nobody behind it yet. certificates are what ServeTLS shows;
 // nil without TLS.
 func NewFront(log hclog.Logger, certificates *certs.Keeper) *Front {
-	f := &Front{due: map[net.Conn]bool{}, parked: make(chan struct{})}
+	f := &Front{due: map[net.Conn]bool{}, rest: map[net.Conn]bool{}, parked: make(chan struct{})}
 	f.http = &http.Server{
 		Handler:           f,
 		ReadHeaderTimeout: readHeaderTimeout,
@@ -68,10 +70,35 @@ func (f *Front) Answer(s *Server) { f.behind.Store(s) }
 
 // ServeHTTP hands the request on.
 func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if c, ok := r.Context().Value(connKey{}).(net.Conn); ok {
+	c, ok := r.Context().Value(connKey{}).(net.Conn)
+	if ok {
 		f.forget(c)
 	}
 	f.behind.Load().ServeHTTP(w, r)
+	if ok && r.ProtoMajor == 1 && r.ContentLength != 0 { // over HTTP/2 nobody waits for it
+		f.owes(c)
+	}
+}
+
+// owes notes that net/http reads from c what the handler has left of a body, before the
+// answer leaves.
+func (f *Front) owes(c net.Conn) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.rest[c] = true
+	if f.hurried {
+		_ = c.SetReadDeadline(time.Now().Add(requestTime))
+	}
+}
+
+// hurryRest has the rest of bodies come soon that nobody wants any more.
+func (f *Front) hurryRest() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.hurried = true
+	for c := range f.rest {
+		_ = c.SetReadDeadline(time.Now().Add(requestTime))
+	}
 }
 
 type connKey struct{}
@@ -79,6 +106,9 @@ type connKey struct{}
 // noteState is told by net/http what becomes of a connection.
 func (f *Front) noteState(c net.Conn, state http.ConnState) {
 	noteState(c, state)
+	f.mu.Lock()
+	delete(f.rest, c)
+	f.mu.Unlock()
 	switch state {
 	case http.StateNew, http.StateActive:
 		f.mu.Lock()
@@ -145,6 +175,7 @@ func (f *Front) Release(ctx context.Context) error {
 		}
 	}
 	close(f.parked)
+	f.hurryRest()
 	// From its shutdown on net/http throws away what it has not handed on yet.
 	for until := time.Now().Add(requestTime); f.isDue() && time.Now().Before(until); {
 		time.Sleep(5 * time.Millisecond)

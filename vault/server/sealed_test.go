@@ -1,7 +1,10 @@
 package server_test
 
 import (
+	"bytes"
 	"context"
+	"errors"
+	"io"
 	"net"
 	"path/filepath"
 	"strings"
@@ -70,4 +73,47 @@ func TestWhoUnseals(t *testing.T) {
 		t.Errorf("%d tries were made, want 1", *unsealed)
 	}
 	d.want(d.call("GET", "/v1/health", "", ""), "")
+}
+
+// seals seals the vault, which its server then ends as assd has it end.
+func (d *daemon) seals() {
+	d.t.Helper()
+	d.want(d.call("POST", "/v1/vault/seal", d.owner, ""), "")
+	d.srv.Stop()
+}
+
+// TestSealEndsWhatIsUnderWay: a backup that is being made is given up, an export that has
+// begun is cut and says in its last line why; the client is told that the vault is sealed,
+// and not that the daemon stops. Nothing of the backup stays.
+func TestSealEndsWhatIsUnderWay(t *testing.T) {
+	d := start(t)
+	d.lengthen()
+	res, done := d.open("/v1/audit/export", d.owner)
+	defer done()
+	answer := make(chan reply, 1)
+	go func() {
+		defer close(answer) // where there is none
+		answer <- d.call("GET", "/v1/vault/backup", d.owner, "")
+	}()
+	copies := func() (names []string) {
+		names, _ = filepath.Glob(filepath.Join(d.cfg.Dir, "vault.db.backup-*"))
+		return names
+	}
+	for began := time.Now(); len(copies()) == 0; time.Sleep(time.Millisecond) {
+		if time.Since(began) > 10*time.Second {
+			t.Fatal("no backup is being made")
+		}
+	}
+	d.seals()
+	d.want(<-answer, "SEALED")
+	if left := copies(); len(left) > 0 {
+		t.Errorf("left behind: %q", left)
+	}
+	body, err := io.ReadAll(res.Body)
+	last := body[bytes.LastIndexByte(bytes.TrimSpace(body), '\n')+1:]
+	if !errors.Is(err, io.ErrUnexpectedEOF) || !bytes.HasPrefix(last, []byte(`{"error":{"code":"SEALED"`)) || !bytes.Contains(last, []byte("ass vault unseal")) {
+		t.Errorf("the export ends in %.300q, %v", last, err)
+	}
+	d.stop()
+	d.serve(vault.Open)
 }

@@ -176,6 +176,36 @@ func TestSlowBodySealed(t *testing.T) {
 	}
 }
 
+// TestRestOfABodySealed: who was answered before its body came, and owes the rest when the
+// vault is sealed, has a second.
+func TestRestOfABodySealed(t *testing.T) {
+	bubble(t, func(t *testing.T, p *pipes, _ *vault.Vault) {
+		c := p.dial()
+		go io.WriteString(c, "PUT /v1/secrets/a/K HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer nobody\r\nContent-Length: 1000\r\n\r\n")
+		answered := make(chan error, 1)
+		go func() {
+			res, err := http.ReadResponse(bufio.NewReader(c), nil)
+			if err == nil && res.StatusCode != http.StatusUnauthorized {
+				err = fmt.Errorf("status %d", res.StatusCode)
+			}
+			c.Close()
+			answered <- err
+		}()
+		time.Sleep(time.Second)
+		began := time.Now()
+		p.srv.Stop() // as who seals it does
+		if err := p.srv.Release(context.Background()); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(began); took > 2*time.Second {
+			t.Errorf("it was waited for %v", took)
+		}
+		if err := <-answered; err != nil {
+			t.Errorf("the answer: %v", err)
+		}
+	})
+}
+
 // TestIdleAndDeaf: a connection that asks nothing more is closed after two
 // minutes, one that does not take its answer after 25 seconds.
 func TestIdleAndDeaf(t *testing.T) {
