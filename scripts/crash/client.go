@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net/http"
 	"sync/atomic"
@@ -26,6 +27,7 @@ type client struct {
 	rest    time.Duration // of the keeper, between two acts of that kind
 	kept    time.Time     // the end of the last one
 	keeping atomic.Bool   // one is under way
+	most    int           // agents that it makes
 }
 
 // secret is one path, as its client knows it.
@@ -44,7 +46,7 @@ type agent struct {
 }
 
 func newClient(l *ledger, n int, seed uint64) *client {
-	c := &client{l: l, http: l.v.caller(), random: rand.New(rand.NewPCG(seed, 1)), keeper: n == 0}
+	c := &client{l: l, http: l.v.caller(), random: rand.New(rand.NewPCG(seed, 1)), keeper: n == 0, most: math.MaxInt}
 	for k := range pathsEach {
 		c.secrets = append(c.secrets, &secret{path: fmt.Sprintf("load/c%d/K%d", n, k)})
 	}
@@ -77,7 +79,7 @@ func (c *client) act(ctx context.Context) error {
 		return c.look(ctx, s)
 	case c.keeper && time.Since(c.kept) >= c.rest && c.random.IntN(8) == 0:
 		return c.keep(ctx)
-	case n == 0:
+	case n == 0 && len(c.agents) < c.most:
 		return c.createAgent(ctx)
 	case n == 1 && len(c.agents) > 0:
 		return c.revokeAgent(ctx, &c.agents[c.random.IntN(len(c.agents))])

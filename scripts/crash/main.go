@@ -12,7 +12,7 @@
 //
 //	make crash            # some minutes
 //	go run ./scripts/crash -assd bin/assd-crash -kills 30 -seed 1
-//	make soak             # half an hour: nobody is killed; memory and descriptors
+//	make soak             # half an hour: nobody is killed; what is held at rest may not grow
 package main
 
 import (
@@ -44,7 +44,7 @@ func main() {
 	flag.StringVar(&s.dir, "dir", os.TempDir(), "where the vault goes")
 	flag.IntVar(&s.kills, "kills", 300, "how often it is killed")
 	flag.Uint64Var(&s.seed, "seed", uint64(time.Now().UnixNano()), "of what is random")
-	flag.DurationVar(&s.soak, "soak", 0, "do not kill, but load one daemon for so long, and print what it holds")
+	flag.DurationVar(&s.soak, "soak", 0, "do not kill, but load one daemon for so long; fails where what it holds at rest grows")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

@@ -23,7 +23,7 @@ const (
 type sample struct {
 	after   time.Duration
 	own     int  // MiB of memory that is no file's
-	busy    bool // with the whole file: checked after a start, copied for a backup, compacted
+	busy    bool // with the whole file: checked after a start, copied for a backup, compacted; or silent
 	fds     int  // open
 	threads int
 	data    int64 // MiB of its file
@@ -101,8 +101,8 @@ func (all samples) judge(w io.Writer) error {
 		rest, most := part.print(w)
 		rests, fds = append(rests, rest), append(fds, most)
 	}
-	if slices.Contains(rests, 0) {
-		return errors.New("in one third it was never at rest: soak for longer")
+	if len(rests) < thirds || slices.Contains(rests, 0) {
+		return errors.New("in one third it was never seen at rest: soak for longer")
 	}
 	last := len(rests) - 1
 	if rests[last] > growth*rests[0]+growthMiB {
