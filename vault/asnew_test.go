@@ -384,7 +384,7 @@ func TestAsNewSlots(t *testing.T) {
 	f := h.mustAddSlot(fileSlot(t, stick))
 	other, _ := h.placed(t, h.copied())
 	var err error
-	if other.v, err = vault.NewSealed(other.cfg).Unseal(ctx, local(1000), &text); err != nil {
+	if other.v, err = vault.NewSealed(ctx, other.cfg).Unseal(ctx, local(1000), &text); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(other.end)

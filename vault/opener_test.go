@@ -17,7 +17,7 @@ func TestUnsealTellsWhere(t *testing.T) {
 	h := newHouse(t)
 	h.close()
 	h.cfg.Openers = []vault.Opener{vault.FileOpener(h.file("away.key"))}
-	s := vault.NewSealed(h.cfg)
+	s := vault.NewSealed(ctx, h.cfg)
 	for who, from := range map[string]vault.Origin{"local": local(0), "remote": remote("192.0.2.7")} {
 		_, err := s.Unseal(ctx, from, nil)
 		wantCode(t, who, err, api.CodeUnauthorized)
@@ -66,10 +66,10 @@ func TestSlotsAreBounded(t *testing.T) {
 func TestUnsealedByPassphrase(t *testing.T) {
 	h := newSealedHouse(t)
 	h.cfg.Openers = []vault.Opener{vault.FileOpener(h.file("root.key"))}
-	_, err := vault.NewSealed(h.cfg).Unseal(ctx, local(0), ptr(wrongPhrase)) // whatever else is at hand
+	_, err := vault.NewSealed(ctx, h.cfg).Unseal(ctx, local(0), ptr(wrongPhrase)) // whatever else is at hand
 	wantCode(t, "a wrong one", err, api.CodeUnauthorized)
 	mustOK(t, os.Rename(h.file("root.key"), h.file("away.key")))
-	h.v, err = vault.NewSealed(h.cfg).Unseal(ctx, local(0), ptr(phrase))
+	h.v, err = vault.NewSealed(ctx, h.cfg).Unseal(ctx, local(0), ptr(phrase))
 	mustOK(t, err)
 	mustOK(t, os.Rename(h.file("away.key"), h.file("root.key")))
 	r, err := h.rotateRoot(api.KEKRotation{SlotPassphrases: []string{phrase}})

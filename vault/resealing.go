@@ -43,7 +43,7 @@ func finishResealing(ctx context.Context, v *Vault) (*Vault, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := next.noteResealed(ctx, before); err != nil {
+	if err := next.noteResealed(context.WithoutCancel(ctx), before); err != nil { // it is done, and took long
 		return nil, errors.Join(err, next.abandon())
 	}
 	return next, nil

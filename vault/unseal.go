@@ -19,6 +19,7 @@ var ErrUnsealed = errors.New("the vault is open")
 // neither the data file nor its lock. Its methods are safe for concurrent use.
 type Sealed struct {
 	cfg   Config
+	until context.Context // ends what takes long of an opening
 	tries tries
 
 	mu     sync.Mutex
@@ -27,10 +28,11 @@ type Sealed struct {
 	last   audit.Source
 }
 
-// NewSealed is the vault in cfg.Dir, to be opened with a passphrase or with cfg.Openers.
-func NewSealed(cfg Config) *Sealed {
+// NewSealed is the vault in cfg.Dir, to be opened with a passphrase or with cfg.Openers,
+// until ctx ends: see [OpenUntil]. Whoever has asked for it need not stay so long.
+func NewSealed(ctx context.Context, cfg Config) *Sealed {
 	cfg.fill()
-	return &Sealed{cfg: cfg}
+	return &Sealed{cfg: cfg, until: ctx}
 }
 
 // unsealing is how a sealed vault is opened, and what the event of that says.
@@ -82,7 +84,7 @@ func (s *Sealed) open(from Origin, with []Opener) (*Vault, error) {
 	if opened {
 		return nil, ErrUnsealed
 	}
-	v, err := Open(cfg)
+	v, err := OpenUntil(s.until, cfg)
 	if err == nil {
 		s.mu.Lock()
 		s.opened = true

@@ -39,7 +39,7 @@ func testUnseal(t *testing.T) {
 	if !ok || !sealed.Unsealable() || !slices.Equal(sealed.Kinds, []seal.Kind{seal.KindFile, seal.KindPassphrase}) {
 		t.Fatalf("opened with its key file: %v", sealed)
 	}
-	s := vault.NewSealed(h.cfg)
+	s := vault.NewSealed(ctx, h.cfg)
 	_, err := s.Unseal(ctx, local(1000), nil)
 	wantCode(t, "with nothing", err, api.CodeUnauthorized)
 	if e, ok := errors.AsType[*api.Error](err); !ok || !slices.Equal(e.Details[vault.SlotKinds].([]seal.Kind), []seal.Kind{seal.KindFile, seal.KindPassphrase}) {
@@ -87,7 +87,7 @@ func TestUnsealQueue(t *testing.T) { synctest.Test(t, testUnsealQueue) }
 
 func testUnsealQueue(t *testing.T) {
 	h := newSealedHouse(t)
-	s := vault.NewSealed(h.cfg)
+	s := vault.NewSealed(ctx, h.cfg)
 	var mu sync.Mutex
 	got := map[api.Code]int{}
 	var all sync.WaitGroup
@@ -133,7 +133,7 @@ func TestSeal(t *testing.T) {
 	_, err = h.v.Seal(ctx, h.as(h.owner), api.SealRequest{})
 	wantCode(t, "once more", err, api.CodeSealed)
 	h.close()
-	s := vault.NewSealed(h.cfg)
+	s := vault.NewSealed(ctx, h.cfg)
 	h.v, err = s.Unseal(ctx, local(0), nil) // by its key file
 	mustOK(t, err)
 	h.wantUnsealed("", 0)

@@ -42,7 +42,7 @@ func (d *daemon) unlock(ctx context.Context, c *serveCmd, file *fileConfig, set 
 	}
 	v, err := c.open(ctx, d.log)
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-		d.log.Info("stopping: what the vault has to be made ready with is not done; the next start does it")
+		d.log.Info("stopping before the vault was ready; the next start goes on with it", "stopped", err)
 		return errStopped
 	}
 	sealed, ok := errors.AsType[*vault.SealedError](err)
@@ -57,7 +57,7 @@ func (d *daemon) unlock(ctx context.Context, c *serveCmd, file *fileConfig, set 
 // waitSealed serves sealed until the vault is open.
 func (d *daemon) waitSealed(ctx context.Context, c *serveCmd, cfg vault.Config) (err error) {
 	cfg.Log = d.log
-	p := &sealedPhase{vault: vault.NewSealed(cfg), opened: make(chan *vault.Vault, 1), over: make(chan struct{})}
+	p := &sealedPhase{vault: vault.NewSealed(ctx, cfg), opened: make(chan *vault.Vault, 1), over: make(chan struct{})}
 	d.phase = p
 	// Two starts must not make a certificate at once.
 	err = vault.WhileLocked(cfg, func() error { return d.network.open(d.log) })
