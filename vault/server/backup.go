@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/agent-secret-store/assd/vault"
 	"github.com/agent-secret-store/assd/vault/api"
@@ -38,13 +39,9 @@ func (s *Server) sendBackup(rq *request, want api.BackupRequest) (any, error) {
 	leave := func() {}
 	ctx, end := s.untilStop(rq.ctx())
 	defer end()
-	b, err := s.cfg.Vault.Backup(ctx, rq.who(), want, func() error {
-		out, ok := s.backups.tryEnter("")
-		if !ok {
-			return &api.Error{Code: api.CodeRateLimited, Message: "a backup is being made or sent already", Hint: "try again when that is done", RetryAfter: walkRetry}
-		}
-		leave = out
-		return nil
+	b, err := s.cfg.Vault.Backup(ctx, rq.who(), want, func() (err error) {
+		leave, err = s.backupPlace(ctx)
+		return err
 	})
 	if err != nil {
 		leave()
@@ -61,6 +58,25 @@ func (s *Server) sendBackup(rq *request, want api.BackupRequest) (any, error) {
 		_, err := io.Copy(out, whileIn{ctx, b})
 		return err
 	}}, nil
+}
+
+// backupWait is how long a place is waited for: who has just got the last of a backup may
+// ask for the next one, and finds its own place taken still.
+const backupWait = time.Second
+
+// backupPlace is the place of the one backup that is made or sent. leave may be called
+// where there is none.
+func (s *Server) backupPlace(ctx context.Context) (leave func(), err error) {
+	soon, stop := context.WithTimeout(ctx, backupWait)
+	defer stop()
+	leave, err = s.backups.enter(soon, "")
+	switch {
+	case err == nil:
+		return leave, nil
+	case ctx.Err() != nil:
+		return func() {}, ctx.Err()
+	}
+	return func() {}, &api.Error{Code: api.CodeRateLimited, Message: "a backup is being made or sent already", Hint: "try again when that is done", RetryAfter: walkRetry}
 }
 
 // whileIn reads from Reader until ctx ends.

@@ -18,7 +18,16 @@ import (
 func TestBackupsAreBounded(t *testing.T) {
 	d := start(t)
 	d.lengthen()
-	r := d.want(d.call("GET", "/v1/vault/backup", d.owner, ""), "")
+	c := d.dial()
+	io.WriteString(c, "GET /v1/vault/backup HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer "+d.owner+"\r\n\r\n")
+	for began := time.Now(); len(d.copies()) == 0; time.Sleep(time.Millisecond) {
+		if time.Since(began) > patience {
+			t.Fatal("no backup is being made")
+		}
+	}
+	c.Close()
+	d.backsUpAgain("a client that has gone while one was made for it")
+	r := d.want(d.call("GET", "/v1/vault/backup", d.owner, ""), "") // at once
 	sum := sha256.Sum256(r.body)
 	if got := r.header.Get("Repr-Digest"); got != "sha-256=:"+base64.StdEncoding.EncodeToString(sum[:])+":" {
 		t.Errorf("Repr-Digest %q of %x", got, sum)
@@ -33,14 +42,9 @@ func TestBackupsAreBounded(t *testing.T) {
 	d.put("a/MEANWHILE", "v")
 	gone()
 	d.backsUpAgain("a client that has gone")
-	c := d.dial()
-	io.WriteString(c, "GET /v1/vault/backup HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer "+d.owner+"\r\n\r\n")
-	time.Sleep(100 * time.Millisecond) // it takes longer to make one
-	c.Close()
-	d.backsUpAgain("a client that has gone while one was made for it")
 }
 
-// backsUpAgain waits until another backup may be made.
+// backsUpAgain waits until another backup may be made, and makes it.
 func (d *daemon) backsUpAgain(after string) {
 	d.t.Helper()
 	for began := time.Now(); d.call("POST", "/v1/vault/backup", d.owner, "").status != 200; time.Sleep(20 * time.Millisecond) {

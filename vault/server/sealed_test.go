@@ -82,6 +82,12 @@ func (d *daemon) seals() {
 	d.srv.Stop()
 }
 
+// copies are the files of backups that are being made.
+func (d *daemon) copies() (names []string) {
+	names, _ = filepath.Glob(filepath.Join(d.cfg.Dir, "vault.db.backup-*"))
+	return names
+}
+
 // TestSealEndsWhatIsUnderWay: a backup that is being made is given up, an export that has
 // begun is cut and says in its last line why; the client is told that the vault is sealed,
 // and not that the daemon stops. Nothing of the backup stays.
@@ -95,18 +101,14 @@ func TestSealEndsWhatIsUnderWay(t *testing.T) {
 		defer close(answer) // where there is none
 		answer <- d.call("GET", "/v1/vault/backup", d.owner, "")
 	}()
-	copies := func() (names []string) {
-		names, _ = filepath.Glob(filepath.Join(d.cfg.Dir, "vault.db.backup-*"))
-		return names
-	}
-	for began := time.Now(); len(copies()) == 0; time.Sleep(time.Millisecond) {
-		if time.Since(began) > 10*time.Second {
+	for began := time.Now(); len(d.copies()) == 0; time.Sleep(time.Millisecond) {
+		if time.Since(began) > patience {
 			t.Fatal("no backup is being made")
 		}
 	}
 	d.seals()
 	d.want(<-answer, "SEALED")
-	if left := copies(); len(left) > 0 {
+	if left := d.copies(); len(left) > 0 {
 		t.Errorf("left behind: %q", left)
 	}
 	body, err := io.ReadAll(res.Body)
