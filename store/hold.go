@@ -37,7 +37,11 @@ func HoldDir(path string) (release func() error, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("holding the data dir: %w", err)
 	}
-	if err := lockAlone(f); err != nil {
+	err = lockAlone(f)
+	if err == nil {
+		err = checkInPlace(path, f) // whoever had it may have removed it
+	}
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("holding %q: %w", path, err), f.Close())
 	}
 	return f.Close, nil
