@@ -59,7 +59,7 @@ func (v *Vault) compact(ctx context.Context, ev audit.Event) (out api.Compaction
 
 // compactFile compacts the file, which is still to be told by an event.
 func (v *Vault) compactFile(ctx context.Context) (out api.Compaction, err error) {
-	defer giveBack(v.db)
+	defer releaseMemory(v.db)
 	before, err := v.db.Size()
 	if err != nil {
 		return out, err

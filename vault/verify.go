@@ -104,7 +104,7 @@ func (rep *Report) compare(db *store.DB, c chain.Checkpoint) error {
 // verifyAll is audit.Verify and, beyond it, that each version a header lists is
 // there and is the one it lists; no more than that: a value that no header lists is never served.
 func verifyAll(ctx context.Context, db *store.DB) (audit.Report, error) {
-	defer giveBack(db)
+	defer releaseMemory(db)
 	rep, err := audit.Verify(ctx, db)
 	if err != nil || rep.Problem != "" {
 		return rep, err

@@ -10,9 +10,9 @@ import (
 // several times the memory that serving needs.
 const bigFile = 8 << 20
 
-// giveBack has the system take back at once what work on the whole of db has left: Go by
+// releaseMemory has the system take back at once what work on the whole of db has left: Go by
 // itself keeps it for minutes, and until then the next backup or check has come.
-func giveBack(db *store.DB) {
+func releaseMemory(db *store.DB) {
 	if size, err := db.Size(); err == nil && size.File >= bigFile {
 		debug.FreeOSMemory()
 	}
