@@ -33,7 +33,7 @@ func TestRunHere(t *testing.T) {
 	pid := filepath.Join(t.TempDir(), "pid")
 	hang := helper.Command{Argv: []string{script(t, "sleep 1000 &\necho $! > "+pid+"\necho waiting >&2\nwait\n")}, Timeout: time.Second}
 	p, err := hang.Run(t.Context())
-	for len(p.Err) == 0 && hang.Timeout < time.Minute { // too short to begin
+	for len(p.Err) == 0 && hang.Timeout < 10*time.Second { // too short to begin
 		hang.Timeout *= 4
 		p, err = hang.Run(t.Context())
 	}

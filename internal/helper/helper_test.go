@@ -335,7 +335,7 @@ func TestEnds(t *testing.T) {
 	for timeout := 300 * time.Millisecond; ; timeout *= 4 { // until it is long enough to begin
 		_, err := s.h.Run(t.Context(), helper.Job{Digest: s.digest(), Timeout: timeout})
 		failed(t, err, fmt.Sprintf("the command was still running after %v and was killed", timeout))
-		if b, _ := os.ReadFile(s.at("0.pids")); len(strings.Fields(string(b))) == 2 || timeout > time.Minute {
+		if b, _ := os.ReadFile(s.at("0.pids")); len(strings.Fields(string(b))) == 2 || timeout > 10*time.Second {
 			break
 		}
 	}

@@ -71,7 +71,7 @@ func (d *daemon) exchange(t *testing.T, raw []byte) (out []reply) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(patience))
+	c.SetDeadline(time.Now().Add(8 * time.Second)) // a silent one would be closed after ten
 	go func() {
 		c.Write(raw)
 		c.(*net.UnixConn).CloseWrite()
@@ -80,7 +80,7 @@ func (d *daemon) exchange(t *testing.T, raw []byte) (out []reply) {
 		res, err := http.ReadResponse(in, nil)
 		if err != nil {
 			if ne := net.Error(nil); errors.As(err, &ne) && ne.Timeout() {
-				t.Fatalf("%.300q: neither an answer nor an end in five seconds", raw)
+				t.Fatalf("%.300q: neither an answer nor an end in eight seconds", raw)
 			}
 			return out
 		}

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/agent-secret-store/assd/internal/testenv"
 	"github.com/agent-secret-store/assd/vault/server"
 )
 
@@ -153,7 +154,7 @@ func TestFullOfIdle(t *testing.T) {
 	for i, from := range []string{"127.0.1.1", "127.0.1.2", "127.0.1.3", "127.0.1.4", "127.0.1.5"} {
 		began := time.Now()
 		r.calls(r.guest(from, i%2 == 0))
-		if took := time.Since(began); took > 8*time.Second { // the silent would go by themselves
+		if took := time.Since(began); took > 5*time.Second { // the silent would go by themselves
 			t.Errorf("a new client waited for %v", took)
 		}
 		select {
@@ -231,5 +232,5 @@ func TestIdleAfterAnswer(t *testing.T) {
 		}
 		return
 	}
-	t.Log("this machine is too slow for it")
+	testenv.Skip(t, "this machine is too slow for it")
 }
