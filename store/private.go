@@ -5,6 +5,8 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
+
+	"github.com/agent-secret-store/assd/internal/shell"
 )
 
 // irregular says what lies where a file should be.
@@ -22,7 +24,7 @@ func checkFile(path string, info fs.FileInfo, readOnly bool) error {
 		return fmt.Errorf("%w: %w: put the file itself in its place", ErrForeign, irregular(info))
 	}
 	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return fmt.Errorf("%w: its mode is %04o (mend it with: chmod 600 %q)", ErrExposed, mode, path)
+		return fmt.Errorf("%w: its mode is %04o (mend it with: chmod 600 %s)", ErrExposed, mode, shell.Quote(path))
 	}
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
@@ -32,6 +34,6 @@ func checkFile(path string, info fs.FileInfo, readOnly bool) error {
 	if int(stat.Uid) == uid || readOnly && uid == 0 {
 		return nil
 	}
-	return fmt.Errorf("%w: it belongs to uid %d and not to uid %d (mend it with: chown %d %q)",
-		ErrExposed, stat.Uid, uid, uid, path)
+	return fmt.Errorf("%w: it belongs to uid %d and not to uid %d (mend it with: chown %d %s)",
+		ErrExposed, stat.Uid, uid, uid, shell.Quote(path))
 }

@@ -14,6 +14,7 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 
+	"github.com/agent-secret-store/assd/internal/shell"
 	"github.com/agent-secret-store/assd/internal/testenv"
 	"github.com/agent-secret-store/assd/store"
 )
@@ -172,7 +173,7 @@ func TestExposed(t *testing.T) {
 			write(t, path, data, mode)
 			wantRefused(t, path, store.ErrExposed)
 			_, err := store.Open(store.Config{Path: path})
-			if want := fmt.Sprintf("chmod 600 %q", path); !strings.Contains(err.Error(), want) {
+			if want := "chmod 600 " + shell.Quote(path); !strings.Contains(err.Error(), want) {
 				t.Errorf("the error %q does not say %q", err, want)
 			}
 		})

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/agent-secret-store/assd/audit"
-	"github.com/agent-secret-store/assd/internal/peer"
+	"github.com/agent-secret-store/assd/internal/shell"
 	"github.com/agent-secret-store/assd/store"
 	"github.com/agent-secret-store/assd/vault/api"
 	"github.com/agent-secret-store/assd/vault/seal"
@@ -96,7 +96,7 @@ func (v *Vault) checkKeyFile() api.Check {
 // checkHeadFile looks whether an older copy of the data file would be told.
 func (v *Vault) checkHeadFile() api.Check {
 	if why := v.headProblem(); why != "" {
-		return api.Problem("head file", "an older copy of the data file would pass for the newest: "+why, "ls -la "+peer.ShellQuote(filepath.Dir(v.cfg.headFile())))
+		return api.Problem("head file", "an older copy of the data file would pass for the newest: "+why, "ls -la "+shell.Quote(filepath.Dir(v.cfg.headFile())))
 	}
 	return api.Fine("head file", "it tells an older copy of the data file from the newest")
 }
@@ -156,7 +156,7 @@ func (v *Vault) checkModes() api.Check {
 			return api.Problem("permissions", err.Error(), "")
 		}
 		if info.Mode().Perm()&0o077 != 0 && path != v.cfg.keyFile() { // which systemd may pass with the group's bit
-			return api.Problem("permissions", fmt.Sprintf("%q has mode %04o, which lets others in", path, info.Mode().Perm()), "chmod go= "+peer.ShellQuote(path))
+			return api.Problem("permissions", fmt.Sprintf("%q has mode %04o, which lets others in", path, info.Mode().Perm()), "chmod go= "+shell.Quote(path))
 		}
 	}
 	return api.Fine("permissions", "the files are this user's alone")
@@ -171,7 +171,7 @@ const (
 func (v *Vault) checkDisk() api.Check {
 	free, size, err := store.Space(v.cfg.Dir)
 	if err != nil {
-		return api.Advice("disk", "how full it is could not be told: "+err.Error(), "df "+peer.ShellQuote(v.cfg.Dir))
+		return api.Advice("disk", "how full it is could not be told: "+err.Error(), "df "+shell.Quote(v.cfg.Dir))
 	}
 	return checkFree(free, size)
 }

@@ -16,7 +16,7 @@ import (
 
 	"github.com/agent-secret-store/assd/audit"
 	"github.com/agent-secret-store/assd/internal/durable"
-	"github.com/agent-secret-store/assd/internal/peer"
+	"github.com/agent-secret-store/assd/internal/shell"
 	"github.com/agent-secret-store/assd/store"
 )
 
@@ -50,7 +50,7 @@ type SlotBack struct {
 }
 
 // Command is what removes it again.
-func (s SlotBack) Command() string { return "ass vault slots remove " + peer.ShellQuote(s.ID) }
+func (s SlotBack) Command() string { return "ass vault slots remove " + shell.Quote(s.ID) }
 
 // Returning is an agent or an owner of a backup.
 type Returning struct {
@@ -62,9 +62,9 @@ type Returning struct {
 // Command is what revokes it.
 func (r Returning) Command() string {
 	if kind(r.Kind) == kindOwner {
-		return "ass agents revoke --owner " + peer.ShellQuote(r.Name)
+		return "ass agents revoke --owner " + shell.Quote(r.Name)
 	}
-	return "ass agents revoke " + peer.ShellQuote(r.Name)
+	return "ass agents revoke " + shell.Quote(r.Name)
 }
 
 // What a restore leaves in the data dir, or a killed copy.
@@ -142,7 +142,7 @@ func removeEmpty(dirs []string) error {
 	for _, dir := range dirs {
 		err := os.Remove(dir)
 		switch {
-		case errors.Is(err, syscall.ENOTEMPTY):
+		case errors.Is(err, syscall.ENOTEMPTY), errors.Is(err, syscall.EROFS): // which says so of one that was never made
 			return nil
 		case err != nil && !errors.Is(err, os.ErrNotExist):
 			return fmt.Errorf("removing a folder that was made: %w", err)

@@ -45,10 +45,13 @@ func (c *vaultBackupCmd) goOn(ctx context.Context, a *app, cl *client.Client, ev
 	}
 }
 
+// keptBackups stay where --keep does not say how many.
+const keptBackups = 28
+
 // keep is how many backups stay.
 func (c *vaultBackupCmd) keep() int {
 	if c.Keep == nil {
-		return 28
+		return keptBackups
 	}
 	return *c.Keep
 }

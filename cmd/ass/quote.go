@@ -8,6 +8,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/jedib0t/go-pretty/v6/text"
+
+	"github.com/agent-secret-store/assd/internal/shell"
 )
 
 // How much of a foreign text is shown, in characters.
@@ -94,16 +96,7 @@ func wrapped(s string, width int, marker string) string {
 }
 
 // shellWord prints s as one word of a command that is there to be copied.
-func shellWord(s string) string {
-	s = foreign(s, maxMessage)
-	plain := func(r rune) bool {
-		return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("/.:,@%+=_-", r)
-	}
-	if s != "" && !strings.ContainsFunc(s, func(r rune) bool { return !plain(r) }) {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
-}
+func shellWord(s string) string { return shell.Quote(foreign(s, maxMessage)) }
 
 func escape(r rune) string {
 	q := fmt.Sprintf("%+q", r)

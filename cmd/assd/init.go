@@ -9,7 +9,7 @@ import (
 	"os/user"
 
 	"github.com/agent-secret-store/assd/audit"
-	"github.com/agent-secret-store/assd/internal/peer"
+	"github.com/agent-secret-store/assd/internal/shell"
 	"github.com/agent-secret-store/assd/policy"
 	"github.com/agent-secret-store/assd/vault"
 	"github.com/agent-secret-store/assd/vault/api"
@@ -101,7 +101,7 @@ func (c *initCmd) print(out output, claim api.Claim) error {
 Start it:   assd --data-dir %s
 Log in:     ass login --api-url %s     (it asks for the key)
 `, c.dataDir(), claim.Tenant, claim.Name, claim.OwnerKey, claim.VerifyKey, c.recoveryText(claim.RecoveryPassphrase),
-		peer.ShellQuote(c.dataDir()), peer.ShellQuote(socketURL(defaultSocket(c.dataDir()))))
+		shell.Quote(c.dataDir()), shell.Quote(socketURL(defaultSocket(c.dataDir()))))
 	return err
 }
 

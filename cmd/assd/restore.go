@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/agent-secret-store/assd/internal/peer"
+	"github.com/agent-secret-store/assd/internal/shell"
 	"github.com/agent-secret-store/assd/store"
 	"github.com/agent-secret-store/assd/vault"
 	"github.com/agent-secret-store/assd/vault/seal"
@@ -130,7 +130,7 @@ func (c *restoreCmd) describe(r vault.Restored) string {
 	fmt.Fprintf(&b, `
 Next:  assd --data-dir %s     (turns it into the vault, as vault.restore in the trail)
 Clients that have seen a newer trail refuse this one until: ass audit checkpoint --forget
-`, peer.ShellQuote(c.dataDir()))
+`, shell.Quote(c.dataDir()))
 	return b.String()
 }
 
@@ -145,9 +145,9 @@ work in both.
 	if slices.Contains(r.Slots, string(seal.KindKeyring)) {
 		b.WriteString("A slot of kind keyring stays behind; to add one there: ass vault slots add --seal keyring\n")
 	}
-	at := peer.ShellQuote(c.dataDir())
+	at := shell.Quote(c.dataDir())
 	if c.KeyFile != "" {
-		at += " --key-file " + peer.ShellQuote(c.KeyFile)
+		at += " --key-file " + shell.Quote(c.KeyFile)
 	} else if slices.Contains(r.Slots, string(seal.KindFile)) {
 		fmt.Fprintf(&b, "\nFirst: copy the key file of that vault to %s\n", filepath.Join(c.dataDir(), "root.key"))
 	}

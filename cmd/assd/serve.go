@@ -20,6 +20,7 @@ import (
 	"github.com/agent-secret-store/assd/internal/confine"
 	"github.com/agent-secret-store/assd/internal/peer"
 	"github.com/agent-secret-store/assd/internal/runas"
+	"github.com/agent-secret-store/assd/internal/shell"
 	"github.com/agent-secret-store/assd/store"
 	"github.com/agent-secret-store/assd/vault"
 	"github.com/agent-secret-store/assd/vault/server"
@@ -287,7 +288,7 @@ func (d *daemon) open(c *serveCmd, lim limits) (err error) {
 	d.srv = server.New(cfg)
 	d.log.Info("serving", "socket", d.socket.Addr().String(), "data_dir", c.dataDir(), "tenant", d.vault.Tenant(), "claimed", d.vault.Claimed())
 	if !d.vault.Claimed() {
-		d.log.Info("this vault has no owner yet; to claim it: ass login --api-url " + peer.ShellQuote(socketURL(d.socket.Addr().String())))
+		d.log.Info("this vault has no owner yet; to claim it: ass login --api-url " + shell.Quote(socketURL(d.socket.Addr().String())))
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/agent-secret-store/assd/internal/peer"
 	"github.com/agent-secret-store/assd/internal/runas"
+	"github.com/agent-secret-store/assd/internal/shell"
 	"github.com/agent-secret-store/assd/vault/server"
 )
 
@@ -71,7 +72,7 @@ func checkDataDir(u *runas.User, dir string) error {
 		return fmt.Errorf("%w; user %q, whom assd is to run as, must get to its data dir", err, u.Name)
 	case uid != u.UID:
 		return fmt.Errorf("data dir %q belongs to uid %d and must be user %q's, whom assd is to run as: chown -R %s: %s",
-			dir, uid, u.Name, u.Name, peer.ShellQuote(dir))
+			dir, uid, u.Name, u.Name, shell.Quote(dir))
 	}
 	return nil
 }

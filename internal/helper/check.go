@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"github.com/agent-secret-store/assd/internal/peer"
+	"github.com/agent-secret-store/assd/internal/shell"
 )
 
 // Check refuses a program that someone besides root and our own user can have written
@@ -43,7 +44,7 @@ func checkFolder(dir, path string) error {
 		return fmt.Errorf("command: %w", err)
 	}
 	if perm := info.Mode().Perm(); perm&0o022 != 0 {
-		return fmt.Errorf("command %q lies in a folder that other users can write (mode %04o): move it, or chmod go-w %s", path, perm, peer.ShellQuote(dir))
+		return fmt.Errorf("command %q lies in a folder that other users can write (mode %04o): move it, or chmod go-w %s", path, perm, shell.Quote(dir))
 	}
 	return nil
 }
@@ -56,11 +57,11 @@ func checkProgram(path string, info fs.FileInfo) error {
 	case !ok:
 		return fmt.Errorf("command %q has no owner that is known", path)
 	case stat.Uid != 0 && int(stat.Uid) != uid:
-		return fmt.Errorf("command %q belongs to uid %d, neither root nor uid %d, which assd runs as: chown %d %s", path, stat.Uid, uid, uid, peer.ShellQuote(path))
+		return fmt.Errorf("command %q belongs to uid %d, neither root nor uid %d, which assd runs as: chown %d %s", path, stat.Uid, uid, uid, shell.Quote(path))
 	case perm&0o022 != 0:
-		return fmt.Errorf("command %q can be written by other users (mode %04o): chmod go-w %s", path, perm, peer.ShellQuote(path))
+		return fmt.Errorf("command %q can be written by other users (mode %04o): chmod go-w %s", path, perm, shell.Quote(path))
 	case perm&0o111 == 0:
-		return fmt.Errorf("command %q cannot be executed (mode %04o): chmod +x %s", path, perm, peer.ShellQuote(path))
+		return fmt.Errorf("command %q cannot be executed (mode %04o): chmod +x %s", path, perm, shell.Quote(path))
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/agent-secret-store/assd/internal/confine"
 	"github.com/agent-secret-store/assd/internal/peer"
+	"github.com/agent-secret-store/assd/internal/shell"
 )
 
 // File is one to read.
@@ -116,10 +117,10 @@ func (f File) check(info fs.FileInfo) error {
 		return fmt.Errorf("%s %q has no owner that is known", f.What, f.Path)
 	case stat.Uid != 0 && int(stat.Uid) != uid:
 		return kindError{fmt.Errorf("%s %q belongs to uid %d, neither root nor uid %d, which assd runs as; if what it holds is right: chown %d %s",
-			f.What, f.Path, stat.Uid, uid, uid, peer.ShellQuote(f.Path)), ErrExposed}
+			f.What, f.Path, stat.Uid, uid, uid, shell.Quote(f.Path)), ErrExposed}
 	case perm&f.Closed != 0:
 		return kindError{fmt.Errorf("%s %q is open to others (mode %04o): chmod %s %s",
-			f.What, f.Path, perm, f.Fix, peer.ShellQuote(f.Path)), ErrExposed}
+			f.What, f.Path, perm, f.Fix, shell.Quote(f.Path)), ErrExposed}
 	}
 	return nil
 }

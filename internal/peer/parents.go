@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/agent-secret-store/assd/internal/shell"
 )
 
 // maxLinks is how many symbolic links a path may lead through, as many as
@@ -128,7 +130,7 @@ func (w *walk) checkDir() error {
 	}
 	if info.Mode().Perm()&0o022 != 0 && info.Mode()&fs.ModeSticky == 0 {
 		return exposed{fmt.Errorf("directory %q, on the way to %q, can be written by other users (mode %04o): chmod go-w %s",
-			w.at, w.path, info.Mode().Perm(), ShellQuote(w.at))}
+			w.at, w.path, info.Mode().Perm(), shell.Quote(w.at))}
 	}
 	return nil
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+
+	"github.com/agent-secret-store/assd/internal/shell"
 )
 
 // OwnerUID returns the uid that what path leads to belongs to.
@@ -42,10 +44,10 @@ func CheckPrivate(path string, wantDir bool) error {
 		return fmt.Errorf("%q is %s and must be a %s", path, kindOf(info.Mode()), kind)
 	case uid != os.Geteuid():
 		return fmt.Errorf("%q belongs to uid %d and must be ours, uid %d: run as its owner, or: chown %d %s",
-			path, uid, os.Geteuid(), os.Geteuid(), ShellQuote(path))
+			path, uid, os.Geteuid(), os.Geteuid(), shell.Quote(path))
 	case info.Mode().Perm()&0o077 != 0:
 		return fmt.Errorf("%q can be opened by other users (mode %04o): chmod %s %s",
-			path, info.Mode().Perm(), mode, ShellQuote(path))
+			path, info.Mode().Perm(), mode, shell.Quote(path))
 	}
 	return nil
 }

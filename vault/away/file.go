@@ -13,6 +13,7 @@ import (
 	"github.com/agent-secret-store/assd/internal/durable"
 	"github.com/agent-secret-store/assd/internal/operator"
 	"github.com/agent-secret-store/assd/internal/peer"
+	"github.com/agent-secret-store/assd/internal/shell"
 )
 
 // File is a file that each checkpoint is appended to: notes with an empty line
@@ -55,12 +56,12 @@ func (f *File) Check() error {
 	dir := filepath.Dir(f.path)
 	if err := peer.CheckParents(f.path, os.Geteuid()); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("its folder %q is missing: mkdir -p %s, or mount what belongs there", dir, peer.ShellQuote(dir))
+			return fmt.Errorf("its folder %q is missing: mkdir -p %s, or mount what belongs there", dir, shell.Quote(dir))
 		}
 		return err
 	}
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-		return fmt.Errorf("its folder %q is missing: mkdir -p %s, or mount what belongs there", dir, peer.ShellQuote(dir))
+		return fmt.Errorf("its folder %q is missing: mkdir -p %s, or mount what belongs there", dir, shell.Quote(dir))
 	}
 	for _, dir := range f.Folders() {
 		if confine.Unwritable(dir) {
@@ -84,9 +85,9 @@ func (f *File) judge(info fs.FileInfo) error {
 	case !info.Mode().IsRegular():
 		return errors.New("it is no regular file: give the path of one, or of none yet")
 	case !ok || stat.Uid != 0 && int(stat.Uid) != uid:
-		return fmt.Errorf("it belongs neither to root nor to uid %d, which assd runs as: move it away, or chown %d %s", uid, uid, peer.ShellQuote(f.path))
+		return fmt.Errorf("it belongs neither to root nor to uid %d, which assd runs as: move it away, or chown %d %s", uid, uid, shell.Quote(f.path))
 	case info.Mode().Perm()&0o022 != 0:
-		return fmt.Errorf("others can write it (mode %04o): chmod go-w %s", info.Mode().Perm(), peer.ShellQuote(f.path))
+		return fmt.Errorf("others can write it (mode %04o): chmod go-w %s", info.Mode().Perm(), shell.Quote(f.path))
 	}
 	return nil
 }

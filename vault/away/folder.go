@@ -18,6 +18,7 @@ import (
 	"github.com/agent-secret-store/assd/internal/durable"
 	"github.com/agent-secret-store/assd/internal/operator"
 	"github.com/agent-secret-store/assd/internal/peer"
+	"github.com/agent-secret-store/assd/internal/shell"
 )
 
 // Folder is a folder that backups are put into, each a file of its own, and from which
@@ -47,7 +48,7 @@ func (f *Folder) Folders() []string {
 // there or can write in it. The error wraps [operator.ErrBeyond] where this process has
 // given up writing. It changes nothing.
 func (f *Folder) Check() error {
-	missing := fmt.Errorf("the folder %q is missing: mkdir -p %s, or mount what belongs there", f.path, peer.ShellQuote(f.path))
+	missing := fmt.Errorf("the folder %q is missing: mkdir -p %s, or mount what belongs there", f.path, shell.Quote(f.path))
 	if err := peer.CheckParents(filepath.Join(f.path, "x"), os.Geteuid()); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
 			return missing
@@ -61,9 +62,9 @@ func (f *Folder) Check() error {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	switch uid := os.Geteuid(); {
 	case !ok || stat.Uid != 0 && int(stat.Uid) != uid:
-		return fmt.Errorf("the folder %q belongs neither to root nor to uid %d, which assd runs as: chown %d %s", f.path, uid, uid, peer.ShellQuote(f.path))
+		return fmt.Errorf("the folder %q belongs neither to root nor to uid %d, which assd runs as: chown %d %s", f.path, uid, uid, shell.Quote(f.path))
 	case info.Mode().Perm()&0o022 != 0:
-		return fmt.Errorf("others can write in the folder %q (mode %04o): chmod go-w %s", f.path, info.Mode().Perm(), peer.ShellQuote(f.path))
+		return fmt.Errorf("others can write in the folder %q (mode %04o): chmod go-w %s", f.path, info.Mode().Perm(), shell.Quote(f.path))
 	}
 	for _, dir := range f.Folders() {
 		if confine.Unwritable(dir) {

@@ -6,7 +6,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"strings"
 )
 
 // maxPEM bounds each file that the TLS settings name, in bytes.
@@ -82,18 +81,4 @@ func bare(err error) error {
 		return e.Err
 	}
 	return err
-}
-
-// shellQuote writes s so that a shell reads it as one word.
-func shellQuote(s string) string {
-	plain := func(r rune) bool {
-		return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("/._-+,:@%=", r)
-	}
-	if strings.HasPrefix(s, "-") {
-		s = "./" + s
-	}
-	if s != "" && !strings.ContainsFunc(s, func(r rune) bool { return !plain(r) }) {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }

@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"github.com/agent-secret-store/assd/internal/peer"
+	"github.com/agent-secret-store/assd/internal/shell"
 )
 
 // checkRoots reports whether root alone can have written the open file at path.
@@ -21,7 +22,7 @@ func checkRoots(f *os.File, path string) error {
 		return errors.New("it does not belong to root")
 	}
 	if fi.Mode().Perm()&0o022 != 0 {
-		return fmt.Errorf("others can write it; run: chmod go-w %s", shellQuote(path))
+		return fmt.Errorf("others can write it; run: chmod go-w %s", shell.Quote(path))
 	}
 	return peer.CheckParents(path, 0)
 }

@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"github.com/agent-secret-store/assd/internal/durable"
+	"github.com/agent-secret-store/assd/internal/shell"
 )
 
 // A key file is one line, 55 bytes: "assd-key-1:", 32 bytes in base64url
@@ -118,7 +119,7 @@ func checkKeyFile(f *os.File, path string) error {
 		return fmt.Errorf("%w: it belongs to uid %d; make it belong to the user that runs assd", ErrExposed, owner)
 	}
 	if perm := info.Mode().Perm(); perm&^allowedMode(path, owner) != 0 {
-		return fmt.Errorf("%w: mode %04o lets others in; run: chmod 600 %q", ErrExposed, perm, path)
+		return fmt.Errorf("%w: mode %04o lets others in; run: chmod 600 %s", ErrExposed, perm, shell.Quote(path))
 	}
 	return nil
 }

@@ -153,8 +153,8 @@ func (f *Front) Shutdown(ctx context.Context) error {
 	return nil
 }
 
-// requestTime is how long a connection that was accepted may take to send its request,
-// when the front ends.
+// requestTime is how long clients are waited for when the front ends: for the request of a
+// connection that was accepted, and for the rest of a body that nobody wants any more.
 const requestTime = time.Second
 
 // Release is Shutdown, but leaves the listeners that [ListenUnix], [Adopt] and [ListenTCP]

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/agent-secret-store/assd/internal/peer"
+	"github.com/agent-secret-store/assd/internal/shell"
 )
 
 // SocketConfig says how the Unix socket is made. With a Group the socket is for
@@ -107,7 +108,7 @@ func checkShared(dir string) error {
 		return fmt.Errorf("looking at socket folder: %w", err)
 	}
 	if mode := info.Mode().Perm(); !info.IsDir() || mode&0o027 != 0 || mode&0o010 == 0 {
-		return fmt.Errorf("socket folder %q must be open to its group and closed to others: chmod 750 %s", dir, peer.ShellQuote(dir))
+		return fmt.Errorf("socket folder %q must be open to its group and closed to others: chmod 750 %s", dir, shell.Quote(dir))
 	}
 	return peer.CheckParents(filepath.Join(dir, "socket"), os.Geteuid())
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/agent-secret-store/assd/internal/operator"
-	"github.com/agent-secret-store/assd/internal/peer"
+	"github.com/agent-secret-store/assd/internal/shell"
 	"github.com/agent-secret-store/assd/vault/api"
 )
 
@@ -166,7 +166,7 @@ func (cfg Config) hint(what string, paths ...string) string {
 	}
 	hint := "; to have " + what + " made: rm -f"
 	for _, path := range paths {
-		hint += " " + peer.ShellQuote(path)
+		hint += " " + shell.Quote(path)
 	}
 	return hint
 }

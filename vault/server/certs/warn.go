@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/agent-secret-store/assd/internal/peer"
+	"github.com/agent-secret-store/assd/internal/shell"
 )
 
 // phase is where a certificate stands in its life.
@@ -97,7 +97,7 @@ func (cfg Config) fix() string {
 	if !cfg.own() {
 		return "put a new certificate into the file"
 	}
-	return "rm " + peer.ShellQuote(cfg.certFile().Path) + " and start assd again: it makes a new one for the same key, so the fingerprint stays; clients that trust the file by --ca-cert need the new one"
+	return "rm " + shell.Quote(cfg.certFile().Path) + " and start assd again: it makes a new one for the same key, so the fingerprint stays; clients that trust the file by --ca-cert need the new one"
 }
 
 // stamp is how a log line writes a time.

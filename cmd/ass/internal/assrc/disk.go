@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"github.com/agent-secret-store/assd/internal/durable"
+	"github.com/agent-secret-store/assd/internal/shell"
 )
 
 // ExposedError says that others than the owner can read or write the file.
@@ -19,7 +20,7 @@ func (e *ExposedError) Error() string {
 }
 
 // Hint says what to type next.
-func (e *ExposedError) Hint() string { return "chmod 600 " + e.Path }
+func (e *ExposedError) Hint() string { return "chmod 600 " + shell.Quote(e.Path) }
 
 // Load reads the file at path; one that does not exist is empty. A file that
 // others can read is an *[ExposedError].
