@@ -39,12 +39,24 @@ func HoldDir(path string) (release func() error, err error) {
 	}
 	err = lockAlone(f)
 	if err == nil {
-		err = checkInPlace(path, f) // whoever had it may have removed it
+		err = checkDirInPlace(path, f)
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("holding %q: %w", path, err), f.Close())
 	}
 	return f.Close, nil
+}
+
+// checkDirInPlace refuses a folder that whoever held it has removed. A link to one is one.
+func checkDirInPlace(path string, f *os.File) error {
+	there, err := os.Stat(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return ErrLocked
+	}
+	if err != nil {
+		return err
+	}
+	return checkSame(there, f)
 }
 
 // lockAlone locks f as bbolt does: first for us alone, which says that nobody has it

@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/bits"
 	"os"
 	"runtime/debug"
@@ -92,18 +93,20 @@ func openBolt(path string, readOnly, check bool, size int) (h handle, err error)
 // checkInPlace refuses a file that Compact has replaced while this waited for the
 // lock on it: what is written there is lost.
 func checkInPlace(path string, f *os.File) error {
-	opened, err := f.Stat()
-	if err != nil {
-		return err
-	}
 	there, err := os.Lstat(path)
 	if err != nil {
 		return err
 	}
-	if !os.SameFile(opened, there) {
-		return ErrLocked
+	return checkSame(there, f)
+}
+
+// checkSame refuses a file that is not the one which lies in its place now.
+func checkSame(there fs.FileInfo, f *os.File) error {
+	opened, err := f.Stat()
+	if err == nil && !os.SameFile(opened, there) {
+		err = ErrLocked
 	}
-	return nil
+	return err
 }
 
 func options(readOnly bool, size int, opened **os.File) *bolt.Options {
