@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -9,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -38,11 +40,11 @@ func receiverCmd(ts *testscript.TestScript, neg bool, args []string) {
 	r := w.receivers[args[1]]
 	switch args[0] {
 	case "make":
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		held, addr, err := holdAddress()
 		ts.Check(err)
-		ts.Check(l.Close())
-		w.receivers[args[1]] = &receiver{addr: l.Addr().String(), secret: strings.TrimSpace(ts.ReadFile(args[2]))}
-		ts.Setenv(args[1]+"_URL", "http://"+l.Addr().String())
+		ts.Defer(func() { syscall.Close(held) })
+		w.receivers[args[1]] = &receiver{addr: addr, secret: strings.TrimSpace(ts.ReadFile(args[2]))}
+		ts.Setenv(args[1]+"_URL", "http://"+addr)
 	case "up":
 		r.status = http.StatusNoContent
 		if len(args) == 3 {
@@ -65,6 +67,29 @@ func receiverCmd(ts *testscript.TestScript, neg bool, args []string) {
 	default:
 		ts.Fatalf("receiver %s?", args[0])
 	}
+}
+
+// holdAddress has an address where nobody listens, and which no other program is given
+// while the socket is open: one that is bound with SO_REUSEADDR, as listeners are.
+func holdAddress() (socket int, addr string, err error) {
+	syscall.ForkLock.RLock()
+	socket, err = syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
+	if err == nil {
+		syscall.CloseOnExec(socket)
+	}
+	syscall.ForkLock.RUnlock()
+	if err != nil {
+		return 0, "", err
+	}
+	err = errors.Join(
+		syscall.SetsockoptInt(socket, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1),
+		syscall.Bind(socket, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}),
+	)
+	bound, unnamed := syscall.Getsockname(socket)
+	if err = errors.Join(err, unnamed); err != nil {
+		return 0, "", errors.Join(err, syscall.Close(socket))
+	}
+	return socket, fmt.Sprintf("127.0.0.1:%d", bound.(*syscall.SockaddrInet4).Port), nil
 }
 
 func (r *receiver) up() error {
