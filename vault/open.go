@@ -20,7 +20,8 @@ func Open(cfg Config) (*Vault, error) { return OpenUntil(context.Background(), c
 
 // OpenUntil is Open, but gives up what takes long once ctx ends, with its error: to make
 // another vault of a backup, which the next one begins again, and to seal values to an
-// approval key that was set, with which it goes on.
+// approval key that was set, with which it goes on. The compaction that follows these runs
+// to its end.
 func OpenUntil(ctx context.Context, cfg Config) (*Vault, error) {
 	cfg.fill()
 	v, err := open(ctx, cfg)
