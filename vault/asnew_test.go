@@ -383,7 +383,12 @@ func TestAsNewSlots(t *testing.T) {
 	p := h.mustAddSlot(api.SlotAdd{Kind: api.SlotPassphrase, NewPassphrase: &text})
 	f := h.mustAddSlot(fileSlot(t, stick))
 	other, _ := h.placed(t, h.copied())
-	var err error
+	until, stop := context.WithCancel(ctx)
+	stop() // the daemon
+	_, err := vault.NewSealed(until, other.cfg).Unseal(ctx, local(1000), &text)
+	if err == nil || !strings.Contains(err.Error(), "the daemon stops") {
+		t.Fatalf("it is opened by a daemon that stops, or told %v", err)
+	}
 	if other.v, err = vault.NewSealed(ctx, other.cfg).Unseal(ctx, local(1000), &text); err != nil {
 		t.Fatal(err)
 	}

@@ -125,6 +125,8 @@ func (s *Sealed) explain(from Origin, err error) error {
 		refused := api.New(api.CodeUnauthorized, message).WithHint(unsealHint)
 		refused.Details = map[string]any{SlotKinds: sealed.Kinds}
 		return refused
+	case s.until.Err() != nil && errors.Is(err, context.Canceled):
+		return api.New(api.CodeInternal, "the daemon stops, and the vault is not open yet").WithHint("start it again: assd; then " + unsealHint)
 	case errors.Is(err, store.ErrLocked):
 		return api.New(api.CodeConflict, "the vault is in use by another process").WithHint("when that has ended: " + unsealHint)
 	}
